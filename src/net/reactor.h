@@ -1,0 +1,77 @@
+/* One event loop a thread (design §3, Reactor). Shaped by completions, so that
+ * io_uring can stand behind the same interface: "bytes arrived", "these bytes
+ * are gone". Everything here belongs to the reactor's own thread unless it
+ * says "any thread".
+ *
+ *   turn: epoll_wait -> events -> ready list -> mail -> timers -> sweep of
+ *         deadlines -> freeing of closed connections -> turn hook
+ *
+ * Callbacks run to completion and are never re-entered for one connection.
+ * Output is written when the outermost callback returns. */
+#ifndef NET_REACTOR_H
+#define NET_REACTOR_H
+
+#include <stdatomic.h>
+
+#include "base/sv.h"
+
+struct reactor;
+
+struct reactor_conf {
+    unsigned index;           /* number of this reactor, 0-based */
+    size_t blocks_bytes;      /* ceiling of the block pool; default 64 MiB */
+    unsigned max_conns;       /* clients and origins together */
+    void (*on_turn)(void *ctx); /* end of each turn: epoch, flushes */
+    void *ctx;
+};
+
+/* The fixed size of every I/O block. */
+enum { BLOCK_BYTES = 16384 };
+
+int reactor_new(struct reactor **out, const struct reactor_conf *conf);
+void reactor_free(struct reactor **r);
+/* Until reactor_stop and the last connection, or `drain_ms` after the stop. */
+int reactor_run(struct reactor *r);
+/* Any thread. Listeners stop accepting at once (what waits in their queues is
+ * accepted first); on_drain of each connection is called; what is left after
+ * drain_ms is closed. */
+void reactor_stop(struct reactor *r, unsigned drain_ms);
+bool reactor_stopping(const struct reactor *r);
+
+unsigned reactor_index(const struct reactor *r);
+/* Loop time, refreshed once a turn: for deadlines and idle times only. */
+uint64_t reactor_now_ms(const struct reactor *r);
+/* Per-thread context of upper layers, set once before run. */
+void reactor_set_user(struct reactor *r, void *user);
+void *reactor_user(const struct reactor *r);
+/* NULL outside reactor threads. */
+struct reactor *reactor_current(void);
+
+/* --- mail: intrusive, any thread to one reactor ------------------------- */
+struct mail {
+    struct mail *_Atomic next_;
+    void (*deliver)(struct mail *m); /* on the reactor's thread; owns m then */
+};
+/* Wakes the reactor only if it sleeps. After reactor_free is begun mail is
+ * refused with ERR_SHUTDOWN and stays the caller's. */
+int reactor_post(struct reactor *r, struct mail *m);
+
+/* --- fine timers (retry, health, refresh): binary heap ------------------ */
+struct timer {
+    uint64_t due_ms; /* reactor clock */
+    uint32_t at_;    /* place in the heap, 0: not armed */
+    void (*fire)(struct timer *t);
+};
+void timer_arm(struct reactor *r, struct timer *t, uint64_t in_ms);
+void timer_cancel(struct reactor *r, struct timer *t); /* harmless if unarmed */
+
+/* --- figures, relaxed atomics, readable from any thread ------------------ */
+struct reactor_stats {
+    _Atomic uint64_t turns, accepts, reads, writes, bytes_in, bytes_out;
+    _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
+    _Atomic uint64_t longest_turn_cpu_ns; /* since last asked to reset */
+    _Atomic uint64_t handed_over, deadlines_hit;
+};
+struct reactor_stats *reactor_stats(struct reactor *r);
+
+#endif

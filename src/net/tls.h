@@ -1,0 +1,44 @@
+/* TLS 1.2/1.3 as a connection filter on OpenSSL: own BIO over the borrowed
+ * input and the connection's output block; SSL_MODE_RELEASE_BUFFERS. */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "net/conn.h"
+
+struct tls_server; /* certificates by name; immutable, reference-counted */
+struct tls_client; /* trust store and client settings; one per process */
+
+struct tls_cert_conf {
+    const char *cert_file, *key_file; /* PEM, chain in cert_file */
+    struct sv name;                   /* "" = default; "*.example.com" */
+};
+/* On failure *problem gets a static sentence that names the file at fault. */
+int tls_server_new(struct tls_server **out, const struct tls_cert_conf *certs,
+                   size_t n, char problem[256]);
+struct tls_server *tls_server_ref(struct tls_server *s);
+void tls_server_put(struct tls_server *s);
+/* Days until the first certificate ends. */
+int64_t tls_server_not_after_ms(const struct tls_server *s);
+
+int tls_client_new(struct tls_client **out, const char *extra_ca_file,
+                   char problem[256]);
+void tls_client_free(struct tls_client **c);
+
+/* Installs the filter; conn's on_open is called when the handshake is done. */
+int tls_accept(struct conn *c, struct tls_server *s);
+/* `name`: SNI and the name (or address) that the certificate must carry. */
+int tls_connect(struct conn *c, struct tls_client *t, struct sv name,
+                bool verify);
+
+/* After on_open; views live as long as the connection. */
+struct tls_info {
+    struct sv sni;      /* as sent, lower case; empty: none */
+    struct sv alpn;
+    struct sv version;  /* "TLSv1.3" */
+    struct sv cipher;
+};
+bool tls_info(const struct conn *c, struct tls_info *out); /* false: plain */
+/* Why the last handshake of this connection failed, for logs. */
+const char *tls_failure(const struct conn *c);
+
+#endif
