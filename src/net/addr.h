@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "codec/ip.h"
+#include "base/ip.h"
 
 struct addr {
     struct ip ip;

@@ -1,6 +1,6 @@
 /* IP addresses and networks (RFC 791, 4291, 4632, 5952). */
-#ifndef CODEC_IP_H
-#define CODEC_IP_H
+#ifndef BASE_IP_H
+#define BASE_IP_H
 
 #include "base/sv.h"
 
