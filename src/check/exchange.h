@@ -1,0 +1,128 @@
+/* One question "may this request pass?", from either door, and its verdict.
+ * The door fills what it knows, the chain runs the application's steps, the
+ * door decides what the verdict looks like. No HTTP status here. */
+#ifndef CHECK_EXCHANGE_H
+#define CHECK_EXCHANGE_H
+
+#include "base/arena.h"
+#include "base/ip.h"
+#include "codec/http.h"
+#include "live/counter.h"
+#include "live/token.h"
+#include "plan/plan.h"
+
+enum verdict {
+    VERDICT_PASS,
+    VERDICT_DENY,   /* exchange.reason says why */
+    VERDICT_ANSWER, /* a check answers itself (preflight, cache) */
+    VERDICT_WAIT,   /* run the same step again later */
+    VERDICT_FAULT,  /* could not judge; onFault decides */
+};
+
+/* Why a request was denied. Columns: name, published code, class that a
+ * caller without detailResponse sees, sentence. */
+enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
+                    CLASS_BAD_REQUEST, CLASS_UNAVAILABLE, CLASS_NOT_FOUND,
+                    CLASS_MISDIRECTED, CLASS_TOO_LARGE, CLASS_GATEWAY };
+#define REASONS(X)                                                           \
+    X(UNKNOWN_DOMAIN, "unknown_domain", NOT_FOUND,                           \
+      "no application answers to this host name")                            \
+    X(MISDIRECTED, "misdirected_request", MISDIRECTED,                       \
+      "the TLS server name and the Host name different applications")        \
+    X(APPLICATION_DISABLED, "application_disabled", UNAVAILABLE,             \
+      "this application is disabled")                                        \
+    X(NO_AUTHENTICATION, "no_authentication", UNAVAILABLE,                   \
+      "this application lost its authentication profile")                    \
+    X(MISSING_TOKEN, "missing_token", UNAUTHORIZED, "no token was sent")     \
+    X(INVALID_TOKEN, "invalid_token", UNAUTHORIZED,                          \
+      "the token is not valid")                                              \
+    X(TOKEN_DISABLED, "token_disabled", UNAUTHORIZED,                        \
+      "the token is disabled")                                               \
+    X(TOKEN_REVOKED, "token_revoked", UNAUTHORIZED,                          \
+      "the token was revoked")                                               \
+    X(TOKEN_EXPIRED, "token_expired", UNAUTHORIZED, "the token has expired") \
+    X(RATE_LIMITED, "rate_limited", TOO_MANY, "the rate limit was reached")  \
+    X(QUOTA_EXHAUSTED, "quota_exhausted", TOO_MANY,                          \
+      "the quota of this token is used up")                                  \
+    X(INSUFFICIENT_SCOPE, "insufficient_scope", FORBIDDEN,                   \
+      "the token lacks a scope that is needed")                              \
+    X(IP_NOT_ALLOWED, "ip_not_allowed", FORBIDDEN,                           \
+      "the token may not be used from this address")                         \
+    X(CHECK_UNAVAILABLE, "check_unavailable", UNAVAILABLE,                   \
+      "a check could not be made; try again")                                \
+    X(BODY_TOO_LARGE, "body_too_large", TOO_LARGE,                           \
+      "the request body is larger than this application allows")             \
+    X(ORIGIN_UNREACHABLE, "origin_unreachable", GATEWAY,                     \
+      "the origin could not be reached")                                     \
+    X(ORIGIN_TIMEOUT, "origin_timeout", GATEWAY,                             \
+      "the origin did not answer in time")                                   \
+    X(ORIGIN_INVALID, "origin_invalid", GATEWAY,                             \
+      "the origin's answer is not valid HTTP")                               \
+    X(NO_ORIGIN, "no_origin", UNAVAILABLE,                                   \
+      "this application names no origin")                                    \
+    X(SHUTTING_DOWN, "shutting_down", UNAVAILABLE,                           \
+      "the gateway is shutting down")
+
+enum reason {
+    REASON_NONE,
+#define X(name, code, class, text) REASON_##name,
+    REASONS(X)
+#undef X
+    REASON_COUNT
+};
+struct reason_row {
+    const char *code, *text;
+    enum reason_class class_of;
+};
+extern const struct reason_row reason_rows[REASON_COUNT];
+
+enum door { DOOR_PROXY, DOOR_VERIFY };
+
+/* What the checks may reach; one a process, immutable after start. */
+struct check_env {
+    struct tokens *tokens;
+    struct counters *counters;
+    struct plan *plan;
+    int64_t (*wall_ms)(void);
+    int64_t (*node_ms)(void);
+};
+
+struct exchange {
+    const struct check_env *env;
+    enum door door;
+    unsigned reactor;
+    /* --- asked (filled by the door; views live as long as it says) --- */
+    const struct plan_app *plan;
+    const struct http_head *head;   /* proxy; verify: NULL */
+    struct sv credential;           /* verify: the token as sent; proxy: the
+                                       check finds it by the profile's place */
+    struct ip client;               /* zero address if unknown */
+    bool has_client;
+    uint32_t cost;                  /* 1 by default */
+    bool peek;
+    const struct sv *scopes;        /* that must be held */
+    unsigned scopes_n;
+    /* --- found --- */
+    bool has_token;
+    struct token_view token;
+    struct take_ask ask;            /* as taken, for the refund */
+    struct take_answer take;
+    bool taken;                     /* something was taken */
+    bool judged_limits;             /* `take` is filled */
+    /* --- verdict --- */
+    uint8_t step;                   /* where WAIT goes on */
+    uint8_t waits;                  /* bounded; then FAULT */
+    enum reason reason;
+    /* the credential's place in head, for hideCredentials */
+    const struct http_field *credential_field;
+    struct arena *arena;            /* the exchange's, budgeted */
+};
+
+/* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT; a
+ * FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
+ * A later step's denial gives the quota (only) back. */
+enum verdict chain_run(struct exchange *x);
+/* The origin was not reached by any byte: quota back (gateway.md §1). */
+void chain_refund(struct exchange *x);
+
+#endif

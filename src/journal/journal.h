@@ -1,0 +1,76 @@
+/* What happened: exactly one event an exchange, after its reply (design §2).
+ * Written by reactors into memory of their own; nothing here blocks, and what
+ * cannot be kept is dropped and counted.
+ *
+ *   reactor: event -> counters and histograms (plain adds)
+ *                  -> access-log line in the reactor's buffer
+ *                  -> token use (outcome counts; background day rows)
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "base/buf.h"
+#include "base/ip.h"
+
+enum outcome { /* class of an exchange's end, a metric label */
+    OUTCOME_PASSED, OUTCOME_UNAUTHORIZED, OUTCOME_FORBIDDEN, OUTCOME_LIMITED,
+    OUTCOME_QUOTA, OUTCOME_BAD_REQUEST, OUTCOME_UNAVAILABLE,
+    OUTCOME_ORIGIN_FAILED, OUTCOME_UNKNOWN, OUTCOME_CLIENT_GONE,
+    OUTCOME_COUNT
+};
+
+/* All views are borrowed for the call. No secret is ever put in. */
+struct event {
+    int64_t wall_ms;
+    uint8_t door;                /* 0 proxy, 1 verify, 2 management */
+    enum outcome outcome;
+    const char *code;            /* published reason code; "" passed */
+    struct sv request_id, method, host, path; /* path without query */
+    struct sv app_id;            /* "" unknown */
+    const uint8_t *token_id;     /* 16 bytes or NULL */
+    uint32_t token_slot;
+    struct ip client;
+    unsigned status;             /* to the client; 0: none */
+    uint64_t bytes_in, bytes_out;
+    uint32_t total_us;           /* first request byte to last answer byte */
+    uint32_t origin_us;          /* to the origin's head; 0: not asked */
+    uint8_t http_minor;
+    bool tls;
+};
+
+struct journal;
+
+struct journal_conf {
+    unsigned reactors;
+    /* access log: -1 none; else an open descriptor (a file or pipe), kept */
+    int access_fd;
+    unsigned sample;             /* 1 in n of the passed; refusals always */
+};
+int journal_new(struct journal **out, const struct journal_conf *conf);
+void journal_free(struct journal **j);
+/* On reactor `r`'s thread. */
+void journal_event(struct journal *j, unsigned r, const struct event *e);
+/* Once a turn: flushes the log buffer at 64 KiB or after 1 s. */
+void journal_turn(struct journal *j, unsigned r, uint64_t now_ms);
+/* SIGHUP / rotation: the next write goes to this descriptor. */
+void journal_access_fd(struct journal *j, int fd);
+
+/* Outcome counts of single tokens since the last drain (refusals; passed and
+ * limited ride in the counter line). Control thread. */
+typedef void journal_use_fn(void *ctx, uint32_t slot, const uint8_t id[16],
+                            enum outcome outcome, const char *code,
+                            uint64_t n);
+void journal_use_drain(struct journal *j, journal_use_fn *fn, void *ctx);
+
+/* Any thread. Text of /metrics (Prometheus 0.0.4); rows of other owners are
+ * added by them through metrics_add. */
+typedef void metrics_fn(void *ctx, struct buf *out);
+void metrics_add(struct journal *j, metrics_fn *fn, void *ctx);
+void metrics_render(struct journal *j, struct buf *out);
+/* Helpers for metrics_fn. */
+void metric_head(struct buf *out, const char *name, const char *type,
+                 const char *help);
+void metric_row(struct buf *out, const char *name, const char *labels,
+                uint64_t value);
+
+#endif

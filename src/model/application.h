@@ -1,0 +1,42 @@
+/* An application as typed values: what plan/ compiles and admin/ decides on
+ * (api.md §2). Decoded from its canonical JSON document; every text lies in
+ * the arena given. */
+#ifndef MODEL_APPLICATION_H
+#define MODEL_APPLICATION_H
+
+#include "base/arena.h"
+#include "base/ip.h"
+
+enum { APPLICATION_NUM_MAX = (1 << 24) - 1 };
+
+struct origin_address { /* "host", "host:port", "http(s)://host[:port][/base]" */
+    bool tls;           /* bare host = https on 443 */
+    uint16_t port;
+    struct sv host;     /* IDNA, lower case, no brackets */
+    struct sv base;     /* "" or "/path" without trailing slash */
+};
+int origin_address_parse(struct sv text, struct arena *a,
+                         struct origin_address *out);
+
+enum authenticate_mode { AUTHENTICATE_OPEN, AUTHENTICATE_KEY,
+                         AUTHENTICATE_OFF };
+
+struct application {
+    struct sv id, account_id, name, domain;
+    uint32_t num;             /* small number, key of the token table */
+    struct origin_address origin;
+    bool has_origin;
+    bool enabled, is_public, detail;
+    bool lost_auth;           /* had a profile, has none, is not public */
+    struct sv auth_id;        /* "" none */
+    uint64_t max_body_bytes;  /* 0: no limit */
+    uint32_t connect_ms, first_byte_ms, idle_ms; /* 0: defaults */
+    enum authenticate_mode authenticate;
+    const struct cidr *authenticate_from; /* n == 0: anybody */
+    uint16_t authenticate_from_n;
+};
+/* `doc`: canonical JSON text of the record. ERR_CORRUPT if it is not one. */
+int application_decode(struct sv doc, struct arena *a,
+                       struct application *out);
+
+#endif

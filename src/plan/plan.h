@@ -1,0 +1,119 @@
+/* The immutable image of one application's configuration, and the index of
+ * all by host name and by id, that traffic reads (design §3, Plan).
+ *
+ *   root ── 1,024 shards of host name -> cell ── plan_app (swapped whole)
+ *        └─ 1,024 shards of id        -> cell ──┘
+ *
+ * A cell is an application's stable place; a change of its configuration
+ * swaps the cell's image and touches nothing else; a change of its domain
+ * replaces one small shard. Old images are retired by epoch and freed when no
+ * exchange holds them. Writers: control thread. Readers: reactors, between
+ * epoch marks; an exchange that is suspended holds its image. */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "model/application.h"
+#include "model/authentication.h"
+
+/* The order of the checks, gateway.md §1: the one visible list. Later checks
+ * take their line here; plan/build.c puts into an application's `steps` those
+ * that it needs. */
+#define PLAN_STEPS(X)                                                       \
+    X(ENABLED)      /* 2   application enabled, not without authentication */ \
+    X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
+    X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
+    X(EXPIRY)       /* 7 */                                                 \
+    X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
+    X(SCOPES)       /* 10  scopes asked for */                              \
+    X(ADDRESS)      /* 10  the token's IP allow-list */
+
+enum plan_step {
+#define X(name) STEP_##name,
+    PLAN_STEPS(X)
+#undef X
+    STEP_COUNT
+};
+
+struct plan_origin {
+    struct origin_address at;
+    bool tls_verify;
+    uint32_t id, generation; /* dense number for the pools; see origin.h */
+    struct sv host_header;   /* what the origin sees as Host */
+};
+
+enum { PLAN_REACTORS_MAX = 256 };
+
+struct plan_app {
+    struct application app;
+    bool has_auth;
+    struct authentication auth;
+    bool limited;              /* may any token of it have a limit or quota?
+                                  then answers carry RateLimit fields */
+    bool checksum;             /* tokens carry our CRC: made-up ones are
+                                  refused without a look-up */
+    uint32_t quota_slot, quota_tag; /* remainingScope application */
+    struct plan_origin origin;
+    uint8_t steps_n;
+    uint8_t steps[STEP_COUNT];
+    uint64_t seq;              /* of the change that made it */
+    struct arena arena;        /* holds all of the above */
+    /* how many exchanges of each reactor hold this image; written by that
+     * reactor only */
+    struct plan_hold { _Alignas(64) _Atomic uint32_t n; } *holds;
+};
+
+struct plan_cell {
+    struct plan_app *_Atomic app; /* NULL: deleted */
+};
+
+struct plan; /* the root */
+
+int plan_new(struct plan **out, unsigned reactors);
+void plan_free(struct plan **p);
+
+/* --- readers ---------------------------------------------------------------- */
+/* host: as sent, with port and trailing dot, any case; exact, then wildcard by
+ * whole labels. NULL: unknown. */
+const struct plan_app *plan_match(const struct plan *p, struct sv host);
+const struct plan_app *plan_find(const struct plan *p, struct sv id);
+static inline void plan_hold(const struct plan_app *a, unsigned reactor)
+{
+    _Atomic uint32_t *n = &a->holds[reactor].n;
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+static inline void plan_drop(const struct plan_app *a, unsigned reactor)
+{
+    _Atomic uint32_t *n = &a->holds[reactor].n;
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) - 1,
+                          memory_order_release);
+}
+
+/* --- the writer --------------------------------------------------------------- */
+struct plan_source {           /* canonical documents; borrowed */
+    struct sv application, authentication; /* authentication "" if none */
+    uint32_t num;
+    bool imported;             /* has tokens of another form */
+    uint32_t quota_slot, quota_tag;
+    uint64_t seq;
+};
+struct plan_problem {
+    char field[64];
+    char message[192];
+};
+/* Builds without publishing: a plan that does not build rolls the
+ * transaction back. */
+int plan_build(struct plan *p, const struct plan_source *src,
+               struct plan_app **out, struct plan_problem *why);
+void plan_discard(struct plan *p, struct plan_app **a);
+/* Takes ownership; the next exchange sees it. */
+void plan_publish(struct plan *p, struct plan_app *a);
+void plan_remove(struct plan *p, struct sv app_id);
+/* The change feed has been applied up to here (readyz). */
+void plan_set_seq(struct plan *p, uint64_t seq);
+uint64_t plan_seq(const struct plan *p);
+
+#endif
