@@ -11,7 +11,7 @@
 set -eu
 
 run_packages="gcc libc6-dev meson ninja-build pkg-config ca-certificates
-              libssl-dev libsqlite3-dev"
+              libssl-dev libsqlite3-dev libyaml-dev"
 test_packages="clang clang-format clang-tidy llvm libcmocka-dev nodejs npm
                nginx-light openssl curl git"
 run_newer="libyyjson0 libyyjson-dev"

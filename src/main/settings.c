@@ -1,0 +1,267 @@
+/* Every setting is a row: name, kind, place, bounds, default, help. */
+#include "main/settings.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/ensure.h"
+
+enum kind { TEXT, BOOL, NUMBER, LIST };
+
+struct row {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    int64_t min, max;
+    const char *fallback, *value_name, *help;
+};
+
+#define AT(field) offsetof(struct settings, field)
+#define T(name, field, fallback, value, help) \
+    { name, TEXT, AT(field), 0, 0, fallback, value, help }
+#define B(name, field, fallback, help) \
+    { name, BOOL, AT(field), 0, 0, fallback, NULL, help }
+#define N(name, field, min, max, fallback, value, help) \
+    { name, NUMBER, AT(field), min, max, fallback, value, help }
+#define L(name, field, value, help) \
+    { name, LIST, AT(field), 0, 0, NULL, value, help }
+
+static const struct row rows[] = {
+    T("data", data, NULL, "DIR",
+      "where everything is kept; made with mode 0700 when absent"),
+    T("config", config, NULL, "FILE",
+      "settings by these names, as YAML; the command line wins"),
+    T("api", api, "127.0.0.1:8080", "ADDR:PORT",
+      "management API, /authenticate and dashboard; port 0 picks a free one"),
+    T("gateway", gateway, "0.0.0.0:8000", "ADDR:PORT",
+      "the gateway, plain HTTP; 'off' for none"),
+    T("gateway-tls", gateway_tls, "off", "ADDR:PORT",
+      "the gateway, HTTPS; needs a certificate"),
+    T("verify", verify, "off", "ADDR:PORT",
+      "only /authenticate, /authenticate/batch and /healthz"),
+    T("ops", ops, "off", "ADDR:PORT",
+      "/metrics, /healthz and /readyz; off: on the API's listener"),
+    L("certificate", certificates, "CERT,KEY[,NAME]",
+      "PEM files of the HTTPS gateway, may be repeated; the first one is "
+      "also the default. Read again on SIGHUP"),
+    L("api-certificate", api_certificate, "CERT,KEY",
+      "PEM files: the API is served over HTTPS"),
+    B("insecure-api", insecure_api, "no",
+      "allow the API on other than loopback addresses without TLS"),
+    L("trusted-proxies", trusted_proxies, "CIDR",
+      "peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed; "
+      "may be repeated"),
+    T("base-domain", base_domain, "typeauth.localhost", "NAME",
+      "made-up application domains lie under it"),
+    T("api-name", api_name, "api.typeauth.localhost", "NAME",
+      "the API's own host name: no application may take it"),
+    T("server-key", server_key, NULL, "FILE",
+      "the key that seals secrets; default DATA/server.key"),
+    N("workers", workers, 0, 256, "0", "N",
+      "reactor threads; 0: as many as this process may use cores"),
+    T("access-log", access_log, "access.log", "FILE",
+      "one JSON line a request, in DATA unless absolute; '-' is standard "
+      "output, 'off' none. Opened again on SIGHUP"),
+    N("access-log-sample", access_log_sample, 1, 1000000, "1", "N",
+      "log one in N requests that passed; refusals are always logged"),
+    T("log-level", log_level, "info", "LEVEL",
+      "least level of the program's own log: debug, info, warn, error"),
+    T("egress", egress, "open", "open|public",
+      "public: origins on loopback, private, CGNAT and ULA addresses are "
+      "refused as well"),
+    T("ca-file", ca_file, NULL, "FILE",
+      "further certificate authorities for HTTPS origins, PEM"),
+    B("origin-tls-verify", origin_tls_verify, "yes",
+      "verify the certificates of HTTPS origins"),
+    N("connect-timeout-ms", connect_timeout_ms, 10, 600000, "5000", "MS",
+      "to an origin, resolution and TLS included; applications may say less "
+      "or more"),
+    N("first-byte-timeout-ms", first_byte_timeout_ms, 10, 3600000, "60000",
+      "MS", "until an origin begins its answer"),
+    N("origin-idle-timeout-ms", origin_idle_ms, 100, 3600000, "60000", "MS",
+      "between bytes of an origin's answer"),
+    N("origin-connections", origin_conns, 1, 65535, "1024", "N",
+      "at once to one origin, over all workers"),
+    N("dns-fresh-ms", dns_fresh_ms, 100, 86400000, "30000", "MS",
+      "age at which a resolved name is asked anew"),
+    N("dns-stale-ms", dns_stale_ms, 0, 604800000, "3600000", "MS",
+      "how long the last answer serves when resolution fails"),
+    N("head-timeout-ms", head_timeout_ms, 100, 600000, "10000", "MS",
+      "for a whole request head, from its first byte"),
+    N("idle-timeout-ms", idle_timeout_ms, 100, 3600000, "75000", "MS",
+      "between requests on a client's connection"),
+    N("write-timeout-ms", write_timeout_ms, 100, 3600000, "60000", "MS",
+      "a client that takes no bytes for so long is dropped"),
+    N("body-min-rate", body_min_rate, 0, 1000000000, "240", "BYTES/S",
+      "slowest request body, over 10 s; 0: any"),
+    N("head-bytes", head_bytes, 1024, 16384, "16384", "BYTES",
+      "largest message head"),
+    N("fields", fields, 16, 100, "64", "N", "most header fields a message"),
+    N("block-pool-bytes", block_pool_bytes, 1048576, 68719476736, "67108864",
+      "BYTES", "ceiling of all I/O buffers, shared by the workers"),
+    N("tokens-max", tokens_max, 1024, 67108864, "67108864", "N",
+      "address space is reserved for so many tokens"),
+    N("applications-max", applications_max, 1, 1000000, "50", "N",
+      "applications an account"),
+    N("drain-ms", drain_ms, 0, 3600000, "30000", "MS",
+      "requests in flight have so long to end after SIGTERM"),
+};
+
+static const struct row *row_find(struct sv key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (sv_eq(sv_cstr(rows[i].name), key)) return &rows[i];
+    return NULL;
+}
+
+static const char *parse_bool(struct sv v, bool *out)
+{
+    static const char *const yes[] = { "yes", "true", "on", "1", "" };
+    static const char *const no[] = { "no", "false", "off", "0" };
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+        if (sv_eq(v, sv_cstr(yes[i]))) return *out = true, NULL;
+    for (size_t i = 0; i < ARRAY_LEN(no); i++)
+        if (sv_eq(v, sv_cstr(no[i]))) return *out = false, NULL;
+    return "takes yes or no";
+}
+
+static const char *list_add(struct settings *s, struct setting_list *l,
+                            struct sv v)
+{
+    if (l->n == SETTING_LIST_MAX) return "has too many entries (64 at most)";
+    l->items[l->n++] = arena_cstr(&s->arena, v);
+    return NULL;
+}
+
+const char *settings_set(struct settings *s, struct sv key, struct sv value)
+{
+    const struct row *r = row_find(key);
+    if (!r) return "is not a setting; `typeauth serve --help` lists them";
+    void *at = (char *)s + r->at;
+    uint64_t n;
+    switch (r->kind) {
+    case TEXT:
+        if (value.n == 0) return "takes a value";
+        *(const char **)at = arena_cstr(&s->arena, value);
+        return NULL;
+    case BOOL: return parse_bool(value, at);
+    case LIST: return list_add(s, at, value);
+    case NUMBER:
+        if (!sv_to_u64(value, (uint64_t)r->max, &n) || (int64_t)n < r->min)
+            return arena_printf(&s->arena,
+                                "takes a number from %lld to %lld",
+                                (long long)r->min, (long long)r->max).p;
+        *(int64_t *)at = (int64_t)n;
+        return NULL;
+    }
+    return NULL;
+}
+
+static void settings_init(struct settings *s)
+{
+    *s = (struct settings){ 0 };
+    arena_init(&s->arena, 1 << 20, NULL, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].fallback)
+            ENSURE(!settings_set(s, sv_cstr(rows[i].name),
+                                 sv_cstr(rows[i].fallback)));
+}
+
+void settings_fini(struct settings *s)
+{
+    arena_fini(&s->arena);
+}
+
+static bool option_fails(const char *option, const char *why)
+{
+    fprintf(stderr, "typeauth: %s %s\n", option, why);
+    return false;
+}
+
+/* --name VALUE, --name=VALUE; a yes/no option may stand alone. */
+static bool options_read(struct settings *s, int argc, char **argv,
+                         bool config_only)
+{
+    for (int i = 0; i < argc; i++) {
+        struct sv arg = sv_cstr(argv[i]), value;
+        if (!sv_starts(arg, SV("--")))
+            return option_fails(argv[i], "is not an option");
+        struct sv key = sv_cut(sv_from(arg, 2), '=', &value);
+        const struct row *r = row_find(key);
+        if (!r)
+            return option_fails(argv[i], "is not an option; "
+                                "`typeauth serve --help` lists them");
+        if (!value.p) {
+            bool has = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
+            if (!has && r->kind != BOOL)
+                return option_fails(argv[i], "takes a value");
+            value = has ? sv_cstr(argv[++i]) : SV("yes");
+        }
+        if (config_only != (r->at == AT(config))) continue;
+        const char *why = settings_set(s, key, value);
+        if (why) return option_fails(r->name, why);
+    }
+    return true;
+}
+
+bool settings_read(struct settings *s, int argc, char **argv)
+{
+    settings_init(s);
+    if (!options_read(s, argc, argv, true)) return false;
+    if (s->config && !config_file_read(s, s->config)) return false;
+    /* a list of the command line replaces the file's */
+    for (int i = 0; i < argc; i++) {
+        struct sv rest, key = sv_cut(sv_cstr(argv[i]), '=', &rest);
+        bool option = sv_starts(key, SV("--"));
+        const struct row *r = option ? row_find(sv_from(key, 2)) : NULL;
+        if (r && r->kind == LIST)
+            ((struct setting_list *)(void *)((char *)s + r->at))->n = 0;
+    }
+    return options_read(s, argc, argv, false);
+}
+
+bool settings_check_file(const char *path)
+{
+    struct settings s;
+    settings_init(&s);
+    bool ok = config_file_read(&s, path);
+    settings_fini(&s);
+    return ok;
+}
+
+void settings_usage(FILE *to)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct row *r = &rows[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", r->name,
+                 r->value_name ? " " : "", r->value_name ? r->value_name : "");
+        fprintf(to, "  %-34s %s%s%s%s\n", left, r->help,
+                r->fallback ? " [" : "", r->fallback ? r->fallback : "",
+                r->fallback ? "]" : "");
+    }
+}
+
+void settings_markdown(FILE *to)
+{
+    fprintf(to, "# Settings\n\n"
+            "Printed by `typeauth settings --markdown`. Each is an option of\n"
+            "`typeauth serve` (`--name VALUE`) and a key of the file given "
+            "with\n`--config` (YAML, `name: value`).\n\n"
+            "| setting | value | default | what it does |\n"
+            "| --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct row *r = &rows[i];
+        char value[64] = "yes or no";
+        if (r->kind == NUMBER)
+            snprintf(value, sizeof value, "%s, %lld to %lld", r->value_name,
+                     (long long)r->min, (long long)r->max);
+        else if (r->value_name)
+            snprintf(value, sizeof value, "%s", r->value_name);
+        for (char *p = value; *p; p++)
+            if (*p == '|') *p = '/';
+        fprintf(to, "| `%s` | %s | %s%s%s | %s |\n", r->name, value,
+                r->fallback ? "`" : "", r->fallback ? r->fallback : "",
+                r->fallback ? "`" : "", r->help);
+    }
+}

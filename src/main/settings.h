@@ -1,0 +1,49 @@
+/* The server's settings: one table, filled from defaults, then the
+ * configuration file, then the command line; docs/settings.md is printed
+ * from it (typeauth settings --markdown). */
+#ifndef MAIN_SETTINGS_H
+#define MAIN_SETTINGS_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/ip.h"
+#include "net/addr.h"
+
+enum { SETTING_LIST_MAX = 64 };
+
+struct setting_list {
+    const char *items[SETTING_LIST_MAX];
+    unsigned n;
+};
+
+struct settings {
+    const char *data, *config, *server_key, *base_domain, *api_name;
+    const char *api, *gateway, *gateway_tls, *verify, *ops;
+    struct setting_list certificates, api_certificate, trusted_proxies;
+    const char *ca_file, *egress, *access_log, *log_level;
+    bool insecure_api, origin_tls_verify;
+    int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
+        idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,
+        block_pool_bytes, tokens_max, applications_max, connect_timeout_ms,
+        first_byte_timeout_ms, origin_idle_ms, origin_conns, dns_fresh_ms,
+        dns_stale_ms;
+    struct arena arena; /* texts of the file */
+};
+
+/* Defaults, then the file named by --config in argv (if any), then argv. A
+ * false return has printed what is wrong and what to do. argv is borrowed. */
+bool settings_read(struct settings *s, int argc, char **argv);
+/* Only the file, strictly, for `typeauth check`. */
+bool settings_check_file(const char *path);
+void settings_fini(struct settings *s);
+void settings_usage(FILE *to);    /* option lines for --help */
+void settings_markdown(FILE *to); /* docs/settings.md */
+
+/* One key of the file or one option, without dashes. NULL or the problem. */
+const char *settings_set(struct settings *s, struct sv key, struct sv value);
+/* Reads "key: value" and "key: [list]" documents (YAML); problems name the
+ * line. */
+bool config_file_read(struct settings *s, const char *path);
+
+#endif
