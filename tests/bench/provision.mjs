@@ -1,0 +1,83 @@
+// Fills a data directory for a benchmark through the management API.
+//   node provision.mjs A-ours|B-ours|C-ours TYPEAUTH PEERS_DIR RUN_DIR
+// A: one public application for Host 127.0.0.1. B: one application with the
+// bench's 100,000 keys imported as hashes and a limit a key. C: the same keys
+// over 100 applications, and data/req-C-ours.txt with their ids.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+
+const [name, program, peers, run] = process.argv.slice(2)
+const scenario = name[0]
+const server = spawn(program, ['serve', '--data', `${run}/data`,
+  '--api', '127.0.0.1:0', '--gateway', 'off', '--workers', '1',
+  '--applications-max', '1000'],
+{ stdio: ['ignore', 'pipe', 'inherit'] })
+
+const api = await new Promise((resolve, reject) => {
+  let text = ''
+  server.on('exit', code => reject(new Error(`server ended with ${code}`)))
+  server.stdout.on('data', chunk => {
+    text += chunk
+    const found = /listening .*api=(\S+)/.exec(text)
+    if (found) resolve(found[1].replace(/^(?!http)/, 'http://'))
+  })
+})
+const key = fs.readFileSync(`${run}/data/owner.key`, 'utf8').trim()
+
+async function ask (method, path, body) {
+  const answer = await fetch(api + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: body && JSON.stringify(body)
+  })
+  const json = await answer.json()
+  if (!json.success) throw new Error(`${method} ${path}: ${JSON.stringify(json)}`)
+  return json.data
+}
+
+const account = JSON.parse(fs.readFileSync(`${run}/data/account.json`, 'utf8')).account_id
+const origin = 'http://127.0.0.1:9000'
+
+async function importKeys (application, keys) {
+  for (let i = 0; i < keys.length; i += 10000) {
+    const tokens = keys.slice(i, i + 10000).map(k =>
+      ({ hash: createHash('sha256').update(k).digest('hex') }))
+    await ask('POST', `/${account}/token/import/${application}`, { tokens })
+  }
+}
+
+if (scenario === 'A') {
+  await ask('POST', `/${account}/applications/create`,
+    { name: 'bench', domain: '127.0.0.1', originHostname: origin, public: true })
+} else {
+  const keys = fs.readFileSync(`${peers}/data/keys.txt`, 'utf8').trim().split('\n')
+  const [profile] = await ask('POST', `/${account}/authentication/create`,
+    { name: 'bench', keyType: 'token', ratelimit: { limit: 1000000, timeWindow: 10 } })
+  const n = scenario === 'B' ? 1 : 100
+  const apps = []
+  for (let i = 0; i < n; i++) {
+    const [app] = await ask('POST', `/${account}/applications/create`, {
+      name: `bench ${i}`,
+      domain: n === 1 ? '127.0.0.1' : `app${i}.bench.example`,
+      originHostname: origin,
+      auth_id: profile.id
+    })
+    apps.push(app.id)
+    await importKeys(app.id, keys.filter((_, k) => k % n === i))
+  }
+  if (scenario === 'C') {
+    const out = fs.createWriteStream(`${peers}/data/req-C-ours.txt`)
+    keys.forEach((k, i) => {
+      const body = JSON.stringify({ token: k, appID: apps[i % n] })
+      out.write('POST /authenticate HTTP/1.1\r\nHost: 127.0.0.1\r\n' +
+        'Content-Type: application/json\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n${body}%%\n`)
+    })
+    await new Promise(resolve => out.end(resolve))
+  }
+}
+fs.writeFileSync(`${run}/ready`, 'yes\n')
+server.kill('SIGTERM')
+server.removeAllListeners('exit')
+await new Promise(resolve => server.on('exit', resolve))
