@@ -50,15 +50,18 @@ struct plan_app {
     struct application app;
     bool has_auth;
     struct authentication auth;
-    bool limited;              /* may any token of it have a limit or quota?
-                                  then answers carry RateLimit fields */
+    bool limited;              /* the profile names a limit, quota or refill;
+                                  a token's own show only in its exchange */
     bool checksum;             /* tokens carry our CRC: made-up ones are
                                   refused without a look-up */
-    uint32_t quota_slot, quota_tag; /* remainingScope application */
+    uint32_t quota_slot, quota_tag; /* remainingScope application; else
+                                       UINT32_MAX */
+    int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
     uint8_t steps_n;
     uint8_t steps[STEP_COUNT];
     uint64_t seq;              /* of the change that made it */
+    struct plan *owner;
     struct arena arena;        /* holds all of the above */
     /* how many exchanges of each reactor hold this image; written by that
      * reactor only */
@@ -72,13 +75,17 @@ struct plan_cell {
 struct plan; /* the root */
 
 int plan_new(struct plan **out, unsigned reactors);
+/* When every reader has left and every exchange has dropped its image. */
 void plan_free(struct plan **p);
 
 /* --- readers ---------------------------------------------------------------- */
-/* host: as sent, with port and trailing dot, any case; exact, then wildcard by
- * whole labels. NULL: unknown. */
+/* host: as sent, with port and trailing dot, any case; exact, then the longest
+ * wildcard ("*.example.com" stands for one or more whole labels). NULL:
+ * unknown. About 40 ns, no allocation. */
 const struct plan_app *plan_match(const struct plan *p, struct sv host);
 const struct plan_app *plan_find(const struct plan *p, struct sv id);
+/* An exchange that outlives its loop turn holds its image in the turn that
+ * found it, and drops it on the same reactor. */
 static inline void plan_hold(const struct plan_app *a, unsigned reactor)
 {
     _Atomic uint32_t *n = &a->holds[reactor].n;
@@ -105,7 +112,7 @@ struct plan_problem {
     char message[192];
 };
 /* Builds without publishing: a plan that does not build rolls the
- * transaction back. */
+ * transaction back. ERR_INVALID, ERR_CORRUPT or ERR_TOOBIG, with `why`. */
 int plan_build(struct plan *p, const struct plan_source *src,
                struct plan_app **out, struct plan_problem *why);
 void plan_discard(struct plan *p, struct plan_app **a);
@@ -115,5 +122,7 @@ void plan_remove(struct plan *p, struct sv app_id);
 /* The change feed has been applied up to here (readyz). */
 void plan_set_seq(struct plan *p, uint64_t seq);
 uint64_t plan_seq(const struct plan *p);
+/* Images alive, with those that wait for their last exchange. Any thread. */
+uint64_t plan_images(const struct plan *p);
 
 #endif

@@ -1,0 +1,191 @@
+/* Documents -> image. What an exchange would otherwise decide again and again
+ * is decided here once: which checks there are, whether a made-up token can
+ * be told by its checksum, what the origin is called.
+ *
+ * One piece of memory holds the image, its holds and (usually) its texts:
+ *
+ *   [hold of reactor 0 | … | n-1] [struct plan_app] [texts …] -> more chunks
+ */
+#include "base/ensure.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "plan/host.h"
+#include "plan/plan_int.h"
+
+#include <stdio.h>
+
+enum { IMAGE_BUDGET_BYTES = 1 << 20, HOST_MAX = 253 };
+
+static int problem(struct plan_problem *why, const char *field,
+                   const char *message)
+{
+    snprintf(why->field, sizeof why->field, "%s", field);
+    snprintf(why->message, sizeof why->message, "%s", message);
+    return ERR_INVALID;
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static struct plan_app *image_new(struct plan *p, size_t texts)
+{
+    size_t holds = p->reactors * sizeof(struct plan_hold);
+    size_t head = holds + round_up(sizeof(struct plan_app), 64);
+    char *memory = mem_aligned(64, head + texts);
+    struct plan_app *a = (void *)(memory + holds);
+    a->holds = (void *)memory;
+    a->owner = p;
+    a->origin.id = UINT32_MAX;
+    arena_init(&a->arena, IMAGE_BUDGET_BYTES, memory + head, texts);
+    atomic_fetch_add(&p->images, 1);
+    return a;
+}
+
+void plan_app_free(void *image)
+{
+    struct plan_app *a = image;
+    if (!a) return;
+    struct plan *p = a->owner;
+    if (a->origin.id != UINT32_MAX) origins_drop(p->origins, a->origin.id);
+    arena_fini(&a->arena);
+    mem_free(a->holds); /* the beginning of it all */
+    atomic_fetch_sub(&p->images, 1);
+}
+
+/* The 48-bit time of a ULID behind the type's prefix: ten characters of
+ * Crockford's base 32 (github.com/ulid/spec). 0 if it is none. */
+static int64_t id_time_ms(struct sv id)
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    struct sv rest;
+    sv_cut(id, '_', &rest);
+    if (rest.n != 26) return 0;
+    uint64_t ms = 0;
+    for (int i = 0; i < 10; i++) {
+        const char *at = memchr(digits, rest.p[i], 32);
+        if (!at) return 0;
+        ms = ms << 5 | (uint64_t)(at - digits);
+    }
+    return (int64_t)(ms & 0xffffffffffff);
+}
+
+static void add(struct plan_app *a, enum plan_step step)
+{
+    a->steps[a->steps_n++] = (uint8_t)step;
+}
+
+/* In the order of PLAN_STEPS. An application that refuses everybody needs
+ * nothing behind the refusal; one that is public needs nothing at all. */
+static void build_steps(struct plan_app *a)
+{
+    bool shut = a->app.lost_auth && !a->has_auth && !a->app.is_public;
+    if (!a->app.enabled || shut) {
+        add(a, STEP_ENABLED);
+        return;
+    }
+    if (!a->has_auth) return;
+    /* What a token's own record may ask for (limits, address list) is known
+     * only when it is found: these steps belong to every token. */
+    for (int step = STEP_CREDENTIAL; step < STEP_COUNT; step++)
+        add(a, (enum plan_step)step);
+}
+
+static int build_origin(struct plan *p, struct plan_app *a,
+                        struct plan_problem *why)
+{
+    struct plan_origin *o = &a->origin;
+    if (!a->app.has_origin) return 0;
+    o->at = a->app.origin;
+    o->tls_verify = o->at.tls;
+    if (o->at.host.n == 0 || o->at.host.n > HOST_MAX || o->at.port == 0)
+        return problem(why, "originHostname", "is not a host");
+    bool literal = sv_find(o->at.host, ':') != SIZE_MAX;
+    const char *open = literal ? "[" : "", *close = literal ? "]" : "";
+    if (o->at.port == (o->at.tls ? 443 : 80))
+        o->host_header = arena_printf(&a->arena, "%s%.*s%s", open,
+                                      SV_FMT(o->at.host), close);
+    else
+        o->host_header = arena_printf(&a->arena, "%s%.*s%s:%u", open,
+                                      SV_FMT(o->at.host), close, o->at.port);
+    struct origin_ref ref = origins_hold(
+        p->origins, &(struct origin_key){ .host = o->at.host,
+                                          .port = o->at.port,
+                                          .tls = o->at.tls,
+                                          .tls_verify = o->tls_verify });
+    o->id = ref.id;
+    o->generation = ref.generation;
+    return 0;
+}
+
+static int build_auth(struct plan_app *a, const struct plan_source *src,
+                      struct plan_problem *why)
+{
+    a->quota_slot = UINT32_MAX;
+    a->has_auth = src->authentication.n > 0;
+    if (!a->has_auth) return 0;
+    int rc = authentication_decode(src->authentication, &a->arena, &a->auth);
+    if (rc < 0) {
+        problem(why, "auth_id", "the authentication profile is damaged");
+        return rc;
+    }
+    if (a->auth.key_type != KEY_TOKEN)
+        return problem(why, "keyType", "is not served by this version");
+    const struct policy *p = &a->auth.policy;
+    a->limited = (p->has_limits && p->limits_n) ||
+                 (p->has_quota && !p->quota_none) ||
+                 (p->has_refill && !p->refill_none);
+    a->checksum = !src->imported;
+    if (a->auth.quota_of_application) {
+        a->quota_slot = src->quota_slot;
+        a->quota_tag = src->quota_tag;
+    }
+    return 0;
+}
+
+static int build(struct plan *p, const struct plan_source *src,
+                 struct plan_app *a, struct plan_problem *why)
+{
+    char key[HOST_KEY_MAX];
+    int rc = application_decode(src->application, &a->arena, &a->app);
+    if (rc < 0) {
+        problem(why, "", "the application's record is damaged");
+        return rc;
+    }
+    a->app.num = src->num;
+    a->seq = src->seq;
+    a->created_ms = id_time_ms(a->app.id);
+    if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
+        return problem(why, "domain", "is not a host name");
+    if ((rc = build_auth(a, src, why)) < 0) return rc;
+    if ((rc = build_origin(p, a, why)) < 0) return rc;
+    build_steps(a);
+    if (!a->arena.overflow) return 0;
+    problem(why, "", "the application's configuration is too large");
+    return ERR_TOOBIG;
+}
+
+int plan_build(struct plan *p, const struct plan_source *src,
+               struct plan_app **out, struct plan_problem *why)
+{
+    /* Every text lies in the documents: their length is room enough but for
+     * padding, and rarely more is asked. */
+    size_t texts = round_up(src->application.n + src->authentication.n + 512,
+                            64);
+    struct plan_app *a = image_new(p, texts);
+    *why = (struct plan_problem){ .field = "" };
+    int rc = build(p, src, a, why);
+    if (rc < 0)
+        plan_app_free(a);
+    else
+        *out = a;
+    return rc;
+}
+
+void plan_discard(struct plan *p, struct plan_app **a)
+{
+    ENSURE(!*a || (*a)->owner == p);
+    plan_app_free(*a);
+    *a = NULL;
+}
