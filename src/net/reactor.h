@@ -20,8 +20,15 @@ struct reactor;
 struct reactor_conf {
     unsigned index;           /* number of this reactor, 0-based */
     size_t blocks_bytes;      /* ceiling of the block pool; default 64 MiB */
-    unsigned max_conns;       /* clients and origins together */
-    void (*on_turn)(void *ctx); /* end of each turn: epoch, flushes */
+    unsigned max_conns;       /* clients and origins together; at most half
+                                 of it is accepted. Default 1024 */
+    /* All optional. A turn always ends with on_turn; on_sleep and on_wake
+     * stand right before and after a wait that may block. */
+    void (*on_turn)(void *ctx);
+    void (*on_sleep)(void *ctx);
+    void (*on_wake)(void *ctx);
+    /* Tests: loop time; waits are then cut to 1 ms. NULL: CLOCK_MONOTONIC. */
+    uint64_t (*clock_ns)(void *ctx);
     void *ctx;
 };
 
@@ -36,6 +43,9 @@ int reactor_run(struct reactor *r);
  * accepted first); on_drain of each connection is called; what is left after
  * drain_ms is closed. */
 void reactor_stop(struct reactor *r, unsigned drain_ms);
+/* reactor_run returns at this turn's end; nothing is closed and it may be run
+ * again. For tests and for programs that serve one question. */
+void reactor_pause(struct reactor *r);
 bool reactor_stopping(const struct reactor *r);
 
 unsigned reactor_index(const struct reactor *r);
@@ -52,11 +62,13 @@ struct mail {
     struct mail *_Atomic next_;
     void (*deliver)(struct mail *m); /* on the reactor's thread; owns m then */
 };
-/* Wakes the reactor only if it sleeps. After reactor_free is begun mail is
+/* Wakes the reactor only if it sleeps; delivered in the order of posting. What
+ * waits when reactor_free is begun is delivered by it; what comes later is
  * refused with ERR_SHUTDOWN and stays the caller's. */
 int reactor_post(struct reactor *r, struct mail *m);
 
-/* --- fine timers (retry, health, refresh): binary heap ------------------ */
+/* --- fine timers (retry, health, refresh): binary heap ------------------
+ * Zero-initialised by the owner, who cancels before freeing. */
 struct timer {
     uint64_t due_ms; /* reactor clock */
     uint32_t at_;    /* place in the heap, 0: not armed */
