@@ -10,10 +10,10 @@
 # name changed: see docs/decisions/0003-debian-13-packages-on-debian-12.md.
 set -eu
 
-run_packages="gcc libc6-dev meson ninja-build pkg-config ca-certificates
+run_packages="gcc libc6-dev meson ninja-build pkg-config ca-certificates curl
               libssl-dev libsqlite3-dev libyaml-dev"
 test_packages="clang clang-format clang-tidy llvm libcmocka-dev nodejs npm
-               nginx-light openssl curl git"
+               nginx-light openssl git"
 run_newer="libyyjson0 libyyjson-dev"
 test_newer="libllhttp9.2 libllhttp-dev"
 
@@ -30,8 +30,9 @@ as_root() {
     fi
 }
 
+# RUNLEVEL=1: no service of an installed package is started.
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq \
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq \
         -o Dpkg::Use-Pty=0 -o APT::Install-Recommends=false \
         -o Acquire::Retries=3 "$@"
 }
@@ -74,9 +75,8 @@ install_newer() {
         -o Dir::Etc::sourceparts="$scratch/parts" \
         -o Dir::State::lists="$scratch/lists" \
         -o Dir::Cache="$scratch/cache" -o APT::Sandbox::User=root "$@"
-    # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive
     apt-get -qq "$@" update
+    # shellcheck disable=SC2086
     (cd "$scratch/cache" && apt-get -qq "$@" download $newer >/dev/null)
     as_root dpkg --install "$scratch"/cache/*.deb >/dev/null
 }
@@ -90,7 +90,13 @@ fi
 [ -r /etc/debian_version ] || die "only Debian 12 and 13 are supported"
 # shellcheck disable=SC1091
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-[ "$codename" = bookworm ] || { packages="$packages $newer"; newer=; }
+runtime=libclang-rt-14-dev     # the sanitizers of Debian's clang
+if [ "$codename" != bookworm ]; then
+    packages="$packages $newer"
+    newer=
+    runtime=libclang-rt-19-dev
+fi
+[ "${1:-}" != test ] || packages="$packages $runtime"
 
 # shellcheck disable=SC2086
 missing=$(list_missing $packages)
