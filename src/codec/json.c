@@ -1,0 +1,175 @@
+/* yyjson reads without recursion; the second walk below looks for what it
+ * lets through, with a bounded recursion. */
+#include "codec/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+static void *arena_malloc(void *ctx, size_t n)
+{
+    return arena_alloc(ctx, n);
+}
+
+static void *arena_realloc(void *ctx, void *old, size_t old_n, size_t n)
+{
+    void *p = arena_alloc(ctx, n);
+    if (p && old) memcpy(p, old, old_n < n ? old_n : n);
+    return p;
+}
+
+static void arena_free(void *ctx, void *p)
+{
+    (void)ctx;
+    (void)p;
+}
+
+yyjson_alc json_alc(struct arena *a)
+{
+    return (yyjson_alc){ arena_malloc, arena_realloc, arena_free, a };
+}
+
+struct walk {
+    struct arena *arena;
+    struct json_why *why;
+};
+
+static int refuse(struct walk *w, const char *reason, struct sv member)
+{
+    *w->why = (struct json_why){ .reason = reason, .member = member };
+    return ERR_INVALID;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return sv_cmp(*(const struct sv *)a, *(const struct sv *)b);
+}
+
+enum { FEW_MEMBERS = 16 };
+
+/* Few members are compared each with each, many are sorted. */
+static int members_check(struct walk *w, yyjson_val *object)
+{
+    struct sv few[FEW_MEMBERS], *names = few;
+    size_t n = yyjson_obj_size(object), i, max;
+    if (n > FEW_MEMBERS) names = ARENA_ARRAY(w->arena, struct sv, n);
+    if (!names) return ERR_NOMEM;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, max, key, value) {
+        names[i] = json_text(key);
+        for (size_t j = 0; n <= FEW_MEMBERS && j < i; j++)
+            if (sv_eq(names[i], names[j]))
+                return refuse(w, "duplicate member", names[i]);
+    }
+    if (n <= FEW_MEMBERS) return 0;
+    qsort(names, n, sizeof *names, by_name);
+    for (i = 1; i < n; i++)
+        if (sv_eq(names[i], names[i - 1]))
+            return refuse(w, "duplicate member", names[i]);
+    return 0;
+}
+
+static int value_check(struct walk *w, yyjson_val *v, int depth)
+{
+    bool object = yyjson_is_obj(v);
+    if (!object && !yyjson_is_arr(v)) return 0;
+    if (depth >= JSON_DEPTH_MAX)
+        return refuse(w, "more than 64 levels", (struct sv){ 0 });
+    int rc = object ? members_check(w, v) : 0;
+    size_t n = yyjson_get_len(v);
+    yyjson_val *at = unsafe_yyjson_get_first(v);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (object) at++; /* the value lies behind its key */
+        rc = value_check(w, at, depth + 1);
+        at = unsafe_yyjson_get_next(at);
+    }
+    return rc;
+}
+
+int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
+                struct json_why *why)
+{
+    struct json_why ignored;
+    struct walk w = { a, why ? why : &ignored };
+    yyjson_alc alc = json_alc(a);
+    yyjson_read_err bad = { 0 };
+    *w.why = (struct json_why){ 0 };
+    *out = NULL;
+    /* Without YYJSON_READ_INSITU the input is not written to. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)(text.p ? text.p : ""),
+                                       text.n, 0, &alc, &bad);
+    if (!doc && bad.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return ERR_NOMEM;
+    if (!doc) {
+        w.why->reason = bad.msg;
+        w.why->at = bad.pos;
+        return ERR_INVALID;
+    }
+    int rc = value_check(&w, yyjson_doc_get_root(doc), 0);
+    if (rc == 0) *out = doc;
+    return rc;
+}
+
+struct sv json_encode(struct arena *a, const yyjson_mut_val *v)
+{
+    yyjson_alc alc = json_alc(a);
+    size_t n = 0;
+    char *p = yyjson_mut_val_write_opts((yyjson_mut_val *)(uintptr_t)v, 0,
+                                        &alc, &n, NULL);
+    return sv_of(p, p ? n : 0);
+}
+
+struct sv json_encode_val(struct arena *a, const yyjson_val *v)
+{
+    yyjson_alc alc = json_alc(a);
+    size_t n = 0;
+    char *p = yyjson_val_write_opts((yyjson_val *)(uintptr_t)v, 0, &alc, &n,
+                                    NULL);
+    return sv_of(p, p ? n : 0);
+}
+
+bool json_is_int(const yyjson_val *v, int64_t *out)
+{
+    yyjson_val *val = (yyjson_val *)(uintptr_t)v;
+    if (yyjson_is_uint(val)) {
+        uint64_t u = yyjson_get_uint(val);
+        *out = (int64_t)u;
+        return u <= INT64_MAX;
+    }
+    if (yyjson_is_sint(val)) {
+        *out = yyjson_get_sint(val);
+        return true;
+    }
+    double d = yyjson_is_real(val) ? yyjson_get_real(val) : NAN;
+    if (!(d >= -9007199254740992.0 && d <= 9007199254740992.0) ||
+        d != trunc(d))
+        return false;
+    *out = (int64_t)d;
+    return true;
+}
+
+void json_put_text(struct buf *b, struct sv s)
+{
+    buf_putc(b, '"');
+    size_t from = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = (uint8_t)s.p[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        buf_put(b, sv_of(s.p + from, i - from));
+        from = i + 1;
+        if (c >= 0x20) buf_printf(b, "\\%c", c);
+        else buf_printf(b, "\\u%04x", c);
+    }
+    buf_put(b, sv_from(s, from));
+    buf_putc(b, '"');
+}
+
+void json_put_name(struct buf *b, const char *name)
+{
+    char last = b->n ? b->p[b->n - 1] : '{';
+    if (last != '{' && last != '[') buf_putc(b, ',');
+    buf_putc(b, '"');
+    buf_puts(b, name);
+    buf_puts(b, "\":");
+}

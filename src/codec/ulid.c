@@ -1,0 +1,68 @@
+/* ULIDs, strictly rising. */
+#include "codec/ulid.h"
+
+#include "base/err.h"
+#include "base/rand.h"
+
+static const char digits[32] __attribute__((nonstring)) =
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+int64_t ulid_ms(const struct ulid *u)
+{
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++) ms = ms << 8 | u->b[i];
+    return ms;
+}
+
+uint32_t ulid_tag(const struct ulid *u)
+{
+    return (uint32_t)u->b[12] << 24 | (uint32_t)u->b[13] << 16 |
+           (uint32_t)u->b[14] << 8 | u->b[15];
+}
+
+void ulid_next(struct ulid *last, int64_t wall_ms, struct ulid *out)
+{
+    if (wall_ms > ulid_ms(last)) {
+        for (int i = 6; i-- > 0; wall_ms >>= 8) last->b[i] = (uint8_t)wall_ms;
+        rand_bytes(last->b + 6, 10);
+        last->b[6] &= 0x7f; /* room to count up within a millisecond */
+    } else {
+        for (int i = 16; i-- > 0 && ++last->b[i] == 0;) {}
+    }
+    *out = *last;
+}
+
+void ulid_encode(char out[ULID_TEXT], const struct ulid *u)
+{
+    /* 26 x 5 = 130 bits: the first character holds the top three. */
+    uint32_t bits = 0;
+    int have = 2, at = 0; /* two zero bits in front */
+    for (int i = 0; i < 16; i++) {
+        bits = bits << 8 | u->b[i];
+        for (have += 8; have >= 5; have -= 5)
+            out[at++] = digits[bits >> (have - 5) & 31];
+    }
+}
+
+static int value_of(char c)
+{
+    const char *at = c ? memchr(digits, c, sizeof digits) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+int ulid_decode(struct sv text, struct ulid *out)
+{
+    if (text.n != ULID_TEXT || value_of(text.p[0]) > 7) return ERR_INVALID;
+    uint32_t bits = 0;
+    int have = -2, at = 0;
+    for (size_t i = 0; i < ULID_TEXT; i++) {
+        int v = value_of(text.p[i]);
+        if (v < 0) return ERR_INVALID;
+        bits = bits << 5 | (uint32_t)v;
+        have += 5;
+        if (have < 8) continue;
+        have -= 8;
+        out->b[at++] = (uint8_t)(bits >> have);
+    }
+    return 0;
+}
