@@ -1,5 +1,6 @@
-/* Chunked transfer coding (RFC 9112 7.1), strict: sizes of 1-16 hex digits,
- * CRLF only, extensions bounded in length and dropped. */
+/* Chunked transfer coding (RFC 9112 7.1), strict: sizes of 1-16 hex digits
+ * below 2^63, CRLF only, no whitespace, extensions checked, bounded in length
+ * and dropped. */
 #ifndef CODEC_CHUNK_H
 #define CODEC_CHUNK_H
 
@@ -15,8 +16,10 @@ enum chunk_event {
     CHUNK_MORE,  /* everything taken, nothing to show */
     CHUNK_DATA,  /* *data points into the input */
     CHUNK_LAST,  /* last-chunk line read: the trailer section follows */
-    CHUNK_BAD,
+    CHUNK_BAD,   /* also for any byte after CHUNK_LAST */
 };
+
+enum { CHUNK_LINE_MAX = 256 }; /* size and extensions, in bytes */
 
 /* Takes from the front of *in (moves it on); call again while it has bytes. */
 enum chunk_event chunk_decode(struct chunk_decoder *d, struct sv *in,

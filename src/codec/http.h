@@ -47,9 +47,10 @@ enum http_name {
 #define X(id, text) HN_##id,
     HTTP_NAMES(X)
 #undef X
-    /* equals one of the fields that we add to origin requests, ignoring case
-     * and reading '_' as '-', without being it by its canonical bytes, or any
-     * X-Typeauth-*: gateway.md §3 */
+    /* Reading '_' as '-' it equals a field that we write towards origins
+     * (X-Request-Id, X-Forwarded-*, framing) without being it, or it is any
+     * X-Typeauth-*: never forwarded (gateway.md §3). The canonical names, in
+     * any case, keep their own id. */
     HN_OURS,
     HN_COUNT
 };
@@ -62,7 +63,8 @@ struct http_field {
 enum { HTTP_FIELDS_MAX = 100 };
 
 enum http_body {
-    HTTP_BODY_NONE,    /* no body, no length said */
+    HTTP_BODY_NONE,    /* none on the wire. Answers to HEAD and 304 may still
+                          carry Content-Length: see at[] */
     HTTP_BODY_LENGTH,  /* content_length bytes (may be 0) */
     HTTP_BODY_CHUNKED, /* or any other framing of unknown length */
     HTTP_BODY_CLOSE,   /* responses: until the connection ends */
@@ -75,7 +77,9 @@ struct http_head {
     struct sv method_text;
     struct sv target;    /* request target as sent */
     struct sv path;      /* origin form; "*" for OPTIONS *; of the absolute
-                            form its path ("/" if empty) */
+                            form its path ("/" if empty). Begins with '/'
+                            otherwise; '%' always stands before two digits,
+                            never %00; not normalised */
     struct sv query;     /* behind '?', without it; has_query tells "" apart */
     bool has_query;
     struct sv host;      /* Host value: name and optional port */
@@ -83,16 +87,18 @@ struct http_head {
     uint8_t minor;       /* HTTP/1.minor */
     bool keep_alive;
     bool expect_continue;
-    bool upgrade;        /* Connection: upgrade together with Upgrade */
+    bool upgrade;        /* Connection: upgrade together with Upgrade, and not
+                            to another HTTP (h2c would escape every check) */
     enum http_body body;
     uint64_t content_length;
     uint16_t fields_n;
-    /* index + 1 of the first field of that name, 0 = absent */
+    /* Scanners fill fields[0 .. fields_n) and clear nothing behind them.
+     * index + 1 of the first field of that name, 0 = absent */
     uint8_t at[HN_COUNT];
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
-/* First field of that name or NULL. */
+/* First field of that name (not HN_OTHER) or NULL. */
 static inline const struct http_field *
 http_head_find(const struct http_head *h, enum http_name id)
 {

@@ -21,9 +21,10 @@ struct http1_refusal {
 };
 
 /* Returns the head's length, 0 when incomplete, ERR_PROTOCOL with *why.
- * *searched remembers how far the end was looked for (start with 0, reset
- * after each message). Leading CRLF (at most one) before a request is
- * skipped and counted. */
+ * *searched remembers how far the end was looked for: 0 for a new message
+ * (a completed scan sets it back), and the same bytes come again, with more
+ * behind them. Leading CRLF (at most one) before a request is skipped and
+ * counted. CONNECT is always refused (501): *out could not say its target. */
 int http1_request_scan(struct sv in, size_t *searched,
                        const struct http1_limits *limits,
                        struct http_head *out, struct http1_refusal *why);
@@ -37,6 +38,9 @@ int http1_response_scan(struct sv in, size_t *searched,
 int http1_trailers_scan(struct sv in, size_t *searched,
                         const struct http1_limits *limits,
                         struct http_head *out, struct http1_refusal *why);
+
+/* "name" or "[::1]", with or without ":port"; no user, no zone, no escapes. */
+bool http1_host_is_valid(struct sv host);
 
 /* Encoding into memory of the caller: the size is asked first. The fields are
  * written as given; framing (Content-Length, Transfer-Encoding, Connection)
