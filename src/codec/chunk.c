@@ -5,6 +5,7 @@
  */
 #include "codec/chunk.h"
 
+#include "base/ensure.h"
 #include "codec/http_int.h"
 
 enum chunk_state {
@@ -60,9 +61,6 @@ enum chunk_event chunk_decode(struct chunk_decoder *d, struct sv *in,
     while (in->n) {
         if (d->state == DATA) {
             *data = sv_first(*in, d->left < in->n ? (size_t)d->left : in->n);
-            *in = sv_from(*in, data->n);
-            d->left -= data->n;
-            if (d->left == 0) d->state = DATA_CR;
             return CHUNK_DATA;
         }
         uint8_t c = (uint8_t)in->p[0];
@@ -80,6 +78,13 @@ enum chunk_event chunk_decode(struct chunk_decoder *d, struct sv *in,
         if (next == ENDED) return CHUNK_LAST;
     }
     return CHUNK_MORE;
+}
+
+void chunk_take(struct chunk_decoder *d, size_t n)
+{
+    ENSURE(d->state == DATA && n <= d->left);
+    d->left -= n;
+    if (d->left == 0) d->state = DATA_CR;
 }
 
 size_t chunk_head(char out[CHUNK_HEAD_MAX], uint64_t size)

@@ -27,20 +27,23 @@ size_t http1_head_encode(char *out, struct sv start_line,
                          const struct http_field *f, size_t n, struct sv tail)
 {
     char *o = put(put(out, start_line.p, start_line.n), "\r\n", 2);
-    const char *run = NULL, *run_end = NULL; /* not yet copied */
-    for (size_t i = 0; i < n; i++, f++) {
-        if (!run || !follows(run_end, f->name.p, "\r\n")) {
-            if (run) o = put(put(o, run, (size_t)(run_end - run)), "\r\n", 2);
-            run = f->name.p;
+    struct sv run = {"", 0}; /* not yet copied */
+    for (size_t i = 0; i < n; i++) {
+        struct sv name = f[i].name;
+        struct sv value = f[i].value.n ? f[i].value : SV("");
+        if (i > 0 && !follows(run.p + run.n, name.p, "\r\n")) {
+            o = put(put(o, run.p, run.n), "\r\n", 2);
+            run.p = name.p;
         }
-        run_end = f->name.p + f->name.n;
-        if (!follows(run_end, f->value.p, ": ")) {
-            o = put(put(o, run, (size_t)(run_end - run)), ": ", 2);
-            run = f->value.p;
+        if (i == 0) run.p = name.p;
+        run.n = (size_t)(name.p + name.n - run.p);
+        if (!follows(run.p + run.n, value.p, ": ")) {
+            o = put(put(o, run.p, run.n), ": ", 2);
+            run.p = value.p;
         }
-        run_end = f->value.p + f->value.n;
+        run.n = (size_t)(value.p + value.n - run.p);
     }
-    if (run) o = put(put(o, run, (size_t)(run_end - run)), "\r\n", 2);
+    if (n) o = put(put(o, run.p, run.n), "\r\n", 2);
     o = put(put(o, tail.p, tail.n), "\r\n", 2);
     return (size_t)(o - out);
 }

@@ -2,8 +2,7 @@
 #ifndef CODEC_HTTP_INT_H
 #define CODEC_HTTP_INT_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "codec/http.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -70,5 +69,9 @@ static inline const char *find_colon(const char *p, const char *end)
     while (p < end && *p != ':') p++;
     return p;
 }
+
+/* From h->method and h->target to path and query; *authority is set for the
+ * absolute form. False: malformed. */
+bool http_target_split(struct http_head *h, struct sv *authority);
 
 #endif

@@ -28,17 +28,25 @@ struct http_service {
     /* Body bytes; returns how many were taken; less than given means
      * back-pressure until http_stream_read(s, true). Tunnels: raw bytes. */
     size_t (*on_body)(struct http_stream *s, struct sv bytes);
-    /* Request complete. trailers NULL or with fields; borrowed. */
+    /* Request complete, also when it had no body; trailers NULL or with
+     * fields, borrowed. Not called when the answer had ended before. Tunnels:
+     * the client has ended its direction. */
     void (*on_end)(struct http_stream *s, const struct http_head *trailers);
-    void (*on_room)(struct http_stream *s);
-    /* Answer handed to the kernel and request read: last call. */
+    void (*on_room)(struct http_stream *s); /* queued <= CONN_LOW again */
+    /* The answer has ended and at most CONN_LOW of it are left to send: last
+     * call, never from inside http_stream_end. What is left of the request is
+     * dropped by us (up to 64 KiB, else the connection ends). */
     void (*on_done)(struct http_stream *s);
-    /* Client gone, broke the protocol, or too slow: last call. err tells. */
+    /* Client gone, broke the protocol, or too slow: last call. err: CLOSED
+     * PROTOCOL TIMEOUT TOOBIG SHUTDOWN, or the one given to abort. Never from
+     * inside a call of the service on this stream. */
     void (*on_gone)(struct http_stream *s, int err);
-    /* A request that could not become an exchange (malformed, too large, too
-     * slow): fill the answer's body and fields; the connection closes after
-     * it. NULL: a bare answer. Also the place that counts and logs it. */
-    void (*on_refusal)(void *ctx, const struct conn *c,
+    /* A request that is malformed, too large or too slow, and not answered
+     * yet: fill the answer's JSON body; the connection closes after it. NULL:
+     * a bare answer. `s` NULL: it never became an exchange, this is the place
+     * that counts and logs it. Else on_gone follows for that exchange. Asked
+     * of the service in conf, or the one that the exchange was handed to. */
+    void (*on_refusal)(void *ctx, const struct conn *c, struct http_stream *s,
                        const struct http1_refusal *why, struct buf *body_json);
 };
 
@@ -52,14 +60,14 @@ struct http_server_conf {
     const struct http_service *service;
     void *ctx;                  /* http_stream_ctx */
     struct tls_server *_Atomic *tls; /* NULL: plain. Read at each accept. */
-    bool trusted_proxy_protocol;     /* not yet: keep false */
-};
+}; /* 0 in a limit or time: the default named beside it */
 
 struct http_server; /* one listener on one reactor */
 int http_server_open(struct reactor *r, const struct addr *at, int inherited_fd,
                      const struct http_server_conf *conf,
                      struct http_server **out);
 struct listener *http_server_listener(struct http_server *s);
+/* After the reactor's run has returned. */
 void http_server_free(struct http_server **s);
 
 /* --- an exchange ---------------------------------------------------------- */
@@ -80,18 +88,21 @@ void http_stream_keep(struct http_stream *s);
  * on_request returns without having called http_stream_read(s, true). */
 void http_stream_read(struct http_stream *s, bool on);
 /* Announce that the body is wanted: writes 100 Continue if the client waits
- * for it and nothing was answered yet. http_stream_read(true) implies it
- * unless conf says otherwise; a proxy may relay the origin's instead. */
+ * for it and nothing was answered yet. http_stream_read(true) implies it: a
+ * proxy that relays the origin's 100 turns reading on when that has come. */
 void http_stream_continue(struct http_stream *s);
-/* How large a chunked or announced body may become: 413 beyond it (the
- * service sees on_gone ERR_TOOBIG if the answer has begun, else nothing:
- * on_refusal answers). 0 = no limit. */
+/* How large a chunked or announced body may become: beyond it 413 by
+ * on_refusal unless the answer has begun, then on_gone ERR_TOOBIG. In
+ * on_request an announced length above it is refused at the return, before
+ * any on_body. 0 = no limit. */
 void http_stream_body_max(struct http_stream *s, uint64_t bytes);
 
 /* The answer. `fields` without framing and connection fields: those are
- * written here. body LENGTH/CHUNKED/NONE; HTTP/1.0 clients get CLOSE instead
- * of chunked; HEAD and 204/304 send no body bytes whatever comes. An interim
- * status (1xx but 101) may come any number of times before. 101: TUNNEL. */
+ * written here. body LENGTH/CHUNKED/NONE (Content-Length: 0); HTTP/1.0 clients
+ * get CLOSE instead of chunked; HEAD and 204/304 send no body bytes whatever
+ * comes: there LENGTH says the length of the body that is not sent, NONE says
+ * nothing. An interim status (1xx but 101) may come any number of times
+ * before; 1.0 clients do not see it. 101: TUNNEL, `fields` with Upgrade. */
 struct http_reply {
     unsigned status;
     const struct http_field *fields;
@@ -101,6 +112,8 @@ struct http_reply {
     bool close;             /* end the connection after this exchange */
     bool add_date;          /* own answers; a proxy passes the origin's */
 };
+/* ERR_TOOBIG: the head does not fit a block; nothing was written. Any other
+ * failure of these three ends the connection, on_gone follows. */
 int http_stream_head(struct http_stream *s, const struct http_reply *reply);
 /* Queue body bytes. `from` (may be NULL): the connection in whose on_bytes we
  * are and into whose block `bytes` points; long runs then go by reference. */
@@ -109,11 +122,12 @@ int http_stream_body(struct http_stream *s, struct sv bytes,
 /* End of the answer. trailers (may be NULL) only go with chunked. */
 void http_stream_end(struct http_stream *s, const struct http_field *trailers,
                      size_t trailers_n);
-/* Head + body + end in one call. */
+/* Head + body + end in one call; body and content_length of `reply` are set
+ * from `body`. */
 void http_stream_answer(struct http_stream *s, const struct http_reply *reply,
                         struct sv body);
 /* The answer cannot be completed: the connection is cut so that the client
- * notices; on_gone follows with err. */
+ * notices; on_gone follows with err, after the running callback. */
 void http_stream_abort(struct http_stream *s, int err);
 size_t http_stream_queued(const struct http_stream *s);
 
