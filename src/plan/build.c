@@ -71,25 +71,28 @@ static int64_t id_time_ms(struct sv id)
     return (int64_t)(ms & 0xffffffffffff);
 }
 
-static void add(struct plan_app *a, enum plan_step step)
+static void add(struct plan_steps *steps, enum plan_step step)
 {
-    a->steps[a->steps_n++] = (uint8_t)step;
+    steps->at[steps->n++] = (uint8_t)step;
 }
 
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
- * nothing behind the refusal; one that is public needs nothing at all. */
+ * nothing behind the refusal; one that is public needs nothing to pass. What
+ * a token's own record may ask for (limits, address list) is known only when
+ * it is found: those steps belong to every token. */
 static void build_steps(struct plan_app *a)
 {
     bool shut = a->app.lost_auth && !a->has_auth && !a->app.is_public;
-    if (!a->app.enabled || shut) {
-        add(a, STEP_ENABLED);
-        return;
+    for (int door = 0; door < DOOR_COUNT; door++) {
+        struct plan_steps *steps = &a->steps[door];
+        if (!a->app.enabled || shut) {
+            add(steps, STEP_ENABLED);
+            continue;
+        }
+        if (!a->has_auth && door == DOOR_PROXY) continue;
+        for (int step = STEP_CREDENTIAL; step < STEP_COUNT; step++)
+            add(steps, (enum plan_step)step);
     }
-    if (!a->has_auth) return;
-    /* What a token's own record may ask for (limits, address list) is known
-     * only when it is found: these steps belong to every token. */
-    for (int step = STEP_CREDENTIAL; step < STEP_COUNT; step++)
-        add(a, (enum plan_step)step);
 }
 
 static int build_origin(struct plan *p, struct plan_app *a,
@@ -123,6 +126,7 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
                       struct plan_problem *why)
 {
     a->quota_slot = UINT32_MAX;
+    a->checksum = !src->imported;
     a->has_auth = src->authentication.n > 0;
     if (!a->has_auth) return 0;
     int rc = authentication_decode(src->authentication, &a->arena, &a->auth);
@@ -136,7 +140,6 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     a->limited = (p->has_limits && p->limits_n) ||
                  (p->has_quota && !p->quota_none) ||
                  (p->has_refill && !p->refill_none);
-    a->checksum = !src->imported;
     if (a->auth.quota_of_application) {
         a->quota_slot = src->quota_slot;
         a->quota_tag = src->quota_tag;

@@ -37,6 +37,15 @@ enum plan_step {
     STEP_COUNT
 };
 
+/* Who asks: a client that wants to pass, or a server that asks whether its
+ * client's credential is good. One chain, but a question about a credential is
+ * judged also where none is demanded of those who pass. */
+enum door { DOOR_PROXY, DOOR_VERIFY, DOOR_COUNT };
+
+struct plan_steps {
+    uint8_t n, at[STEP_COUNT];
+};
+
 struct plan_origin {
     struct origin_address at;
     bool tls_verify;
@@ -58,8 +67,7 @@ struct plan_app {
                                        UINT32_MAX */
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
-    uint8_t steps_n;
-    uint8_t steps[STEP_COUNT];
+    struct plan_steps steps[DOOR_COUNT];
     uint64_t seq;              /* of the change that made it */
     struct plan *owner;
     struct arena arena;        /* holds all of the above */
