@@ -76,8 +76,6 @@ struct reason_row {
 };
 extern const struct reason_row reason_rows[REASON_COUNT];
 
-enum door { DOOR_PROXY, DOOR_VERIFY };
-
 /* What the checks may reach; one a process, immutable after start. */
 struct check_env {
     struct tokens *tokens;
@@ -87,6 +85,12 @@ struct check_env {
     int64_t (*node_ms)(void);
 };
 
+enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
+
+/* Zero it, fill the upper part, run the chain. Between WAIT and the next run
+ * the door holds the plan (plan_hold) and keeps head, credential and scopes;
+ * `token` is looked up again by slot and tag, its `own` and `cold` are valid
+ * only in the turn of the run. */
 struct exchange {
     const struct check_env *env;
     enum door door;
@@ -103,17 +107,22 @@ struct exchange {
     const struct sv *scopes;        /* that must be held */
     unsigned scopes_n;
     /* --- found --- */
+    int64_t wall_ms;                /* read once a run */
     bool has_token;
     struct token_view token;
-    struct take_ask ask;            /* as taken, for the refund */
+    struct take_ask ask;            /* as taken, for the refund; its terms
+                                       are gone after the run */
     struct take_answer take;
+    struct limit nearest;           /* copy of limits[take.nearest] when
+                                       take.has_limit, for the fields */
     bool taken;                     /* something was taken */
     bool judged_limits;             /* `take` is filled */
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
-    uint8_t waits;                  /* bounded; then FAULT */
+    uint16_t waits;
+    uint8_t faults;                 /* steps passed over by onFault: open */
     enum reason reason;
-    /* the credential's place in head, for hideCredentials */
+    /* proxy: the field that held the credential; NULL: the query */
     const struct http_field *credential_field;
     struct arena *arena;            /* the exchange's, budgeted */
 };

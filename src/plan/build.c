@@ -6,13 +6,14 @@
  *
  *   [hold of reactor 0 | … | n-1] [struct plan_app] [texts …] -> more chunks
  */
+#include <stdio.h>
+
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "codec/ulid.h"
 #include "plan/host.h"
 #include "plan/plan_int.h"
-
-#include <stdio.h>
 
 enum { IMAGE_BUDGET_BYTES = 1 << 20, HOST_MAX = 253 };
 
@@ -54,21 +55,13 @@ void plan_app_free(void *image)
     atomic_fetch_sub(&p->images, 1);
 }
 
-/* The 48-bit time of a ULID behind the type's prefix: ten characters of
- * Crockford's base 32 (github.com/ulid/spec). 0 if it is none. */
+/* Ids are a type's prefix and a ULID; 0 if this one is not. */
 static int64_t id_time_ms(struct sv id)
 {
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     struct sv rest;
+    struct ulid u;
     sv_cut(id, '_', &rest);
-    if (rest.n != 26) return 0;
-    uint64_t ms = 0;
-    for (int i = 0; i < 10; i++) {
-        const char *at = memchr(digits, rest.p[i], 32);
-        if (!at) return 0;
-        ms = ms << 5 | (uint64_t)(at - digits);
-    }
-    return (int64_t)(ms & 0xffffffffffff);
+    return ulid_decode(rest, &u) == 0 ? ulid_ms(&u) : 0;
 }
 
 static void add(struct plan_steps *steps, enum plan_step step)

@@ -1,0 +1,73 @@
+/* The runner: an application's steps in the order of plan/, each once.
+ *
+ *   step ── PASS ──> next step … ──> PASS
+ *     ├─── DENY ──> quota back if it was taken ──> DENY
+ *     ├─── WAIT ──> (door runs it again next turn: token looked up anew)
+ *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
+ */
+#include "base/ensure.h"
+#include "check/check.h"
+
+static check_fn *const checks[STEP_COUNT] = {
+    [STEP_ENABLED] = check_enabled,
+    [STEP_CREDENTIAL] = check_credential,
+    [STEP_TOKEN_STATE] = check_token_state,
+    [STEP_EXPIRY] = check_expiry,
+    [STEP_LIMITS] = check_limits,
+    [STEP_SCOPES] = check_scopes,
+    [STEP_ADDRESS] = check_address,
+};
+
+void chain_refund(struct exchange *x)
+{
+    if (!x->taken) return;
+    x->taken = false;
+    /* the policies behind the terms may be gone: a refund needs none */
+    struct take_ask ask = x->ask;
+    ask.terms.limits = NULL;
+    ask.terms.limits_n = 0;
+    ask.terms.refill = NULL;
+    counters_refund(x->env->counters, &ask, &x->take);
+}
+
+/* After a wait: what was found may have changed owner, been disabled or have
+ * expired meanwhile. */
+static enum verdict resume(struct exchange *x)
+{
+    if (!x->has_token) return VERDICT_PASS;
+    if (!tokens_view(x->env->tokens, x->token.slot, x->token.tag, x->wall_ms,
+                     &x->token))
+        return check_deny(x, REASON_INVALID_TOKEN);
+    enum verdict v = check_token_state(x);
+    return v == VERDICT_PASS ? check_expiry(x) : v;
+}
+
+/* What onFault of the profile says. */
+static enum verdict judge_fault(struct exchange *x)
+{
+    if (!x->plan->auth.fault_open)
+        return check_deny(x, REASON_CHECK_UNAVAILABLE);
+    x->faults++;
+    return VERDICT_PASS;
+}
+
+static enum verdict step_run(struct exchange *x, enum plan_step step)
+{
+    enum verdict v = checks[step](x);
+    if (v == VERDICT_WAIT && x->waits++ == WAITS_MAX) v = VERDICT_FAULT;
+    return v == VERDICT_FAULT ? judge_fault(x) : v;
+}
+
+enum verdict chain_run(struct exchange *x)
+{
+    const struct plan_steps *steps = &x->plan->steps[x->door];
+    enum verdict v = VERDICT_PASS;
+    if (steps->n) x->wall_ms = x->env->wall_ms();
+    if (x->waits) v = resume(x);
+    while (v == VERDICT_PASS && x->step < steps->n) {
+        v = step_run(x, (enum plan_step)steps->at[x->step]);
+        if (v == VERDICT_PASS) x->step++;
+    }
+    if (v == VERDICT_DENY) chain_refund(x);
+    return v;
+}

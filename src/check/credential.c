@@ -1,0 +1,56 @@
+/* Step 5: finds the credential and the token that it is the secret of. Form,
+ * length and checksum may be judged in the open; beyond them nothing branches
+ * on the secret's bytes: it is hashed, and hashes are compared in constant
+ * time (live/token.h). */
+#include "base/hash.h"
+#include "check/check.h"
+#include "check/place.h"
+#include "codec/base62.h"
+#include "codec/digest.h"
+
+enum { CREDENTIAL_MAX = 4096 };
+
+static enum place_found find(struct exchange *x, struct sv *secret)
+{
+    if (x->door == DOOR_VERIFY) {
+        bool bearer;
+        *secret = place_without_bearer(x->credential, &bearer);
+        return secret->n ? FOUND_ONE : FOUND_NONE;
+    }
+    struct place_credential at;
+    enum place_found found = place_find(x->head, &x->plan->auth, x->arena,
+                                        &at);
+    x->credential_field = at.field;
+    *secret = at.text;
+    return found;
+}
+
+/* Tokens that we made end in six base62 digits of the CRC-32 of what is
+ * before (api.md §3): one that somebody made up is refused without a look-up. */
+static bool checksum_holds(struct sv secret)
+{
+    uint32_t said;
+    if (secret.n <= BASE62_U32_TEXT) return false;
+    struct sv body = sv_first(secret, secret.n - BASE62_U32_TEXT);
+    return base62_decode_u32(sv_from(secret, body.n), &said) == 0 &&
+           said == crc32_ieee(0, body.p, body.n);
+}
+
+enum verdict check_credential(struct exchange *x)
+{
+    struct sv secret = { NULL, 0 };
+    switch (find(x, &secret)) {
+    case FOUND_ONE: break;
+    case FOUND_NONE: return check_deny(x, REASON_MISSING_TOKEN);
+    case FOUND_UNCLEAR: return check_deny(x, REASON_INVALID_TOKEN);
+    case FOUND_NO_ROOM: return VERDICT_FAULT;
+    }
+    if (secret.n > CREDENTIAL_MAX ||
+        (x->plan->checksum && !checksum_holds(secret)))
+        return check_deny(x, REASON_INVALID_TOKEN);
+    uint8_t digest[SHA256_BYTES];
+    sha256(secret, digest);
+    x->has_token = tokens_find(x->env->tokens, x->plan->app.num, digest,
+                               x->wall_ms, &x->token);
+    return x->has_token ? VERDICT_PASS : check_deny(x, REASON_INVALID_TOKEN);
+}

@@ -1,0 +1,10 @@
+/* The published words for each denial. */
+#include "check/exchange.h"
+
+const struct reason_row reason_rows[REASON_COUNT] = {
+    [REASON_NONE] = { "", "", CLASS_UNAVAILABLE },
+#define X(name, code, class, text) \
+    [REASON_##name] = { code, text, CLASS_##class },
+    REASONS(X)
+#undef X
+};
