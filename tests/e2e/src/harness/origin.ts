@@ -1,0 +1,152 @@
+// What stands behind the gateway: a node server that records what reaches it,
+// and Debian's nginx.
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+} from "node:http";
+import { createServer as createTcp, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { call } from "./api.js";
+import { Cleanup, deadline, eventually } from "./lifetime.js";
+import type { Address } from "./server.js";
+
+export interface Recorded {
+  method: string;
+  target: string;
+  version: string;
+  /** Names and values alternate, as they came. */
+  rawHeaders: string[];
+  headers: IncomingMessage["headers"];
+  body: Buffer;
+  trailers: IncomingMessage["trailers"];
+}
+
+export class NodeOrigin {
+  /** Requests that arrived whole, oldest first. */
+  readonly requests: Recorded[] = [];
+  /** Connections accepted so far. */
+  connections = 0;
+  readonly address: Address;
+
+  private constructor(address: Address) {
+    this.address = address;
+  }
+
+  /** Without `answer` it answers 200 "hello from the origin". */
+  static async start(
+    cleanup: Cleanup,
+    answer?: RequestListener,
+  ): Promise<NodeOrigin> {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const origin = new NodeOrigin({ host: "127.0.0.1", port });
+    server.on("connection", () => origin.connections++);
+    server.on("request", (request, response) => {
+      const parts: Buffer[] = [];
+      request.on("data", (part: Buffer) => parts.push(part));
+      request.on("end", () =>
+        origin.requests.push({
+          method: request.method!,
+          target: request.url!,
+          version: request.httpVersion,
+          rawHeaders: request.rawHeaders,
+          headers: request.headers,
+          body: Buffer.concat(parts),
+          trailers: request.trailers,
+        }),
+      );
+      if (answer) answer(request, response);
+      else request.on("end", () => response.end("hello from the origin\n"));
+    });
+    cleanup.add(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    return origin;
+  }
+
+  get last(): Recorded {
+    const recorded = this.requests.at(-1);
+    if (!recorded) throw new Error("no request reached the origin");
+    return recorded;
+  }
+}
+
+/** A port that nobody listens on: of a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createTcp();
+  probe.listen(0, "127.0.0.1");
+  await new Promise((resolve) => probe.once("listening", resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+const nginxPath = "/usr/sbin/nginx";
+const run = promisify(execFile);
+
+export class Nginx {
+  private constructor(
+    readonly address: Address,
+    readonly directory: string,
+  ) {}
+
+  /** `locations` goes into its one server block. */
+  static async start(
+    cleanup: Cleanup,
+    locations = 'location / { return 200 "hello from nginx\\n"; }',
+  ): Promise<Nginx> {
+    const directory = await mkdtemp(join(tmpdir(), "typeauth-nginx-"));
+    cleanup.add(() => rm(directory, { recursive: true, force: true }));
+    await mkdir(join(directory, "html"));
+    const port = await freePort();
+    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+      .map((kind) => `${kind}_temp_path ${directory}/${kind};`)
+      .join("\n  ");
+    await writeFile(
+      join(directory, "nginx.conf"),
+      `daemon off;
+worker_processes 1;
+pid ${directory}/nginx.pid;
+error_log ${directory}/error.log;
+events { worker_connections 1024; }
+http {
+  access_log ${directory}/access.log;
+  ${temporary}
+  server {
+    listen 127.0.0.1:${port} backlog=1024;
+    root ${directory}/html;
+    ${locations}
+  }
+}
+`,
+    );
+    const args = [
+      "-p", directory,
+      "-c", join(directory, "nginx.conf"),
+      "-e", join(directory, "error.log"),
+    ];
+    await run(nginxPath, [...args, "-t", "-q"]);
+    const child = spawn(nginxPath, args, { stdio: "ignore" });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    cleanup.add(async () => {
+      child.kill("SIGTERM");
+      await deadline(10_000, "nginx to end", ended);
+    });
+    const address = { host: "127.0.0.1", port };
+    await eventually("nginx answers", () =>
+      call(address, "GET", "/").then(
+        () => true,
+        () => false,
+      ),
+    );
+    return new Nginx(address, directory);
+  }
+}
