@@ -1,0 +1,91 @@
+/* RateLimit fields: see limits.h. */
+#include "edge/limits.h"
+
+static struct limits of_quota(const struct terms *terms,
+                              const struct take_answer *take, bool refused)
+{
+    struct limits l = { .any = true, .of_quota = true, .name = SV("quota") };
+    l.limit = terms->quota > 0 ? (uint64_t)terms->quota : 0;
+    l.remaining = take->quota_remaining > 0 && !refused
+                      ? (uint64_t)take->quota_remaining
+                      : 0;
+    if (terms->refill) l.window_s = terms->refill->interval_s;
+    l.has_reset = refused && take->retry_after_s > 0;
+    l.reset_s = take->retry_after_s;
+    return l;
+}
+
+struct limits limits_of(const struct terms *terms,
+                        const struct take_answer *take, bool refused)
+{
+    struct limits l = { 0 };
+    bool by_quota = refused && take->refused_by == TAKE_BY_QUOTA;
+    if (take->has_quota && (by_quota || !take->has_limit))
+        return of_quota(terms, take, by_quota);
+    if (!take->has_limit) return l;
+    l.any = l.has_reset = true;
+    l.limit = take->limit;
+    l.remaining = take->remaining;
+    l.reset_s = take->reset_s;
+    l.name = SV("default");
+    if (take->nearest < terms->limits_n) {
+        const struct limit *limit = &terms->limits[take->nearest];
+        l.window_s = limit->window_s;
+        if (limit->name[0]) l.name = sv_cstr(limit->name);
+    }
+    return l;
+}
+
+/* A structured-field string (RFC 8941 3.3.3): printable ASCII, two escapes. */
+static void put_string(struct buf *text, struct sv s)
+{
+    buf_putc(text, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c < 0x20 || c > 0x7e) c = '?';
+        if (c == '"' || c == '\\') buf_putc(text, '\\');
+        buf_putc(text, c);
+    }
+    buf_putc(text, '"');
+}
+
+static void put_parameter(struct buf *text, struct sv key, uint64_t value)
+{
+    buf_put(text, key);
+    buf_put_u64(text, value);
+}
+
+static struct sv since(const struct buf *text, size_t start)
+{
+    return sv_of(text->p + start, text->n - start);
+}
+
+size_t limits_fields(const struct limits *l, struct buf *text,
+                     struct http_field out[LIMITS_FIELDS_MAX])
+{
+    size_t n = 0;
+#define FIELD(id, title)                                                      \
+    out[n++] = (struct http_field){ SV(title), since(text, at), HN_##id };    \
+    at = text->n
+
+    if (!l->any) return 0;
+    size_t at = text->n;
+    put_string(text, l->name);
+    put_parameter(text, SV(";q="), l->limit);
+    if (l->window_s) put_parameter(text, SV(";w="), l->window_s);
+    FIELD(RATELIMIT_POLICY, "RateLimit-Policy");
+    put_string(text, l->name);
+    put_parameter(text, SV(";r="), l->remaining);
+    if (l->has_reset) put_parameter(text, SV(";t="), l->reset_s);
+    FIELD(RATELIMIT, "RateLimit");
+    buf_put_u64(text, l->limit);
+    FIELD(X_RATELIMIT_LIMIT, "X-RateLimit-Limit");
+    buf_put_u64(text, l->remaining);
+    FIELD(X_RATELIMIT_REMAINING, "X-RateLimit-Remaining");
+    if (l->has_reset) {
+        buf_put_u64(text, l->reset_s);
+        FIELD(X_RATELIMIT_RESET, "X-RateLimit-Reset");
+    }
+#undef FIELD
+    return n;
+}

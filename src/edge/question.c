@@ -1,0 +1,243 @@
+/* Reading questions: see question.h. */
+#include "edge/question.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "edge/address.h"
+
+enum { DEPTH_MAX = 64, NEAR_MS = 5 * 60 * 1000 };
+
+static int refuse(struct question_problem *why, const char *field,
+                  const char *text)
+{
+    *why = (struct question_problem){ field, text };
+    return ERR_INVALID;
+}
+
+/* --- the document ---------------------------------------------------------- */
+
+/* yyjson keeps a document as one array in text order; a container says where
+ * it ends. So depth is a stack of ends, without recursion. */
+static bool is_deep(const yyjson_doc *doc)
+{
+    yyjson_val *ends[DEPTH_MAX];
+    unsigned depth = 0;
+    yyjson_val *at = yyjson_doc_get_root((yyjson_doc *)doc);
+    yyjson_val *end = at + yyjson_doc_get_val_count((yyjson_doc *)doc);
+    for (; at < end; at++) {
+        while (depth && at >= ends[depth - 1]) depth--;
+        if (!yyjson_is_ctn(at)) continue;
+        if (depth == DEPTH_MAX) return true;
+        ends[depth++] = (yyjson_val *)(void *)((char *)at + at->uni.ofs);
+    }
+    return false;
+}
+
+static int doc_read(struct questions *qs, struct sv body, void *mem,
+                    size_t mem_n)
+{
+    size_t need = yyjson_read_max_memory_usage(body.n, 0);
+    if (need > mem_n) {
+        mem = qs->heap = mem_alloc_try(need);
+        mem_n = need;
+        if (!mem) return ERR_NOMEM;
+    }
+    yyjson_alc alc;
+    yyjson_alc_pool_init(&alc, mem, mem_n);
+    /* without YYJSON_READ_INSITU the text is not written to */
+    qs->doc = yyjson_read_opts((char *)(uintptr_t)body.p, body.n, 0, &alc,
+                               NULL);
+    return qs->doc ? 0 : ERR_INVALID;
+}
+
+int questions_open(struct questions *qs, struct sv body, bool batch,
+                   void *mem, size_t mem_n, struct question_problem *why)
+{
+    *qs = (struct questions){ 0 };
+    if (body.n == 0) return refuse(why, "", "the body is empty");
+    if (body.n > QUESTION_BODY_MAX)
+        return refuse(why, "", "the body is larger than 1 MiB");
+    int err = doc_read(qs, body, mem, mem_n);
+    if (err == ERR_INVALID) return refuse(why, "", "the body is not JSON");
+    if (err) return err;
+    if (is_deep(qs->doc))
+        return refuse(why, "", "the body is deeper than 64 levels");
+    yyjson_val *root = yyjson_doc_get_root(qs->doc);
+    if (!batch) {
+        if (!yyjson_is_obj(root))
+            return refuse(why, "", "the body is not an object");
+        qs->only = root;
+        qs->n = 1;
+        return 0;
+    }
+    qs->list = yyjson_is_obj(root) ? yyjson_obj_get(root, "questions") : root;
+    if (!yyjson_is_arr(qs->list))
+        return refuse(why, "questions", "a batch is a list of questions");
+    qs->n = yyjson_arr_size(qs->list);
+    if (qs->n > QUESTION_BATCH_MAX)
+        return refuse(why, "questions", "a batch has at most 100 questions");
+    return 0;
+}
+
+void questions_close(struct questions *qs)
+{
+    mem_free(qs->heap); /* the document lies in it, or in the caller's mem */
+    *qs = (struct questions){ 0 };
+}
+
+/* --- a question ------------------------------------------------------------ */
+
+/* Each reader takes one member; kind readers cannot fail. */
+typedef int member_fn(yyjson_val *v, struct question *q, int64_t now_ms,
+                      struct question_problem *why);
+
+struct member {
+    struct sv name;
+    member_fn *read;
+    bool needed;
+};
+
+static struct sv text_of(yyjson_val *v)
+{
+    return sv_of(yyjson_get_str(v), yyjson_get_len(v));
+}
+
+static int read_token(yyjson_val *v, struct question *q, int64_t now_ms,
+                      struct question_problem *why)
+{
+    (void)now_ms;
+    if (!yyjson_is_str(v)) return refuse(why, "token", "token is not a string");
+    q->token = text_of(v);
+    if (sv_starts_nocase(q->token, SV("Bearer ")) ||
+        sv_eq_nocase(q->token, SV("Bearer")))
+        q->token = sv_trim(sv_from(q->token, 6));
+    return 0;
+}
+
+static int read_app_id(yyjson_val *v, struct question *q, int64_t now_ms,
+                       struct question_problem *why)
+{
+    (void)now_ms;
+    if (!yyjson_is_str(v)) return refuse(why, "appID", "appID is not a string");
+    q->app_id = text_of(v);
+    return 0;
+}
+
+static int read_cost(yyjson_val *v, struct question *q, int64_t now_ms,
+                     struct question_problem *why)
+{
+    (void)now_ms;
+    if (yyjson_is_null(v)) return 0;
+    uint64_t cost = yyjson_is_uint(v) ? yyjson_get_uint(v) : 0;
+    if (cost < 1 || cost > QUESTION_COST_MAX)
+        return refuse(why, "cost", "cost is not an integer of 1 to 1000000");
+    q->cost = (uint32_t)cost;
+    return 0;
+}
+
+static int read_peek(yyjson_val *v, struct question *q, int64_t now_ms,
+                     struct question_problem *why)
+{
+    (void)now_ms;
+    if (yyjson_is_null(v)) return 0;
+    if (!yyjson_is_bool(v))
+        return refuse(why, "peek", "peek is not true or false");
+    q->peek = yyjson_get_bool(v);
+    return 0;
+}
+
+static int read_scopes(yyjson_val *v, struct question *q, int64_t now_ms,
+                       struct question_problem *why)
+{
+    (void)now_ms;
+    if (yyjson_is_null(v)) return 0;
+    if (!yyjson_is_arr(v) || yyjson_arr_size(v) > QUESTION_SCOPES_MAX)
+        return refuse(why, "scopes", "scopes is not a list of up to 64");
+    size_t i, n;
+    yyjson_val *scope;
+    yyjson_arr_foreach(v, i, n, scope) {
+        if (!yyjson_is_str(scope))
+            return refuse(why, "scopes", "a scope is not a string");
+        q->scopes[i] = text_of(scope);
+    }
+    q->scopes_n = (unsigned)yyjson_arr_size(v);
+    return 0;
+}
+
+static int read_ipaddress(yyjson_val *v, struct question *q, int64_t now_ms,
+                          struct question_problem *why)
+{
+    (void)now_ms, (void)why;
+    q->has_client = yyjson_is_str(v) && address_read(text_of(v), &q->client);
+    return 0;
+}
+
+static int read_timestamp(yyjson_val *v, struct question *q, int64_t now_ms,
+                          struct question_problem *why)
+{
+    (void)why;
+    double at = yyjson_get_num(v); /* 0 if it is no number */
+    if (at > (double)(now_ms - NEAR_MS) && at < (double)(now_ms + NEAR_MS))
+        q->at_ms = (int64_t)at;
+    return 0;
+}
+
+static int read_members(yyjson_val *object, const struct member *members,
+                        size_t members_n, struct question *q, int64_t now_ms,
+                        struct question_problem *why)
+{
+    unsigned seen = 0;
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, n, key, value) {
+        struct sv name = text_of(key);
+        size_t m = 0;
+        while (m < members_n && !sv_eq(members[m].name, name)) m++;
+        if (m == members_n) continue;
+        if (seen & 1u << m)
+            return refuse(why, members[m].name.p, "a member stands twice");
+        seen |= 1u << m;
+        int err = members[m].read(value, q, now_ms, why);
+        if (err) return err;
+    }
+    for (size_t m = 0; m < members_n; m++)
+        if (members[m].needed && !(seen & 1u << m))
+            return refuse(why, members[m].name.p, "a member is missing");
+    return 0;
+}
+
+static const struct member telemetry_members[] = {
+    { { "ipaddress", 9 }, read_ipaddress, false },
+    { { "timestamp", 9 }, read_timestamp, false },
+};
+
+static int read_telemetry(yyjson_val *v, struct question *q, int64_t now_ms,
+                          struct question_problem *why)
+{
+    if (yyjson_is_null(v)) return 0;
+    if (!yyjson_is_obj(v))
+        return refuse(why, "telemetry", "telemetry is not an object");
+    return read_members(v, telemetry_members, 2, q, now_ms, why);
+}
+
+static const struct member question_members[] = {
+    { { "token", 5 }, read_token, true },
+    { { "appID", 5 }, read_app_id, true },
+    { { "telemetry", 9 }, read_telemetry, false },
+    { { "cost", 4 }, read_cost, false },
+    { { "scopes", 6 }, read_scopes, false },
+    { { "peek", 4 }, read_peek, false },
+};
+
+int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
+                  struct question *out, struct question_problem *why)
+{
+    yyjson_val *v = qs->list ? yyjson_arr_get(qs->list, i) : qs->only;
+    if (!yyjson_is_obj(v)) return refuse(why, "", "a question is an object");
+    out->token = out->app_id = (struct sv){ 0 };
+    out->has_client = out->peek = false;
+    out->at_ms = now_ms;
+    out->cost = 1;
+    out->scopes_n = 0;
+    return read_members(v, question_members, 6, out, now_ms, why);
+}

@@ -1,0 +1,53 @@
+/* The body of POST /authenticate and /authenticate/batch (api.md §10), read
+ * strictly as JSON and kindly as a question: members that we do not know are
+ * ignored at every depth, telemetry that cannot be read is absent. Pure; texts
+ * live as long as the `questions` they come from. */
+#ifndef EDGE_QUESTION_H
+#define EDGE_QUESTION_H
+
+#include <yyjson.h>
+
+#include "base/ip.h"
+
+enum {
+    QUESTION_BATCH_MAX = 100,
+    QUESTION_SCOPES_MAX = 64,
+    QUESTION_BODY_MAX = 1 << 20,
+    QUESTION_COST_MAX = 1000000,
+};
+
+struct question {
+    struct sv token;       /* without a leading "Bearer " */
+    struct sv app_id;
+    bool has_client;
+    struct ip client;      /* telemetry.ipaddress */
+    int64_t at_ms;         /* telemetry.timestamp if near, else now */
+    uint32_t cost;
+    bool peek;
+    unsigned scopes_n;
+    struct sv scopes[QUESTION_SCOPES_MAX];
+};
+
+/* Why a body or a question is not one; both static. */
+struct question_problem {
+    const char *field; /* "" the whole body */
+    const char *text;
+};
+
+struct questions {
+    yyjson_doc *doc;
+    yyjson_val *only, *list; /* one of them */
+    size_t n;
+    void *heap;              /* for a body that is larger than `mem` serves */
+};
+
+/* `mem` is used for small bodies. 0 or ERR_INVALID with *why, ERR_NOMEM. A
+ * batch is a list, or an object with a list `questions`. */
+int questions_open(struct questions *qs, struct sv body, bool batch,
+                   void *mem, size_t mem_n, struct question_problem *why);
+void questions_close(struct questions *qs);
+/* Question i < n. ERR_INVALID with *why. */
+int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
+                  struct question *out, struct question_problem *why);
+
+#endif
