@@ -48,9 +48,9 @@ enum verdict check_credential(struct exchange *x)
     if (secret.n > CREDENTIAL_MAX ||
         (x->plan->checksum && !checksum_holds(secret)))
         return check_deny(x, REASON_INVALID_TOKEN);
-    uint8_t digest[SHA256_BYTES];
-    sha256(secret, digest);
-    x->has_token = tokens_find(x->env->tokens, x->plan->app.num, digest,
+    _Static_assert(sizeof x->digest == SHA256_BYTES, "digest");
+    sha256(secret, x->digest);
+    x->has_token = tokens_find(x->env->tokens, x->plan->app.num, x->digest,
                                x->wall_ms, &x->token);
     return x->has_token ? VERDICT_PASS : check_deny(x, REASON_INVALID_TOKEN);
 }

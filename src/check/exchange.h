@@ -110,6 +110,8 @@ struct exchange {
     int64_t wall_ms;                /* read once a run */
     bool has_token;
     struct token_view token;
+    uint8_t digest[32];             /* of the secret: a running stream asks
+                                       with it whether it still holds */
     struct take_ask ask;            /* as taken, for the refund; its terms
                                        are gone after the run */
     struct take_answer take;

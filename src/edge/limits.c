@@ -1,39 +1,37 @@
 /* RateLimit fields: see limits.h. */
 #include "edge/limits.h"
 
-static struct limits of_quota(const struct terms *terms,
-                              const struct take_answer *take, bool refused)
+static struct limits of_quota(const struct exchange *x, bool refused)
 {
+    const struct take_answer *take = &x->take;
+    const struct terms *terms = &x->ask.terms;
     struct limits l = { .any = true, .of_quota = true, .name = SV("quota") };
     l.limit = terms->quota > 0 ? (uint64_t)terms->quota : 0;
-    l.remaining = take->quota_remaining > 0 && !refused
-                      ? (uint64_t)take->quota_remaining
-                      : 0;
+    if (take->quota_remaining > 0 && !refused)
+        l.remaining = (uint64_t)take->quota_remaining;
     if (terms->refill) l.window_s = terms->refill->interval_s;
     l.has_reset = refused && take->retry_after_s > 0;
     l.reset_s = take->retry_after_s;
     return l;
 }
 
-struct limits limits_of(const struct terms *terms,
-                        const struct take_answer *take, bool refused)
+struct limits limits_of(const struct exchange *x)
 {
-    struct limits l = { 0 };
-    bool by_quota = refused && take->refused_by == TAKE_BY_QUOTA;
+    const struct take_answer *take = &x->take;
+    bool by_quota = x->reason == REASON_QUOTA_EXHAUSTED;
+    if (!x->judged_limits) return (struct limits){ 0 };
     if (take->has_quota && (by_quota || !take->has_limit))
-        return of_quota(terms, take, by_quota);
-    if (!take->has_limit) return l;
-    l.any = l.has_reset = true;
-    l.limit = take->limit;
-    l.remaining = take->remaining;
-    l.reset_s = take->reset_s;
-    l.name = SV("default");
-    if (take->nearest < terms->limits_n) {
-        const struct limit *limit = &terms->limits[take->nearest];
-        l.window_s = limit->window_s;
-        if (limit->name[0]) l.name = sv_cstr(limit->name);
-    }
-    return l;
+        return of_quota(x, by_quota);
+    if (!take->has_limit) return (struct limits){ 0 };
+    return (struct limits){
+        .any = true,
+        .has_reset = true,
+        .window_s = x->nearest.window_s,
+        .limit = take->limit,
+        .remaining = take->remaining,
+        .reset_s = take->reset_s,
+        .name = x->nearest.name[0] ? sv_cstr(x->nearest.name) : SV("default"),
+    };
 }
 
 /* A structured-field string (RFC 8941 3.3.3): printable ASCII, two escapes. */

@@ -5,8 +5,7 @@
 #define EDGE_LIMITS_H
 
 #include "base/buf.h"
-#include "codec/http.h"
-#include "live/counter.h"
+#include "check/exchange.h"
 
 enum { LIMITS_FIELDS_MAX = 5, LIMITS_TEXT_MAX = 320 };
 
@@ -19,8 +18,9 @@ struct limits {
     uint32_t reset_s;
     struct sv name;
 };
-struct limits limits_of(const struct terms *terms,
-                        const struct take_answer *take, bool refused);
+/* Right after the run: what it shows is copied, but for the name, which is
+ * static or in *x. */
+struct limits limits_of(const struct exchange *x);
 /* Fields whose values lie in `text` (LIMITS_TEXT_MAX bytes suffice); returns
  * their number. */
 size_t limits_fields(const struct limits *l, struct buf *text,

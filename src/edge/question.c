@@ -2,10 +2,9 @@
 #include "edge/question.h"
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "edge/address.h"
 
-enum { DEPTH_MAX = 64, NEAR_MS = 5 * 60 * 1000 };
+enum { NEAR_MS = 5 * 60 * 1000 };
 
 static int refuse(struct question_problem *why, const char *field,
                   const char *text)
@@ -14,55 +13,19 @@ static int refuse(struct question_problem *why, const char *field,
     return ERR_INVALID;
 }
 
-/* --- the document ---------------------------------------------------------- */
-
-/* yyjson keeps a document as one array in text order; a container says where
- * it ends. So depth is a stack of ends, without recursion. */
-static bool is_deep(const yyjson_doc *doc)
-{
-    yyjson_val *ends[DEPTH_MAX];
-    unsigned depth = 0;
-    yyjson_val *at = yyjson_doc_get_root((yyjson_doc *)doc);
-    yyjson_val *end = at + yyjson_doc_get_val_count((yyjson_doc *)doc);
-    for (; at < end; at++) {
-        while (depth && at >= ends[depth - 1]) depth--;
-        if (!yyjson_is_ctn(at)) continue;
-        if (depth == DEPTH_MAX) return true;
-        ends[depth++] = (yyjson_val *)(void *)((char *)at + at->uni.ofs);
-    }
-    return false;
-}
-
-static int doc_read(struct questions *qs, struct sv body, void *mem,
-                    size_t mem_n)
-{
-    size_t need = yyjson_read_max_memory_usage(body.n, 0);
-    if (need > mem_n) {
-        mem = qs->heap = mem_alloc_try(need);
-        mem_n = need;
-        if (!mem) return ERR_NOMEM;
-    }
-    yyjson_alc alc;
-    yyjson_alc_pool_init(&alc, mem, mem_n);
-    /* without YYJSON_READ_INSITU the text is not written to */
-    qs->doc = yyjson_read_opts((char *)(uintptr_t)body.p, body.n, 0, &alc,
-                               NULL);
-    return qs->doc ? 0 : ERR_INVALID;
-}
-
 int questions_open(struct questions *qs, struct sv body, bool batch,
-                   void *mem, size_t mem_n, struct question_problem *why)
+                   struct arena *a, struct question_problem *why)
 {
+    yyjson_doc *doc;
+    struct json_why json;
     *qs = (struct questions){ 0 };
     if (body.n == 0) return refuse(why, "", "the body is empty");
     if (body.n > QUESTION_BODY_MAX)
         return refuse(why, "", "the body is larger than 1 MiB");
-    int err = doc_read(qs, body, mem, mem_n);
-    if (err == ERR_INVALID) return refuse(why, "", "the body is not JSON");
+    int err = json_decode(body, a, &doc, &json);
+    if (err == ERR_INVALID) return refuse(why, "", json.reason);
     if (err) return err;
-    if (is_deep(qs->doc))
-        return refuse(why, "", "the body is deeper than 64 levels");
-    yyjson_val *root = yyjson_doc_get_root(qs->doc);
+    yyjson_val *root = yyjson_doc_get_root(doc);
     if (!batch) {
         if (!yyjson_is_obj(root))
             return refuse(why, "", "the body is not an object");
@@ -79,12 +42,6 @@ int questions_open(struct questions *qs, struct sv body, bool batch,
     return 0;
 }
 
-void questions_close(struct questions *qs)
-{
-    mem_free(qs->heap); /* the document lies in it, or in the caller's mem */
-    *qs = (struct questions){ 0 };
-}
-
 /* --- a question ------------------------------------------------------------ */
 
 /* Each reader takes one member; kind readers cannot fail. */
@@ -97,17 +54,12 @@ struct member {
     bool needed;
 };
 
-static struct sv text_of(yyjson_val *v)
-{
-    return sv_of(yyjson_get_str(v), yyjson_get_len(v));
-}
-
 static int read_token(yyjson_val *v, struct question *q, int64_t now_ms,
                       struct question_problem *why)
 {
     (void)now_ms;
     if (!yyjson_is_str(v)) return refuse(why, "token", "token is not a string");
-    q->token = text_of(v);
+    q->token = json_text(v);
     if (sv_starts_nocase(q->token, SV("Bearer ")) ||
         sv_eq_nocase(q->token, SV("Bearer")))
         q->token = sv_trim(sv_from(q->token, 6));
@@ -119,7 +71,7 @@ static int read_app_id(yyjson_val *v, struct question *q, int64_t now_ms,
 {
     (void)now_ms;
     if (!yyjson_is_str(v)) return refuse(why, "appID", "appID is not a string");
-    q->app_id = text_of(v);
+    q->app_id = json_text(v);
     return 0;
 }
 
@@ -158,7 +110,7 @@ static int read_scopes(yyjson_val *v, struct question *q, int64_t now_ms,
     yyjson_arr_foreach(v, i, n, scope) {
         if (!yyjson_is_str(scope))
             return refuse(why, "scopes", "a scope is not a string");
-        q->scopes[i] = text_of(scope);
+        q->scopes[i] = json_text(scope);
     }
     q->scopes_n = (unsigned)yyjson_arr_size(v);
     return 0;
@@ -168,7 +120,7 @@ static int read_ipaddress(yyjson_val *v, struct question *q, int64_t now_ms,
                           struct question_problem *why)
 {
     (void)now_ms, (void)why;
-    q->has_client = yyjson_is_str(v) && address_read(text_of(v), &q->client);
+    q->has_client = yyjson_is_str(v) && address_read(json_text(v), &q->client);
     return 0;
 }
 
@@ -190,12 +142,10 @@ static int read_members(yyjson_val *object, const struct member *members,
     size_t i, n;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, i, n, key, value) {
-        struct sv name = text_of(key);
+        struct sv name = json_text(key);
         size_t m = 0;
         while (m < members_n && !sv_eq(members[m].name, name)) m++;
         if (m == members_n) continue;
-        if (seen & 1u << m)
-            return refuse(why, members[m].name.p, "a member stands twice");
         seen |= 1u << m;
         int err = members[m].read(value, q, now_ms, why);
         if (err) return err;

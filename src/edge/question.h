@@ -1,13 +1,12 @@
 /* The body of POST /authenticate and /authenticate/batch (api.md §10), read
  * strictly as JSON and kindly as a question: members that we do not know are
  * ignored at every depth, telemetry that cannot be read is absent. Pure; texts
- * live as long as the `questions` they come from. */
+ * live as long as the arena. */
 #ifndef EDGE_QUESTION_H
 #define EDGE_QUESTION_H
 
-#include <yyjson.h>
-
 #include "base/ip.h"
+#include "codec/json.h"
 
 enum {
     QUESTION_BATCH_MAX = 100,
@@ -35,17 +34,14 @@ struct question_problem {
 };
 
 struct questions {
-    yyjson_doc *doc;
     yyjson_val *only, *list; /* one of them */
     size_t n;
-    void *heap;              /* for a body that is larger than `mem` serves */
 };
 
-/* `mem` is used for small bodies. 0 or ERR_INVALID with *why, ERR_NOMEM. A
- * batch is a list, or an object with a list `questions`. */
+/* In the arena's memory. 0 or ERR_INVALID with *why, ERR_NOMEM. A batch is a
+ * list, or an object with a list `questions`. */
 int questions_open(struct questions *qs, struct sv body, bool batch,
-                   void *mem, size_t mem_n, struct question_problem *why);
-void questions_close(struct questions *qs);
+                   struct arena *a, struct question_problem *why);
 /* Question i < n. ERR_INVALID with *why. */
 int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
                   struct question *out, struct question_problem *why);

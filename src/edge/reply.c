@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "edge/json.h"
+#include "codec/json.h"
 
 /* What a class looks like. code "": there is no application that could want to
  * hide its reason, so the reason's own code is said. */
@@ -47,9 +47,9 @@ struct replies {
 static void put_envelope(struct buf *out, struct sv message, struct sv code)
 {
     buf_put(out, SV("{\"success\":false,\"message\":"));
-    json_put(out, message);
+    json_put_text(out, message);
     buf_put(out, SV(",\"data\":[],\"error\":{\"code\":"));
-    json_put(out, code);
+    json_put_text(out, code);
 }
 
 static struct sv code_of(enum reason reason, bool detail)
@@ -72,7 +72,7 @@ static void put_refusal(struct buf *out, const struct refusal *why,
                  code_of(why->reason, why->detail));
     if (why->detail && why->limit.n) {
         buf_put(out, SV(",\"limit\":"));
-        json_put(out, why->limit);
+        json_put_text(out, why->limit);
     }
     buf_put(out, SV("}}"));
 }
@@ -161,7 +161,7 @@ void problem_body(const struct problem *p, struct buf *text)
     put_envelope(text, p->message, p->code);
     if (p->field.n) {
         buf_put(text, SV(",\"field\":"));
-        json_put(text, p->field);
+        json_put_text(text, p->field);
     }
     buf_put(text, SV("}}"));
 }

@@ -1,0 +1,58 @@
+/* The data plane's conductor: two doors, one chain (design §2).
+ *
+ *   proxy:  client → application → checks → origin → client
+ *   verify: POST /authenticate → application → checks → answer
+ *
+ * Each door is a struct http_service; its context (http_server_conf.ctx, or
+ * that of http_stream_dispatch) is the reactor's struct edge_reactor. Exactly
+ * one journal event an exchange, after its reply; a batch has one a question. */
+#ifndef EDGE_EDGE_H
+#define EDGE_EDGE_H
+
+#include "check/exchange.h"
+#include "edge/address.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "journal/journal.h"
+#include "net/worker.h"
+
+struct edge;         /* one a process, immutable after start */
+struct edge_reactor; /* one a reactor, on its thread only */
+
+/* Management keys, as far as /authenticate needs them. Any reactor thread;
+ * short, without locks. The secret is not kept. */
+struct edge_keys {
+    bool (*is_of_account)(void *ctx, struct sv secret, struct sv account_id);
+    void *ctx;
+};
+
+/* All that it points to is borrowed for the life of the edge. */
+struct edge_conf {
+    const struct check_env *checks;
+    struct journal *journal;
+    struct workers *workers;       /* long metadata */
+    struct tls_client *tls;        /* to origins */
+    const struct egress *egress;
+    struct address_trust trust;    /* trustedProxies */
+    struct sv name;                /* in Via; "" is "typeauth" */
+    struct edge_keys keys;         /* is_of_account NULL: no key is known */
+    /* Where the application says none; 0: 5 s, 60 s, 300 s. */
+    uint32_t connect_ms, first_byte_ms, idle_ms;
+    unsigned reactors;
+};
+
+int edge_new(struct edge **out, const struct edge_conf *conf);
+void edge_free(struct edge **e); /* after its reactors */
+int edge_reactor_new(struct edge_reactor **out, struct edge *e,
+                     struct reactor *r, struct dns *dns);
+/* After the reactor's last connection. */
+void edge_reactor_free(struct edge_reactor **er);
+/* In the reactor's on_turn. */
+void edge_turn(struct edge_reactor *er);
+struct http_pool *edge_pool(struct edge_reactor *er); /* for metrics */
+
+extern const struct http_service edge_proxy_service;
+/* /authenticate and /authenticate/batch; any other path is 404. */
+extern const struct http_service edge_verify_service;
+
+#endif
