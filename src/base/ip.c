@@ -188,6 +188,19 @@ bool cidr_any(const struct cidr *list, size_t n, const struct ip *ip)
     return false;
 }
 
+/* The IPv4 address inside a translated one (RFC 6052, RFC 3056). */
+static bool embedded_v4(const struct ip *ip, struct ip *out)
+{
+    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+    size_t at;
+    if (memcmp(ip->b, nat64, sizeof nat64) == 0) at = V4_AT;
+    else if (ip->b[0] == 0x20 && ip->b[1] == 0x02) at = 2;
+    else return false;
+    *out = MAPPED;
+    memcpy(out->b + V4_AT, ip->b + at, 4);
+    return true;
+}
+
 /* RFC 6890 and its updates; the first match names the range. The metadata
  * services of the large clouds stand before the ranges that hold them. */
 const char *ip_special(const struct ip *ip)
@@ -222,6 +235,7 @@ const char *ip_special(const struct ip *ip)
         { V4(198, 51, 100, 0, 24), "reserved" },
         { V4(203, 0, 113, 0, 24), "reserved" },
         { V4(224, 0, 0, 0, 4), "multicast" },
+        { V4(255, 255, 255, 255, 32), "broadcast" },
         { V4(240, 0, 0, 0, 4), "reserved" },
 #undef V4
         { { [15] = 0 }, 128, "unspecified" },
@@ -231,10 +245,15 @@ const char *ip_special(const struct ip *ip)
         { { 0xff }, 8, "multicast" },
         { { 0xfe, 0xc0 }, 10, "reserved" },
         { { 0x01, [7] = 0 }, 64, "reserved" },
+        { { 0x00 }, 96, "reserved" }, /* IPv4-compatible, RFC 4291 2.5.5.1 */
+        { { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48, "reserved" },
+        { { 0x20, 0x01, 0x00 }, 23, "reserved" }, /* Teredo and others */
         { { 0x20, 0x01, 0x0d, 0xb8 }, 32, "reserved" },
         { { 0x3f, 0xff }, 20, "reserved" },
         { { 0x5f, 0x00 }, 16, "reserved" },
     };
+    struct ip inside;
+    if (embedded_v4(ip, &inside)) ip = &inside;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (same_prefix(ranges[i].b, ip->b, ranges[i].bits))
             return ranges[i].name;

@@ -30,7 +30,8 @@ bool cidr_has(const struct cidr *c, const struct ip *ip);
 bool cidr_any(const struct cidr *list, size_t n, const struct ip *ip);
 /* 0 if not in a special range; else its name (RFC 6890): "loopback",
  * "private", "link-local", "cgnat", "ula", "multicast", "unspecified",
- * "metadata", "reserved". */
+ * "metadata" (of clouds), "broadcast", "reserved". NAT64 (64:ff9b::/96) and
+ * 6to4 (2002::/16) are judged by the IPv4 address inside. */
 const char *ip_special(const struct ip *ip);
 
 #endif

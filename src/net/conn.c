@@ -396,6 +396,13 @@ struct block *conn_keep(struct conn *c, struct sv in)
 
 /* --- events --------------------------------------------------------------- */
 
+void conn_opened(struct conn *c)
+{
+    if (c->which == DEADLINE_CONNECT || c->which == DEADLINE_HANDSHAKE)
+        deadline_set(c, DEADLINE_NONE, 0);
+    if (c->ops->on_open) c->ops->on_open(c);
+}
+
 static void connected(struct conn *c)
 {
     int e = 0;
@@ -407,14 +414,10 @@ static void connected(struct conn *c)
     }
     c->connecting = false;
     c->can_write = true;
-    if (c->which == DEADLINE_CONNECT) deadline_set(c, DEADLINE_NONE, 0);
     conn_touch(c);
-    if (c->filter) {
-        if (c->filter->ops->on_start)
-            c->filter->ops->on_start(c, c->filter->state);
-    } else if (c->ops->on_open) {
-        c->ops->on_open(c);
-    }
+    if (!c->filter) conn_opened(c);
+    else if (c->filter->ops->on_start)
+        c->filter->ops->on_start(c, c->filter->state);
 }
 
 /* Reset while nobody reads: said at once, unless input is left to be read. */

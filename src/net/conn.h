@@ -100,7 +100,7 @@ void conn_flush(struct conn *c);
 
 /* One deadline at a time: the earliest applicable one (resolution 100 ms,
  * never early). DEADLINE_NONE or ms 0 clears; a deadline that was hit is
- * cleared before on_timeout. */
+ * cleared before on_timeout, CONNECT and HANDSHAKE before on_open. */
 void conn_deadline(struct conn *c, enum deadline which, uint32_t ms);
 
 /* FIN after the queue, then lingering close: input is read and dropped until

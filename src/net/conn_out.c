@@ -260,6 +260,12 @@ void conn_flush(struct conn *c)
 
 /* --- what filters use ----------------------------------------------------- */
 
+void filter_fail(struct conn *c, int err)
+{
+    if (!c->closing && !c->connecting) write_queue(c, &c->filter->raw);
+    conn_fail(c, err);
+}
+
 int filter_down(struct conn *c, struct sv raw)
 {
     if (c->closing || c->broken) return 0;

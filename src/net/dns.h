@@ -13,7 +13,7 @@ struct dns;
 struct dns_answer {
     const struct addr *addrs; /* port as asked; IPv6 and IPv4 interleaved */
     unsigned n;
-    int err; /* 0 or ERR_RESOLVE; then n == 0 */
+    int err; /* 0, ERR_RESOLVE, or ERR_SHUTDOWN (dns_free); then n == 0 */
 };
 
 /* Called exactly once, possibly before dns_resolve returns. The answer is
@@ -31,7 +31,10 @@ struct dns_conf {
 };
 
 int dns_new(struct dns **out, const struct dns_conf *conf);
+/* Answers who still waits. No dns_resolve from within those answers. */
 void dns_free(struct dns **d);
+/* `host`: a name or a literal address, without brackets. A failure is
+ * remembered for a second. */
 void dns_resolve(struct dns *d, struct sv host, uint16_t port, dns_fn *fn,
                  void *ctx);
 

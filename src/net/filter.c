@@ -63,9 +63,14 @@ void filter_up_eof(struct conn *c)
     else conn_fail(c, 0);
 }
 
+bool filter_ended(const struct conn *c)
+{
+    return c->eof_told;
+}
+
 void filter_opened(struct conn *c)
 {
     c->filter->open = true;
     conn_touch(c);
-    if (c->ops->on_open) c->ops->on_open(c);
+    conn_opened(c);
 }

@@ -35,8 +35,11 @@ bool filter_wants(const struct conn *c); /* the user is reading */
  * the user leaves a full block lying (the connection is then closed). */
 char *filter_up_room(struct conn *c, size_t *room);
 void filter_up(struct conn *c, size_t n);
-void filter_up_eof(struct conn *c);
+void filter_up_eof(struct conn *c); /* on_eof, once */
+bool filter_ended(const struct conn *c); /* filter_up_eof was called */
 int filter_down(struct conn *c, struct sv raw);
 void filter_opened(struct conn *c); /* handshake done: on_open */
+/* Closes, but first gives the kernel what was said by filter_down (alerts). */
+void filter_fail(struct conn *c, int err);
 
 #endif

@@ -204,6 +204,7 @@ void conn_event(struct conn *c, uint32_t events);
 void conn_ready(struct conn *c);        /* from the ready list */
 void conn_queue_ready(struct conn *c);
 void conn_starve(struct conn *c);        /* until there are blocks again */
+void conn_opened(struct conn *c);
 void conn_timed_out(struct conn *c);
 void conn_fail(struct conn *c, int err);
 void conn_bury(struct conn *c);         /* closes, tells on_closed */

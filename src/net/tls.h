@@ -12,19 +12,25 @@ struct tls_cert_conf {
     const char *cert_file, *key_file; /* PEM, chain in cert_file */
     struct sv name;                   /* "" = default; "*.example.com" */
 };
-/* On failure *problem gets a static sentence that names the file at fault. */
+/* On failure `problem` gets a sentence that names the file at fault. A name is
+ * matched exactly, else its first label by a wildcard, else the default serves
+ * (the first of `certs` if none is named so). To reload, make a new server and
+ * give that to tls_accept from then on; connections keep theirs. */
 int tls_server_new(struct tls_server **out, const struct tls_cert_conf *certs,
                    size_t n, char problem[256]);
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_put(struct tls_server *s);
-/* Days until the first certificate ends. */
+/* When the first of the certificates ends, milliseconds since 1970. */
 int64_t tls_server_not_after_ms(const struct tls_server *s);
 
+/* Trusts the system's store and the extra file (PEM), which may be NULL. */
 int tls_client_new(struct tls_client **out, const char *extra_ca_file,
                    char problem[256]);
 void tls_client_free(struct tls_client **c);
 
-/* Installs the filter; conn's on_open is called when the handshake is done. */
+/* Install the filter, before any byte; on_open is called when the handshake is
+ * done. A failed handshake ends in on_closed(ERR_TLS), a peer that ends without
+ * close_notify in on_closed(ERR_CLOSED) instead of on_eof. */
 int tls_accept(struct conn *c, struct tls_server *s);
 /* `name`: SNI and the name (or address) that the certificate must carry. */
 int tls_connect(struct conn *c, struct tls_client *t, struct sv name,
@@ -38,7 +44,9 @@ struct tls_info {
     struct sv cipher;
 };
 bool tls_info(const struct conn *c, struct tls_info *out); /* false: plain */
-/* Why the last handshake of this connection failed, for logs. */
+/* Does the connection run on TLS (done or not)? */
+bool tls_is(const struct conn *c);
+/* Why TLS failed on this connection, for logs; NULL: it did not. Static. */
 const char *tls_failure(const struct conn *c);
 
 #endif

@@ -16,8 +16,12 @@ struct job {
 };
 
 int workers_new(struct workers **out, unsigned threads, unsigned queue_max);
-void workers_free(struct workers **w); /* runs out, joins */
-/* ERR_LIMIT when the queue is full: the caller degrades, never waits. */
+/* Runs what is queued, joins. Before the reactors that are replied to are
+ * freed: they deliver what is done. */
+void workers_free(struct workers **w);
+/* ERR_LIMIT when the queue is full: the caller degrades, never waits.
+ * ERR_SHUTDOWN when workers_free is begun. In both cases j stays the
+ * caller's. */
 int workers_submit(struct workers *w, struct job *j);
 
 #endif
