@@ -148,6 +148,13 @@ void conn_finish(struct conn *c)
     conn_touch(c);
 }
 
+void conn_end(struct conn *c)
+{
+    if (c->ending || c->finishing || c->closing) return;
+    c->ending = true;
+    conn_touch(c);
+}
+
 void conn_bury(struct conn *c)
 {
     struct reactor *r = c->r;

@@ -107,6 +107,8 @@ void conn_deadline(struct conn *c, enum deadline which, uint32_t ms);
  * the peer ends too, at most 5 s without progress while the queue leaves and
  * 5 s after it. No callback but on_closed follows. */
 void conn_finish(struct conn *c);
+/* Half-close: FIN after the queue, input goes on; later output is dropped. */
+void conn_end(struct conn *c);
 void conn_close(struct conn *c);  /* now; queue dropped; on_closed gets 0 */
 void conn_abort(struct conn *c, int err); /* now, with RST when possible */
 

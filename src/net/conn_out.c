@@ -102,7 +102,7 @@ static int out_copy(struct reactor *r, struct outq *q, struct sv bytes)
 
 static bool deaf(const struct conn *c)
 {
-    return c->closing || c->finishing || c->broken;
+    return c->closing || c->finishing || c->ending || c->broken;
 }
 
 char *conn_reserve(struct conn *c, size_t n)
@@ -206,7 +206,7 @@ static int write_filtered(struct conn *c)
                                    sv_of(s->b->data + s->off, n));
             if (!err) outq_consume(c->r, &c->out, n);
         }
-        if (c->finishing && !f->finished && (!c->out.head || !f->open)) {
+        if ((c->finishing || c->ending) && !f->finished && (!c->out.head || !f->open)) {
             f->finished = true;
             f->ops->on_finish(c, f->state);
         }
@@ -233,11 +233,13 @@ static void finish_step(struct conn *c)
 {
     struct filter *f = c->filter;
     bool left = f ? f->raw.head || (f->open && c->out.head) : c->out.head != 0;
-    if (left || c->fin_sent) return;
-    c->fin_sent = true;
-    shutdown(c->fd, SHUT_WR);
-    if (c->eof) conn_fail(c, 0);
-    else deadline_set(c, DEADLINE_LINGER, LINGER_MS);
+    if (left) return;
+    if (!c->fin_sent) {
+        c->fin_sent = true;
+        shutdown(c->fd, SHUT_WR);
+        if (c->finishing) deadline_set(c, DEADLINE_LINGER, LINGER_MS);
+    }
+    if (c->finishing && c->eof) conn_fail(c, 0);
 }
 
 void conn_write_out(struct conn *c)
@@ -246,9 +248,13 @@ void conn_write_out(struct conn *c)
     size_t before = conn_queued(c);
     int err = c->filter ? write_filtered(c) : write_queue(c, &c->out);
     if (c->closing) return;
-    if (err) write_failed(c, err);
-    else if (c->finishing) finish_step(c);
-    else if (before > CONN_LOW && conn_queued(c) <= CONN_LOW && c->ops->on_room)
+    if (err) {
+        write_failed(c, err);
+        return;
+    }
+    if (c->finishing || c->ending) finish_step(c);
+    if (!c->finishing && before > CONN_LOW && conn_queued(c) <= CONN_LOW &&
+        c->ops->on_room)
         c->ops->on_room(c);
 }
 

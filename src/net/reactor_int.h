@@ -95,6 +95,7 @@ struct conn {
     bool in_bytes : 1;             /* inside on_bytes */
     bool dirty : 1;
     bool finishing : 1;
+    bool ending : 1;               /* half-closed, or to be */
     bool fin_sent : 1;
     bool broken : 1;               /* writing failed; input may be left */
     bool closing : 1;
