@@ -1,10 +1,10 @@
 /* Counters: rate limits, quota, refill and use of one token (or of one
  * application's shared quota) in one 64-byte line of a file mapped shared
- * (design §3, hot-path §1.1, §2). Slot numbers are handed out here for the
- * token table as well: one number, all arrays.
+ * (design §3, hot-path §1.1, §2). Slot numbers come from the token table: one
+ * number, all arrays.
  *
- * Threads: take, refund and peek from any thread; slot_*, open and close from
- * the control thread. Nothing here blocks; a contended line answers WAIT. */
+ * Threads: take, refund and read from any thread; all else from the control
+ * thread. take and refund do not block: a contended line answers WAIT. */
 #ifndef LIVE_COUNTER_H
 #define LIVE_COUNTER_H
 
@@ -13,8 +13,8 @@
 struct counters;
 
 struct counters_conf {
-    const char *dir;       /* counters.map, counters.log, columns.map in it */
-    bool durable;          /* false: no log (tests of speed) */
+    const char *dir;       /* counters.map, columns.N.map, counters.N.log */
+    bool durable;          /* false: no log (a power failure loses all) */
     /* At each checkpoint, on the log's thread, for slots touched since the
      * last one: so that a backup of the database alone restores quotas. */
     void (*on_checkpoint)(void *ctx, uint32_t slot, uint32_t tag,
@@ -31,14 +31,20 @@ int64_t counters_high_water_ms(const struct counters *c);
 /* --- slots (control thread) ---------------------------------------------- */
 /* Grows the files by posix_fallocate: ERR_FULL is answered, never SIGBUS. */
 int counters_reserve(struct counters *c, uint32_t slots);
+/* Before a policy with so many limits is published: files for the second and
+ * further ones. Without them a take with such terms answers FAULT. */
+int counters_reserve_limits(struct counters *c, unsigned limits);
 /* A line for a new owner: cleared, tagged. */
 int counters_slot_init(struct counters *c, uint32_t slot, uint32_t tag);
-/* From the store's row, when the file did not know the slot. */
+/* From the store's row, when the file did not know the slot. Both need the
+ * slot reserved; the log follows within a second. */
 int counters_slot_restore(struct counters *c, uint32_t slot, uint32_t tag,
                           int64_t used, uint32_t refills);
 bool counters_slot_has(const struct counters *c, uint32_t slot, uint32_t tag);
 
 /* --- the step ------------------------------------------------------------- */
+/* WAIT: another thread holds the line; ask again in the next turn. FAULT: the
+ * line has another owner, or no such slot or column is reserved. */
 enum take { TAKE_TAKEN, TAKE_REFUSED, TAKE_WAIT, TAKE_FAULT };
 
 struct take_ask {
@@ -48,8 +54,9 @@ struct take_ask {
     uint32_t quota_slot, quota_tag;
     struct terms terms;
     int64_t created_ms;  /* base of refill intervals of the quota's owner */
-    int64_t now_ms;      /* clock_node_ms(), read fresh */
-    uint32_t cost;
+    int64_t now_ms;      /* clock_node_ms(), read fresh; a line's time does
+                            not go back: an earlier one counts as its last */
+    uint32_t cost;       /* 1-LIMIT_MAX */
     bool peek;           /* judge, take nothing */
 };
 
@@ -58,31 +65,43 @@ enum { TAKE_BY_QUOTA = 255, TAKE_BY_NONE = 254 };
 struct take_answer {
     uint8_t refused_by;        /* index into terms.limits, or TAKE_BY_* */
     bool has_limit, has_quota;
-    /* The limit nearest to refusing (the refusing one if refused). */
+    /* The limit nearest to refusing (the refusing one if refused): the most
+     * that it admits at once (token_bucket: burst), what it would admit now,
+     * whole seconds from now_ms until that has grown, and to the cost asked
+     * (0: nothing is counted). */
     uint8_t nearest;
     uint32_t limit, remaining, reset_s;
-    uint32_t retry_after_s;    /* 0: never (quota without refill), or taken */
+    uint32_t retry_after_s;    /* 0: never (cost above the limit or quota,
+                                  quota without refill), or not refused */
     int64_t quota_remaining;   /* >= 0 */
     uint32_t refund_shape;     /* give back to counters_refund */
 };
 
 enum take counters_take(struct counters *c, const struct take_ask *ask,
                         struct take_answer *out);
-/* Quota only; nothing happens when the line has another owner by now. */
+/* Quota only; nothing happens when the line has another owner by now, or the
+ * quota was set, reset or refilled to nothing used since. */
 void counters_refund(struct counters *c, const struct take_ask *ask,
                      const struct take_answer *taken);
 
-/* --- by the API; on disk (log synced) before the return ------------------ */
+/* --- by the API ------------------------------------------------------------ */
 struct counter_state {
     int64_t used, quota_remaining;
-    uint32_t refills, last_used_s, passed, limited;
+    uint32_t refills;
+    uint32_t last_used_s; /* last admitted request, node clock; 0: never */
+    uint32_t passed, limited; /* since creation, mod 2^32 */
     struct { uint32_t limit, used, remaining, reset_s; }
         limits[POLICY_LIMITS_MAX];
     uint8_t limits_n;
     bool has_quota;
 };
+/* As of ask->now_ms; writes nothing. ERR_AGAIN: contended; ERR_NOTFOUND:
+ * another owner's. */
 int counters_read(struct counters *c, const struct take_ask *ask,
-                  struct counter_state *out); /* ERR_AGAIN: contended */
+                  struct counter_state *out);
+/* On disk (log synced) before the return. ERR_FULL: nothing was changed;
+ * ERR_UNSURE: changed, but the disk did not say that it has it. Limits and
+ * used to nothing: */
 int counters_reset(struct counters *c, uint32_t slot, uint32_t tag);
 /* used -= n; may go negative (a top-up). */
 int counters_add(struct counters *c, uint32_t slot, uint32_t tag, int64_t n);
@@ -91,11 +110,15 @@ int counters_set_used(struct counters *c, uint32_t slot, uint32_t tag,
 
 struct counters_stats {
     _Atomic uint64_t log_bytes, log_records, log_errors, checkpoints;
-    _Atomic uint64_t log_lag_ms, adopted, contended;
+    _Atomic uint64_t log_lag_ms; /* age of the last sync that held all */
+    _Atomic uint64_t adopted, contended;
 };
 struct counters_stats *counters_stats(struct counters *c);
-/* A reactor that takes must call this once a turn: hands its list of lines
- * dirtied in this second to the log's thread without waiting. */
-void counters_turn(struct counters *c, unsigned reactor_index);
+
+/* Nothing is handed over any more; goes when its last caller does. */
+static inline void counters_turn(struct counters *c, unsigned reactor)
+{
+    (void)c, (void)reactor;
+}
 
 #endif

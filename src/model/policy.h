@@ -5,22 +5,28 @@
 
 #include "base/sv.h"
 
-enum { POLICY_LIMITS_MAX = 4, LIMIT_NAME_MAX = 50 };
+enum {
+    POLICY_LIMITS_MAX = 4,
+    LIMIT_NAME_MAX = 50,
+    LIMIT_MAX = 1000000,    /* a limit, a burst, a cost */
+    WINDOW_MAX_S = 86400,
+};
 
 enum limit_algorithm { LIMIT_SLIDING, LIMIT_FIXED, LIMIT_TOKEN_BUCKET };
 enum limit_scope { LIMIT_NODE, LIMIT_CLUSTER };
 
 struct limit {
-    uint32_t limit;    /* 1-1,000,000 */
-    uint32_t window_s; /* 1-86,400 */
-    uint32_t burst;    /* token_bucket only; default = limit */
+    uint32_t limit;    /* 1-LIMIT_MAX */
+    uint32_t window_s; /* 1-WINDOW_MAX_S */
+    uint32_t burst;    /* token_bucket only, <= LIMIT_MAX; 0 = limit */
     uint8_t algorithm, scope;
     char name[LIMIT_NAME_MAX + 1]; /* "" for the plain `ratelimit` */
 };
 
 struct refill {
-    int64_t amount;
-    uint32_t interval_s; /* 0 = monthly: same day and time UTC */
+    int64_t amount;      /* >= 1 */
+    uint32_t interval_s; /* 1-WINDOW_MAX_S, or a week; 0 = monthly: same day
+                            and time UTC, else the month's last day */
 };
 
 /* What one source (profile, or a token's own fields) says. A part whose
@@ -62,7 +68,15 @@ static inline struct terms policy_terms(const struct policy *profile,
     return t;
 }
 
+/* By meaning: a part that is not said does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);
 uint64_t policy_hash(const struct policy *p);
+
+/* How many refills have been due from `created_ms` until `now_ms`, both ends
+ * included; 0 before the first. Saturates. */
+uint32_t refill_count(const struct refill *r, int64_t created_ms,
+                      int64_t now_ms);
+/* When the n-th refill (1 = the first) is due. */
+int64_t refill_at_ms(const struct refill *r, int64_t created_ms, uint32_t n);
 
 #endif
