@@ -24,7 +24,7 @@ static void kit_turn(void *ctx)
     struct kit *k = ctx;
     k->turns++;
     if (k->step) k->step(k);
-    if (k->done || k->turns >= TURNS_MAX) reactor_pause(k->r);
+    if (k->done || (k->turns >= TURNS_MAX && !k->patient)) reactor_pause(k->r);
 }
 
 static void kit_sleep(void *ctx)
@@ -61,6 +61,28 @@ void kit_run(struct kit *k, kit_step *step)
     k->done = false;
     assert_int_equal(reactor_run(k->r), 0);
     assert_true(k->turns < TURNS_MAX);
+}
+
+static void stay_busy(struct timer *t)
+{
+    timer_arm(CONTAINER_OF(t, struct kit, busy)->r, t, 0);
+}
+
+void kit_run_busy(struct kit *k, kit_step *step)
+{
+    k->busy.fire = stay_busy;
+    timer_arm(k->r, &k->busy, 0);
+    kit_run(k, step);
+    timer_cancel(k->r, &k->busy);
+}
+
+void kit_run_patient(struct kit *k)
+{
+    k->patient = true;
+    k->step = NULL;
+    k->done = false;
+    assert_int_equal(reactor_run(k->r), 0);
+    k->patient = false;
 }
 
 void kit_forward_ms(struct kit *k, uint64_t ms)

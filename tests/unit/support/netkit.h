@@ -19,6 +19,8 @@ struct kit {
     unsigned sleeps, wakes;
     bool done;         /* set by a step or a callback: kit_run returns */
     void *test;        /* the test's own */
+    struct timer busy; /* kit_run_busy */
+    bool patient;
 };
 
 /* Calls that a connection made. */
@@ -37,6 +39,10 @@ void kit_init(struct kit *k, const struct reactor_conf *conf);
 void kit_fini(struct kit *k);
 /* Runs until `done`; fails the test after 20,000 turns. */
 void kit_run(struct kit *k, kit_step *step);
+/* The same without ever sleeping: for steps that drive the other end. */
+void kit_run_busy(struct kit *k, kit_step *step);
+/* Sleeps as long as it takes: for what other threads bring. */
+void kit_run_patient(struct kit *k);
 void kit_forward_ms(struct kit *k, uint64_t ms);
 
 void log_init(struct log_of *l, struct kit *k);
