@@ -24,7 +24,7 @@ struct event {
     int64_t wall_ms;
     uint8_t door;                /* 0 proxy, 1 verify, 2 management */
     enum outcome outcome;
-    const char *code;            /* published reason code; "" passed */
+    const char *code;            /* published reason code, static; "" passed */
     struct sv request_id, method, host, path; /* path without query */
     struct sv app_id;            /* "" unknown */
     const uint8_t *token_id;     /* 16 bytes or NULL */
@@ -50,13 +50,18 @@ int journal_new(struct journal **out, const struct journal_conf *conf);
 void journal_free(struct journal **j);
 /* On reactor `r`'s thread. */
 void journal_event(struct journal *j, unsigned r, const struct event *e);
-/* Once a turn: flushes the log buffer at 64 KiB or after 1 s. */
-void journal_turn(struct journal *j, unsigned r, uint64_t now_ms);
-/* SIGHUP / rotation: the next write goes to this descriptor. */
+/* Once a turn, on its thread: flushes a log buffer that is 1 s old (a full one
+ * is flushed by its last event). Returns in how many ms it should be called
+ * again though nothing else happens: what an idle reactor still has to write;
+ * 0: nothing. */
+uint32_t journal_turn(struct journal *j, unsigned r, uint64_t now_ms);
+/* SIGHUP / rotation, control thread: the next write goes to this descriptor.
+ * -1 ends the log. */
 void journal_access_fd(struct journal *j, int fd);
 
-/* Outcome counts of single tokens since the last drain (refusals; passed and
- * limited ride in the counter line). Control thread. */
+/* Outcome counts of single tokens since the last drain (passed and limited
+ * ride in the counter line). Control thread; at once, also for a reactor that
+ * sleeps or has ended. `code` is the event's own pointer: static texts only. */
 typedef void journal_use_fn(void *ctx, uint32_t slot, const uint8_t id[16],
                             enum outcome outcome, const char *code,
                             uint64_t n);

@@ -1,0 +1,45 @@
+/* The access log: one JSON object a line, formatted by the reactor straight
+ * into its own 64 KiB buffer, written when that is full or a second old.
+ * Every byte that came from outside is escaped; a line is at most 4 KiB (one
+ * atomic write to a pipe). docs/internals/journal.md says what a line holds.
+ *
+ * A file is written to; a pipe or terminal is never waited for: what finds no
+ * room is dropped and counted. */
+#ifndef JOURNAL_ACCESS_LOG_H
+#define JOURNAL_ACCESS_LOG_H
+
+#include <stdatomic.h>
+
+#include "journal/journal.h"
+
+enum { LOG_BUFFER_BYTES = 64 * 1024, LOG_LINE_MAX = 4096,
+       LOG_AGE_MS = 1000 };
+
+struct log_sink { /* shared by all reactors */
+    _Atomic int fd;          /* -1: none */
+    _Atomic bool is_stream;  /* pipe, socket, terminal: lines in pieces */
+};
+void log_sink_set(struct log_sink *s, int fd); /* becomes owner; -1: end */
+
+struct access_log { /* one a reactor */
+    char *buffer;
+    size_t n;
+    unsigned lines;          /* in the buffer */
+    unsigned to_skip;        /* passed events until the next sample */
+    uint64_t since_ms;       /* first seen non-empty; 0: not yet */
+    bool blocked, failing;   /* until the next turn; until a good write */
+    _Atomic uint64_t written, dropped, sampled_out, errors;
+};
+void access_log_init(struct access_log *l);
+void access_log_fini(struct access_log *l, struct log_sink *s);
+void access_log_add(struct access_log *l, struct log_sink *s,
+                    const struct event *e, unsigned sample);
+/* Milliseconds until it should be called again; 0: nothing waits. */
+uint32_t access_log_turn(struct access_log *l, struct log_sink *s,
+                         uint64_t now_ms);
+
+/* One line with its newline, at most LOG_LINE_MAX bytes (room for as many and
+ * 16 more is asked). Pure. */
+size_t access_log_line(char *out, const struct event *e);
+
+#endif

@@ -1,0 +1,75 @@
+/* One event an exchange, spread over what is counted and what is told. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "journal/journal_int.h"
+
+int journal_new(struct journal **out, const struct journal_conf *conf)
+{
+    ENSURE(conf->reactors > 0);
+    struct journal *j = mem_aligned(
+        64, sizeof *j + conf->reactors * sizeof j->lanes[0]);
+    j->reactors = conf->reactors;
+    j->sample = conf->sample;
+    pthread_mutex_init(&j->owners_lock, NULL);
+    atomic_store(&j->sink.fd, -1);
+    log_sink_set(&j->sink, conf->access_fd);
+    for (unsigned i = 0; i < j->reactors; i++) {
+        access_log_init(&j->lanes[i].log);
+        use_init(&j->lanes[i].use);
+    }
+    *out = j;
+    return 0;
+}
+
+void journal_free(struct journal **at)
+{
+    struct journal *j = *at;
+    if (!j) return;
+    for (unsigned i = 0; i < j->reactors; i++) {
+        access_log_fini(&j->lanes[i].log, &j->sink);
+        use_fini(&j->lanes[i].use);
+    }
+    log_sink_set(&j->sink, -1);
+    pthread_mutex_destroy(&j->owners_lock);
+    mem_free(j);
+    *at = NULL;
+}
+
+/* Passed and limited ride in the token's own counter line. */
+static bool is_use(const struct event *e)
+{
+    return e->token_id && e->outcome != OUTCOME_PASSED &&
+           e->outcome != OUTCOME_LIMITED;
+}
+
+void journal_event(struct journal *j, unsigned r, const struct event *e)
+{
+    ENSURE(r < j->reactors && e->door < EVENT_DOORS &&
+           e->outcome < OUTCOME_COUNT);
+    struct lane *l = &j->lanes[r];
+    unsigned class_of = e->status / 100 < STATUS_CLASSES ? e->status / 100 : 0;
+    counter_add(&l->exchanges[e->door][e->outcome], 1);
+    counter_add(&l->statuses[e->door][class_of], 1);
+    counter_add(&l->bytes_in[e->door], e->bytes_in);
+    counter_add(&l->bytes_out[e->door], e->bytes_out);
+    histogram_add(&l->total[e->door], e->total_us);
+    if (e->origin_us) histogram_add(&l->origin, e->origin_us);
+    if (is_use(e)) use_add(&l->use, e);
+    access_log_add(&l->log, &j->sink, e, j->sample);
+}
+
+uint32_t journal_turn(struct journal *j, unsigned r, uint64_t now_ms)
+{
+    return access_log_turn(&j->lanes[r].log, &j->sink, now_ms);
+}
+
+void journal_access_fd(struct journal *j, int fd)
+{
+    log_sink_set(&j->sink, fd);
+}
+
+void journal_use_drain(struct journal *j, journal_use_fn *fn, void *ctx)
+{
+    for (unsigned i = 0; i < j->reactors; i++)
+        use_drain(&j->lanes[i].use, fn, ctx);
+}

@@ -1,0 +1,34 @@
+/* The journal's insides, for journal/ only. */
+#ifndef JOURNAL_JOURNAL_INT_H
+#define JOURNAL_JOURNAL_INT_H
+
+#include <pthread.h>
+
+#include "journal/access_log.h"
+#include "journal/histogram.h"
+#include "journal/names.h"
+#include "journal/use.h"
+
+enum { STATUS_CLASSES = 6, METRIC_OWNERS_MAX = 16 };
+
+struct lane { /* of one reactor, written by it alone */
+    _Alignas(64) _Atomic uint64_t exchanges[EVENT_DOORS][OUTCOME_COUNT];
+    _Atomic uint64_t statuses[EVENT_DOORS][STATUS_CLASSES];
+    _Atomic uint64_t bytes_in[EVENT_DOORS], bytes_out[EVENT_DOORS];
+    struct histogram total[EVENT_DOORS], origin;
+    struct access_log log;
+    struct use use;
+};
+
+struct journal {
+    unsigned reactors, sample;
+    struct log_sink sink;
+    pthread_mutex_t owners_lock;
+    unsigned owners_n;
+    struct { metrics_fn *fn; void *ctx; } owners[METRIC_OWNERS_MAX];
+    struct lane lanes[];
+};
+
+void journal_metrics(struct journal *j, struct buf *out); /* own rows */
+
+#endif

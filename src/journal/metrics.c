@@ -1,0 +1,211 @@
+/* The text of /metrics (Prometheus exposition format 0.0.4): the journal's own
+ * rows, then those of who asked to be heard. Labels are few and closed: door,
+ * outcome, status class. api/metrics.json describes them; a test compares. */
+#include <stdio.h>
+
+#include "base/ensure.h"
+#include "journal/journal_int.h"
+
+void metric_head(struct buf *out, const char *name, const char *type,
+                 const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metric_row(struct buf *out, const char *name, const char *labels,
+                uint64_t value)
+{
+    buf_puts(out, name);
+    if (labels && labels[0]) {
+        buf_putc(out, '{');
+        buf_puts(out, labels);
+        buf_putc(out, '}');
+    }
+    buf_putc(out, ' ');
+    buf_put_u64(out, value);
+    buf_putc(out, '\n');
+}
+
+/* --- sums over reactors ------------------------------------------------------- */
+
+/* The same counter of each lane, by its place in the first. */
+static uint64_t sum_of(const struct journal *j, const _Atomic uint64_t *first)
+{
+    size_t at = (size_t)((const char *)first - (const char *)&j->lanes[0]);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < j->reactors; i++)
+        sum += counter_read((const void *)((const char *)&j->lanes[i] + at));
+    return sum;
+}
+
+/* One label over all doors, or over doors and names. */
+static void exchanges(struct journal *j, struct buf *out, const char *name)
+{
+    for (int door = 0; door < EVENT_DOORS; door++)
+        for (int o = 0; o < OUTCOME_COUNT; o++) {
+            char labels[96];
+            snprintf(labels, sizeof labels, "door=\"%s\",outcome=\"%s\"",
+                     event_door_names[door].p, outcome_names[o].p);
+            metric_row(out, name, labels,
+                       sum_of(j, &j->lanes[0].exchanges[door][o]));
+        }
+}
+
+static void responses(struct journal *j, struct buf *out, const char *name)
+{
+    static const char *const classes[STATUS_CLASSES] = { "none", "1xx", "2xx",
+                                                         "3xx", "4xx", "5xx" };
+    for (int door = 0; door < EVENT_DOORS; door++)
+        for (int c = 0; c < STATUS_CLASSES; c++) {
+            char labels[96];
+            snprintf(labels, sizeof labels, "door=\"%s\",status=\"%s\"",
+                     event_door_names[door].p, classes[c]);
+            metric_row(out, name, labels,
+                       sum_of(j, &j->lanes[0].statuses[door][c]));
+        }
+}
+
+static void per_door(struct journal *j, struct buf *out, const char *name,
+                     const _Atomic uint64_t first[EVENT_DOORS])
+{
+    for (int door = 0; door < EVENT_DOORS; door++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "door=\"%s\"",
+                 event_door_names[door].p);
+        metric_row(out, name, labels, sum_of(j, &first[door]));
+    }
+}
+
+static void received(struct journal *j, struct buf *out, const char *name)
+{
+    per_door(j, out, name, j->lanes[0].bytes_in);
+}
+
+static void sent(struct journal *j, struct buf *out, const char *name)
+{
+    per_door(j, out, name, j->lanes[0].bytes_out);
+}
+
+static void put_seconds(struct buf *out, uint64_t us)
+{
+    buf_printf(out, "%llu.%06llu", (unsigned long long)(us / 1000000),
+               (unsigned long long)(us % 1000000));
+}
+
+/* Two of the four edges to a doubling are shown, from 32 µs to 34 s. */
+static bool is_shown(unsigned bucket)
+{
+    return bucket % 2 == 1 && histogram_edge_us(bucket) >= 32;
+}
+
+static void histogram(struct journal *j, struct buf *out, const char *name,
+                      const char *label, const struct histogram *h)
+{
+    uint64_t below = 0;
+    const char *comma = label[0] ? "," : "";
+    for (unsigned i = 0; i < HISTOGRAM_EDGES; i++) {
+        below += sum_of(j, &h->n[i]);
+        if (!is_shown(i)) continue;
+        buf_printf(out, "%s_bucket{%s%sle=\"", name, label, comma);
+        put_seconds(out, histogram_edge_us(i));
+        buf_puts(out, "\"} ");
+        buf_put_u64(out, below);
+        buf_putc(out, '\n');
+    }
+    below += sum_of(j, &h->n[HISTOGRAM_EDGES]);
+    const char *open = label[0] ? "{" : "", *close = label[0] ? "}" : "";
+    buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n%s_sum%s%s%s ", name,
+               label, comma, (unsigned long long)below, name, open, label,
+               close);
+    put_seconds(out, sum_of(j, &h->sum_us));
+    buf_printf(out, "\n%s_count%s%s%s %llu\n", name, open, label, close,
+               (unsigned long long)below);
+}
+
+static void total_time(struct journal *j, struct buf *out, const char *name)
+{
+    for (int door = 0; door < EVENT_DOORS; door++) {
+        char label[64];
+        snprintf(label, sizeof label, "door=\"%s\"",
+                 event_door_names[door].p);
+        histogram(j, out, name, label, &j->lanes[0].total[door]);
+    }
+}
+
+static void origin_time(struct journal *j, struct buf *out, const char *name)
+{
+    histogram(j, out, name, "", &j->lanes[0].origin);
+}
+
+static void log_lines(struct journal *j, struct buf *out, const char *name)
+{
+    const struct access_log *l = &j->lanes[0].log;
+    metric_row(out, name, "state=\"written\"", sum_of(j, &l->written));
+    metric_row(out, name, "state=\"sampled_out\"", sum_of(j, &l->sampled_out));
+    metric_row(out, name, "state=\"dropped\"", sum_of(j, &l->dropped));
+}
+
+static void log_errors(struct journal *j, struct buf *out, const char *name)
+{
+    metric_row(out, name, "", sum_of(j, &j->lanes[0].log.errors));
+}
+
+static void use_lost(struct journal *j, struct buf *out, const char *name)
+{
+    metric_row(out, name, "", sum_of(j, &j->lanes[0].use.lost));
+}
+
+static const struct metric {
+    const char *name, *type, *help;
+    void (*rows)(struct journal *j, struct buf *out, const char *name);
+} METRICS[] = {
+    { "typeauth_exchanges_total", "counter",
+      "Exchanges that ended, by door and outcome.", exchanges },
+    { "typeauth_responses_total", "counter",
+      "Answers to clients, by door and status class.", responses },
+    { "typeauth_received_bytes_total", "counter",
+      "Bytes of requests, heads included.", received },
+    { "typeauth_sent_bytes_total", "counter",
+      "Bytes of answers, heads included.", sent },
+    { "typeauth_exchange_seconds", "histogram",
+      "From a request's first byte to its answer's last.", total_time },
+    { "typeauth_origin_seconds", "histogram",
+      "Until the origin's answer began, for requests that were forwarded.",
+      origin_time },
+    { "typeauth_access_log_lines_total", "counter",
+      "Lines of the access log: written, left out by sampling, dropped.",
+      log_lines },
+    { "typeauth_access_log_errors_total", "counter",
+      "Writes to the access log that failed.", log_errors },
+    { "typeauth_token_use_lost_total", "counter",
+      "Refusals missing in the counts of single tokens (bounded memory).",
+      use_lost },
+};
+
+void journal_metrics(struct journal *j, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(METRICS); i++) {
+        metric_head(out, METRICS[i].name, METRICS[i].type, METRICS[i].help);
+        METRICS[i].rows(j, out, METRICS[i].name);
+    }
+}
+
+/* --- who else has rows --------------------------------------------------------- */
+
+void metrics_add(struct journal *j, metrics_fn *fn, void *ctx)
+{
+    pthread_mutex_lock(&j->owners_lock);
+    ENSURE(j->owners_n < METRIC_OWNERS_MAX);
+    j->owners[j->owners_n].fn = fn;
+    j->owners[j->owners_n++].ctx = ctx;
+    pthread_mutex_unlock(&j->owners_lock);
+}
+
+void metrics_render(struct journal *j, struct buf *out)
+{
+    journal_metrics(j, out);
+    pthread_mutex_lock(&j->owners_lock);
+    for (unsigned i = 0; i < j->owners_n; i++)
+        j->owners[i].fn(j->owners[i].ctx, out);
+    pthread_mutex_unlock(&j->owners_lock);
+}
