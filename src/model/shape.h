@@ -34,10 +34,9 @@ enum shape_flag {
     SHAPE_CREATE_ONLY = 8, /* PATCH with another value is refused */
     SHAPE_SEED = 16,       /* "" when unset, "" clears (api.md §2) */
     SHAPE_UNIQUE = 32,     /* items of an array differ */
-    SHAPE_PATCH_ONLY = 64,
-    SHAPE_NAME = 128,      /* record.name: what ?name= finds */
-    SHAPE_TAGS = 256,      /* record.tags: what ?tag= finds */
-    SHAPE_KEY = 512,       /* record.unique: one of its kind in the account */
+    SHAPE_NAME = 64,       /* record.name: what ?name= finds */
+    SHAPE_TAGS = 128,      /* record.tags: what ?tag= finds */
+    SHAPE_KEY = 256,       /* record.unique: one of its kind in the account */
 };
 
 struct shape_field;
@@ -102,6 +101,12 @@ struct shape_problem {
     char message[256];  /* a sentence */
 };
 
+/* For checks and rules: sets code, message and, unless NULL, field; returns
+ * ERR_INVALID. */
+int shape_problem_set(struct shape_problem *why, const char *field,
+                      const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Body of a create. 0 and *out, or ERR_INVALID (400), ERR_DENIED (403: a field
  * above the caller's role), ERR_NOMEM (arena over), with *why. */
 int shape_create(const struct shape *shape, const struct shape_env *env,
@@ -117,6 +122,16 @@ int shape_patch(const struct shape *shape, const struct shape_env *env,
 /* Did the input name this field, by any of its names? */
 bool shape_names(const struct shape *shape, yyjson_val *input,
                  const char *name);
+
+/* The canonical document's member, as a value that rules may read. */
+static inline yyjson_mut_val *shape_member(yyjson_mut_doc *doc,
+                                           const char *name)
+{
+    return yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), name);
+}
+/* Replaces (or adds) a member. ERR_NOMEM. */
+int shape_member_set(yyjson_mut_doc *doc, const char *name,
+                     yyjson_mut_val *value);
 
 const struct shape_field *shape_find(const struct shape_field *fields,
                                      struct sv name); /* aliases too, or NULL */

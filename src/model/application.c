@@ -1,0 +1,259 @@
+/* Applications: the field table of api.md §2, and the typed form. */
+#include "model/application.h"
+
+#include "base/ensure.h"
+#include "base/err.h"
+#include "codec/host.h"
+#include "model/fields_int.h"
+
+enum { ORIGIN_TEXT_MAX = 2048, ORIGIN_BASE_MAX = 1024, FROM_MAX = 100 };
+
+static struct sv mut_text(yyjson_mut_val *v)
+{
+    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+}
+
+/* --- the origin's address -------------------------------------------------- */
+
+/* "/a/b" without query, fragment, dot segments or what a URL must escape. */
+static bool base_ok(struct sv base)
+{
+    if (base.n > ORIGIN_BASE_MAX) return false;
+    for (size_t i = 0; i < base.n; i++) {
+        char c = base.p[i];
+        if (c <= 0x20 || c >= 0x7f || strchr("?#\"<>\\^`{|}", c)) return false;
+    }
+    struct sv rest = base, segment;
+    while (rest.p) {
+        segment = sv_cut(rest, '/', &rest);
+        if (sv_eq(segment, SV(".")) || sv_eq(segment, SV(".."))) return false;
+    }
+    return true;
+}
+
+int origin_address_parse(struct sv text, struct arena *a,
+                         struct origin_address *out)
+{
+    *out = (struct origin_address){ .tls = true, .base = SV("") };
+    bool plain = sv_starts_nocase(text, SV("http://"));
+    bool url = plain || sv_starts_nocase(text, SV("https://"));
+    struct sv rest = url ? sv_from(text, plain ? 7 : 8) : text;
+    size_t slash = sv_find(rest, '/');
+    if (slash != SIZE_MAX && !url) return ERR_INVALID;
+    struct sv authority = sv_first(rest, slash), base = sv_from(rest, slash);
+    while (base.n && base.p[base.n - 1] == '/') base.n--;
+    struct sv name;
+    struct host host;
+    int rc = host_split(authority, &name, &out->port);
+    if (rc == 0) rc = host_parse(name, false, &host);
+    if (rc || !base_ok(base)) return ERR_INVALID;
+    out->tls = !plain;
+    if (!out->port) out->port = plain ? 80 : 443;
+    out->host = arena_dup(a, sv_of(host.text, host.n));
+    if (base.n) out->base = arena_dup(a, base);
+    return out->host.p && out->base.p ? 0 : ERR_NOMEM;
+}
+
+/* --- checks of single fields ----------------------------------------------- */
+
+static int domain_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                        yyjson_mut_val **value, struct shape_problem *why)
+{
+    (void)env;
+    struct host host;
+    if (host_parse(mut_text(*value), true, &host))
+        return shape_problem_set(why, NULL, "invalid_value",
+                                 "must be a host name, *.name or an address, "
+                                 "without port");
+    *value = yyjson_mut_strncpy(doc, host.text, host.n);
+    return 0;
+}
+
+static int origin_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                        yyjson_mut_val **value, struct shape_problem *why)
+{
+    (void)doc;
+    struct origin_address ignored;
+    int rc = origin_address_parse(mut_text(*value), env->arena, &ignored);
+    if (rc != ERR_INVALID) return rc;
+    return shape_problem_set(why, NULL, "invalid_value",
+                             "must be host, host:port or "
+                             "http(s)://host[:port][/base]");
+}
+
+static bool cidr_ok(struct sv s)
+{
+    struct cidr ignored;
+    return cidr_parse(s, &ignored) == 0;
+}
+
+static const struct text_rule text_cidr = {
+    NULL, "must be an address or a network as 10.0.0.0/8, host bits clear",
+    cidr_ok,
+};
+
+/* --- the table --------------------------------------------------------------- */
+
+static const char *const modes[] = { "open", "key", "off", NULL };
+
+static const struct shape_field authenticate_fields[] = {
+    { .name = "mode", .types = SHAPE_STRING, .options = modes,
+      .fallback = "\"open\"", .about = "Who may ask POST /authenticate." },
+    { .name = "from", .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,
+      .len_max = FROM_MAX, .item_max = 49, .text = &text_cidr,
+      .fallback = "[]", .about = "Networks of those; none: any." },
+    { 0 },
+};
+
+#define FIELD_MS(text, say)                                            \
+    { .name = text, .types = SHAPE_INTEGER, .min = 1, .max = 3600000,  \
+      .about = say }
+static const struct shape_field timeout_fields[] = {
+    FIELD_MS("connectMs", "To connect to the origin."),
+    FIELD_MS("firstByteMs", "From the request to the answer's head."),
+    FIELD_MS("idleMs", "Between two pieces of a body."),
+    { 0 },
+};
+
+#define FIELD_REF(text, of, say)                                          \
+    { .name = text, .types = SHAPE_STRING, .flags = SHAPE_SEED,           \
+      .ref = of, .role = ROLE_ADMIN, .about = say }
+
+static const struct shape_field fields[] = {
+    FIELDS_IDENTITY,
+    { .name = "name", .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_NAME | SHAPE_KEY, .len_min = 1,
+      .len_max = 100, .text = &text_plain,
+      .about = "Name, unique in the account." },
+    { .name = "description", .types = SHAPE_STRING, .flags = SHAPE_SEED,
+      .len_max = 1000, .text = &text_lines, .about = "For people." },
+    { .name = "domain", .types = SHAPE_STRING, .flags = SHAPE_SEED,
+      .len_max = HOST_TEXT_MAX, .text = &text_plain, .format = "hostname",
+      .role = ROLE_ADMIN, .check = domain_check,
+      .about = "Host name or address that clients call, also "
+               "*.example.com; made up when absent." },
+    { .name = "originHostname", .alias = "origin_hostname",
+      .types = SHAPE_STRING, .flags = SHAPE_SEED, .len_max = ORIGIN_TEXT_MAX,
+      .text = &text_plain, .role = ROLE_ADMIN, .check = origin_check,
+      .about = "Where requests go: host, host:port or "
+               "http(s)://host[:port][/base]; a bare host is https." },
+    { .name = "detailResponse", .types = SHAPE_BOOLEAN, .fallback = "false",
+      .role = ROLE_ADMIN,
+      .about = "Does a refusal tell the client its precise reason?" },
+    FIELD_REF("auth_id", KIND_AUTHENTICATION, "Authentication profile."),
+    FIELD_REF("llmcache_id", KIND_LLM, "LLM profile."),
+    FIELD_REF("abuse_id", KIND_ABUSE, "Fraud and abuse profile."),
+    FIELD_REF("routing_id", KIND_ROUTING, "Routing profile."),
+    FIELD_REF("security_id", KIND_SECURITY, "Security profile."),
+    FIELD_REF("schema_id", KIND_SCHEMA, "Schema-validation profile."),
+    FIELD_TAGS(ROLE_VERIFIER, "[]"),
+    { .name = "enabled", .types = SHAPE_BOOLEAN, .fallback = "true",
+      .role = ROLE_ADMIN, .about = "Off: every request is refused." },
+    { .name = "public", .types = SHAPE_BOOLEAN, .fallback = "false",
+      .role = ROLE_ADMIN,
+      .about = "Meant to be open: has no authentication profile." },
+    { .name = "timeouts", .types = SHAPE_OBJECT, .fields = timeout_fields,
+      .role = ROLE_ADMIN, .about = "Milliseconds; absent: the server's." },
+    { .name = "maxBodyBytes", .types = SHAPE_INTEGER, .min = 1,
+      .max = FIELD_INT_MAX, .role = ROLE_ADMIN,
+      .about = "Largest request body; absent: no limit." },
+    { .name = "authenticate", .types = SHAPE_OBJECT,
+      .fields = authenticate_fields,
+      .fallback = "{\"mode\":\"open\",\"from\":[]}", .role = ROLE_ADMIN,
+      .about = "Who may ask POST /authenticate for this application." },
+    FIELDS_TIMES,
+    { 0 },
+};
+
+/* Public or not is never left open: without a profile at its creation an
+ * application is public, one that loses its profile is not. */
+static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
+                 yyjson_val *present, yyjson_mut_val *input,
+                 struct shape_problem *why)
+{
+    (void)env;
+    bool has_auth = yyjson_mut_get_len(shape_member(doc, "auth_id")) > 0;
+    yyjson_mut_val *asked = yyjson_mut_obj_get(input, "public");
+    if (has_auth && yyjson_mut_is_true(asked))
+        return shape_problem_set(why, "public", "invalid_value",
+                                 "cannot be true with an authentication "
+                                 "profile: clear auth_id");
+    bool is_public = yyjson_mut_is_bool(asked)
+                         ? yyjson_mut_get_bool(asked)
+                     : present ? yyjson_get_bool(json_find(present, "public"))
+                               : true;
+    return shape_member_set(doc, "public",
+                            yyjson_mut_bool(doc, is_public && !has_auth));
+}
+
+const struct shape shape_application = {
+    .name = "Application", .kind = KIND_APPLICATION, .fields = fields,
+    .rules = rules,
+};
+
+/* --- the typed form ---------------------------------------------------------- */
+
+static uint32_t ms_of(const yyjson_val *timeouts, const char *name)
+{
+    int64_t n;
+    return json_is_int(json_find(timeouts, name), &n) && n > 0 &&
+                   n <= UINT32_MAX
+               ? (uint32_t)n
+               : 0;
+}
+
+static bool bool_of(const yyjson_val *root, const char *name, bool otherwise)
+{
+    yyjson_val *v = json_find(root, name);
+    return yyjson_is_bool(v) ? yyjson_get_bool(v) : otherwise;
+}
+
+static int authenticate_decode(const yyjson_val *v, struct arena *a,
+                               struct application *out)
+{
+    struct sv mode = json_text(json_find(v, "mode"));
+    yyjson_val *from = json_find(v, "from"), *item;
+    for (unsigned i = 0; modes[i]; i++)
+        if (sv_eq(mode, sv_cstr(modes[i])))
+            out->authenticate = (enum authenticate_mode)i;
+    size_t i, max, n = yyjson_arr_size(from);
+    struct cidr *list = ARENA_ARRAY(a, struct cidr, n ? n : 1);
+    if (!list) return ERR_NOMEM;
+    if (n > FROM_MAX) return ERR_CORRUPT;
+    yyjson_arr_foreach(from, i, max, item)
+        if (cidr_parse(json_text(item), &list[i])) return ERR_CORRUPT;
+    out->authenticate_from = list;
+    out->authenticate_from_n = (uint16_t)n;
+    return 0;
+}
+
+int application_decode(struct sv doc, struct arena *a, struct application *out)
+{
+    yyjson_doc *parsed = NULL;
+    *out = (struct application){ 0 };
+    int rc = json_decode(doc, a, &parsed, NULL);
+    if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+    const yyjson_val *root = yyjson_doc_get_root(parsed);
+    out->id = json_text(json_find(root, "id"));
+    out->account_id = json_text(json_find(root, "account_id"));
+    out->name = json_text(json_find(root, "name"));
+    out->domain = json_text(json_find(root, "domain"));
+    out->auth_id = json_text(json_find(root, "auth_id"));
+    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
+    struct sv origin = json_text(json_find(root, "originHostname"));
+    out->has_origin = origin.n > 0;
+    if (origin.n) rc = origin_address_parse(origin, a, &out->origin);
+    if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+    out->enabled = bool_of(root, "enabled", true);
+    out->detail = bool_of(root, "detailResponse", false);
+    out->is_public = !out->auth_id.n && bool_of(root, "public", false);
+    out->lost_auth = !out->auth_id.n && !out->is_public;
+    int64_t n;
+    if (json_is_int(json_find(root, "maxBodyBytes"), &n) && n > 0)
+        out->max_body_bytes = (uint64_t)n;
+    const yyjson_val *timeouts = json_find(root, "timeouts");
+    out->connect_ms = ms_of(timeouts, "connectMs");
+    out->first_byte_ms = ms_of(timeouts, "firstByteMs");
+    out->idle_ms = ms_of(timeouts, "idleMs");
+    return authenticate_decode(json_find(root, "authenticate"), a, out);
+}

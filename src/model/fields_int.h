@@ -1,0 +1,39 @@
+/* Fields that several nouns share, as initialisers of one table row. */
+#ifndef MODEL_FIELDS_INT_H
+#define MODEL_FIELDS_INT_H
+
+#include "model/shape.h"
+
+#define FIELD_READ_ONLY(text, type, say) \
+    { .name = text, .types = type, .flags = SHAPE_READ_ONLY, .about = say }
+#define FIELD_TIME(text, say)                                         \
+    { .name = text, .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY,  \
+      .format = "date-time", .about = say }
+#define FIELDS_IDENTITY                                              \
+    FIELD_READ_ONLY("id", SHAPE_STRING, "Id."),                      \
+    FIELD_READ_ONLY("account_id", SHAPE_STRING, "Id of the account.")
+#define FIELDS_TIMES                                  \
+    FIELD_TIME("createdAt", "When it was created."),  \
+    FIELD_TIME("updatedAt", "When it was last changed.")
+#define FIELD_TAGS(least_role, unset)                                     \
+    { .name = "tags", .types = SHAPE_STRINGS,                             \
+      .flags = SHAPE_UNIQUE | SHAPE_TAGS, .len_max = 5, .item_max = 100,  \
+      .text = &text_plain, .fallback = unset, .role = least_role,         \
+      .about = "Labels: \"production\" or \"environment:production\"." }
+
+/* "must be whole numbers a JavaScript client can hold" */
+enum { FIELD_LIFETIME_MAX = 999999999 };
+#define FIELD_INT_MAX 9007199254740991
+
+/* Rows of ratelimit, ratelimits[] and refill (policy.json.c). */
+extern const struct shape_field limit_fields[], limits_fields[],
+    refill_fields[];
+
+/* Between fields: ratelimit and ratelimits exclude each other; names of
+ * limits differ. On the canonical document. */
+int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why);
+/* `expires`: seconds from now below 10^9, or RFC 3339; becomes absolute ms. */
+int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                  yyjson_mut_val **value, struct shape_problem *why);
+
+#endif
