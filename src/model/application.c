@@ -217,9 +217,10 @@ static int authenticate_decode(const yyjson_val *v, struct arena *a,
         if (sv_eq(mode, sv_cstr(modes[i])))
             out->authenticate = (enum authenticate_mode)i;
     size_t i, max, n = yyjson_arr_size(from);
-    struct cidr *list = ARENA_ARRAY(a, struct cidr, n ? n : 1);
-    if (!list) return ERR_NOMEM;
+    if (n == 0) return 0;
     if (n > FROM_MAX) return ERR_CORRUPT;
+    struct cidr *list = ARENA_ARRAY(a, struct cidr, n);
+    if (!list) return ERR_NOMEM;
     yyjson_arr_foreach(from, i, max, item)
         if (cidr_parse(json_text(item), &list[i])) return ERR_CORRUPT;
     out->authenticate_from = list;
@@ -227,20 +228,17 @@ static int authenticate_decode(const yyjson_val *v, struct arena *a,
     return 0;
 }
 
-int application_decode(struct sv doc, struct arena *a, struct application *out)
+static int decode(const yyjson_val *root, struct arena *a,
+                  struct application *out)
 {
-    yyjson_doc *parsed = NULL;
-    *out = (struct application){ 0 };
-    int rc = json_decode(doc, a, &parsed, NULL);
-    if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
-    const yyjson_val *root = yyjson_doc_get_root(parsed);
-    out->id = json_text(json_find(root, "id"));
-    out->account_id = json_text(json_find(root, "account_id"));
-    out->name = json_text(json_find(root, "name"));
-    out->domain = json_text(json_find(root, "domain"));
-    out->auth_id = json_text(json_find(root, "auth_id"));
+    out->id = text_decode(root, "id", a);
+    out->account_id = text_decode(root, "account_id", a);
+    out->name = text_decode(root, "name", a);
+    out->domain = text_decode(root, "domain", a);
+    out->auth_id = text_decode(root, "auth_id", a);
     if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
     struct sv origin = json_text(json_find(root, "originHostname"));
+    int rc = 0;
     out->has_origin = origin.n > 0;
     if (origin.n) rc = origin_address_parse(origin, a, &out->origin);
     if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
@@ -256,4 +254,15 @@ int application_decode(struct sv doc, struct arena *a, struct application *out)
     out->first_byte_ms = ms_of(timeouts, "firstByteMs");
     out->idle_ms = ms_of(timeouts, "idleMs");
     return authenticate_decode(json_find(root, "authenticate"), a, out);
+}
+
+int application_decode(struct sv doc, struct arena *a, struct application *out)
+{
+    struct decode_scratch scratch;
+    const yyjson_val *root;
+    memset(out, 0, sizeof *out);
+    int rc = decode_begin(&scratch, doc, &root);
+    if (rc == 0) rc = decode(root, a, out);
+    arena_fini(&scratch.arena);
+    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
 }

@@ -145,20 +145,15 @@ static unsigned option_of(const char *const *options, const yyjson_val *v)
     return 0;
 }
 
-int authentication_decode(struct sv doc, struct arena *a,
-                          struct authentication *out)
+static int decode(const yyjson_val *root, struct arena *a,
+                  struct authentication *out)
 {
-    yyjson_doc *parsed = NULL;
-    memset(out, 0, sizeof *out);
-    int rc = json_decode(doc, a, &parsed, NULL);
-    if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
-    const yyjson_val *root = yyjson_doc_get_root(parsed);
     const yyjson_val *location = json_find(root, "tokenLocation");
-    const yyjson_val *hide = json_find(root, "hideCredentials");
+    yyjson_val *hide = json_find(root, "hideCredentials");
     int64_t n;
-    out->id = json_text(json_find(root, "id"));
-    out->account_id = json_text(json_find(root, "account_id"));
-    out->name = json_text(json_find(root, "name"));
+    out->id = text_decode(root, "id", a);
+    out->account_id = text_decode(root, "account_id", a);
+    out->name = text_decode(root, "name", a);
     if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
     out->key_type =
         (enum key_type)option_of(key_types, json_find(root, "keyType"));
@@ -170,13 +165,24 @@ int authentication_decode(struct sv doc, struct arena *a,
         if (n < TOKEN_BYTES_MIN || n > TOKEN_BYTES_MAX) return ERR_CORRUPT;
         out->byte_length = (uint32_t)n;
     }
-    out->prefix = json_text(json_find(root, "prefix"));
+    out->prefix = text_decode(root, "prefix", a);
     out->place = (enum token_place)option_of(places, json_find(location, "in"));
-    out->place_name = json_text(json_find(location, "name"));
-    out->hide_credentials = yyjson_is_bool((yyjson_val *)(uintptr_t)hide)
-                                ? yyjson_get_bool((yyjson_val *)(uintptr_t)hide)
-                                : out->key_type == KEY_TOKEN;
+    out->place_name = text_decode(location, "name", a);
+    out->hide_credentials = yyjson_is_bool(hide) ? yyjson_get_bool(hide)
+                                                 : out->key_type == KEY_TOKEN;
     out->fault_open = option_of(faults, json_find(root, "onFault")) == 1;
     if (out->prefix.n > TOKEN_PREFIX_MAX) return ERR_CORRUPT;
     return policy_decode(root, &out->policy);
+}
+
+int authentication_decode(struct sv doc, struct arena *a,
+                          struct authentication *out)
+{
+    struct decode_scratch scratch;
+    const yyjson_val *root;
+    memset(out, 0, sizeof *out);
+    int rc = decode_begin(&scratch, doc, &root);
+    if (rc == 0) rc = decode(root, a, out);
+    arena_fini(&scratch.arena);
+    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
 }

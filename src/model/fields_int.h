@@ -32,6 +32,19 @@ extern const struct shape_field limit_fields[], limits_fields[],
 /* Between fields: ratelimit and ratelimits exclude each other; names of
  * limits differ. On the canonical document. */
 int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why);
+/* A text member copied into the arena; "" when absent. Sets a->overflow. */
+struct sv text_decode(const yyjson_val *object, const char *name,
+                      struct arena *a);
+/* Memory for the parsed document of a decoder, gone at its end: images live
+ * long, and the parsed form is several times the text. */
+struct decode_scratch {
+    struct arena arena;
+    char first[8192];
+};
+/* ERR_CORRUPT unless it is an object. End with arena_fini(&s->arena). */
+int decode_begin(struct decode_scratch *s, struct sv doc,
+                 const yyjson_val **root);
+
 /* `expires`: seconds from now below 10^9, or RFC 3339; becomes absolute ms. */
 int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,
                   yyjson_mut_val **value, struct shape_problem *why);

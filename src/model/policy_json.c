@@ -122,6 +122,25 @@ int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why)
 
 /* --- decoding -------------------------------------------------------------- */
 
+struct sv text_decode(const yyjson_val *object, const char *name,
+                      struct arena *a)
+{
+    struct sv s = json_text(json_find(object, name));
+    return s.n ? arena_dup(a, s) : SV("");
+}
+
+int decode_begin(struct decode_scratch *s, struct sv doc,
+                 const yyjson_val **root)
+{
+    enum { BUDGET = 1 << 20 };
+    yyjson_doc *parsed = NULL;
+    arena_init(&s->arena, BUDGET, s->first, sizeof s->first);
+    int rc = json_decode(doc, &s->arena, &parsed, NULL);
+    *root = yyjson_doc_get_root(parsed);
+    if (rc == 0 && yyjson_is_obj((yyjson_val *)(uintptr_t)*root)) return 0;
+    return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
+}
+
 static int index_of(const char *const *options, const yyjson_val *v)
 {
     struct sv s = json_text(v);

@@ -64,7 +64,7 @@ static void app_disabled(struct world *w)
 static void app_lost_auth(struct world *w)
 {
     w->fixture.auth = NULL;
-    w->fixture.more = ",\"lostAuth\":true";
+    w->fixture.more = ",\"public\":false";
 }
 static void app_public(struct world *w)
 {

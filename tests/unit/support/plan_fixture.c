@@ -27,13 +27,16 @@ int plan_fixture_build(struct plan *p, const struct plan_fixture *f,
     int n = snprintf(application, sizeof application,
                      "{\"id\":\"%s\",\"account_id\":"
                      "\"acc_01JD0000000000000000000000\",\"name\":\"a\"%s%s%s"
-                     "%s}",
+                     "%s%s}",
                      id, member(domain, sizeof domain, "domain", f->domain),
                      member(origin, sizeof origin, "originHostname",
                             f->origin),
                      f->auth
                          ? ",\"auth_id\":\"auth_01JD0000000000000000000000\""
                          : "",
+                     f->auth || (f->more && strstr(f->more, "\"public\""))
+                         ? ""
+                         : ",\"public\":true",
                      f->more ? f->more : "");
     int m = 0;
     if (f->auth)
