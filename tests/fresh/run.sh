@@ -5,8 +5,9 @@
 #
 # Makes a minimal Debian in a scratch directory from this machine's own
 # package source, puts a clean clone of HEAD into it, and there runs
-# steps.sh: ./run until it answers, then ./test unit. FRESH_DIR keeps the
-# scratch elsewhere than in /var/tmp; FRESH_KEEP=1 leaves it.
+# steps.sh: ./run until it answers, then ./test with FRESH_PARTS (unit e2e).
+# FRESH_DIR keeps the scratch elsewhere than in /var/tmp; FRESH_KEEP=1 leaves
+# it.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -44,6 +45,9 @@ debootstrap --variant=minbase "$suite" "$root" "$mirror" \
 
 # What a machine has from its administrator: names, proxies, authorities.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+mkdir -p "$root/usr/local/share/ca-certificates"
+find /usr/local/share/ca-certificates -name '*.crt' \
+    -exec cp {} "$root/usr/local/share/ca-certificates/" ';'
 echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
 apt-config dump --format '%f "%v";%n' Acquire 2>/dev/null |
     grep -iE '^Acquire::https?::(proxy|ca-?info)' \
@@ -60,4 +64,5 @@ echo "fresh: Debian $1, $(du -sh "$root" --exclude=dev --exclude=proc |
     cut -f1) before anything is installed"
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 \
     ${http_proxy:+http_proxy="$http_proxy"} ${JOBS:+JOBS="$JOBS"} \
+    FRESH_PARTS="${FRESH_PARTS:-unit e2e}" \
     chroot "$root" /bin/sh /root/typeauth/tests/fresh/steps.sh

@@ -25,5 +25,6 @@ kill -TERM "$runner"
 wait "$runner"
 echo "fresh: ./run came up after $waited s, answered and stopped"
 
-echo "fresh: ./test unit"
-./test unit
+echo "fresh: ./test $FRESH_PARTS"
+# shellcheck disable=SC2086
+./test $FRESH_PARTS
