@@ -1,4 +1,5 @@
 export * from "./api.js";
+export * from "./hooks.js";
 export * from "./lifetime.js";
 export * from "./origin.js";
 export * from "./raw.js";

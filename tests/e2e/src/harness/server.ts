@@ -1,6 +1,6 @@
 // Starts the real program on free ports with a data directory of its own.
 import { spawn, execFile, type ChildProcess } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -28,6 +28,7 @@ export interface Address {
 export interface ServerOptions {
   /** Further options of `typeauth serve`; later ones win. */
   args?: string[];
+  /** Often the environment of a Clock and Hosts. */
   env?: Record<string, string>;
   /** A directory of an earlier server; else a new one, removed at the end. */
   data?: string;
@@ -70,7 +71,7 @@ export class Server {
       cleanup.add(() => rm(made, { recursive: true, force: true }));
       data = made;
     }
-    // `init` is repeatable: it always names the account.
+    // Makes the account the first time, and names it each time.
     const init = JSON.parse(
       (await run(program, ["init", "--data", data, "--json"])).stdout,
     ) as { account_id: string; key?: string | null };
@@ -112,10 +113,7 @@ export class Server {
       data,
     );
     server.accountId = init.account_id;
-    // serve keeps the key that it makes itself, init prints it only once.
-    server.ownerKey =
-      init.key ??
-      (await readFile(join(data, "owner.key"), "utf8").catch(() => "")).trim();
+    server.ownerKey = init.key ?? "";
     server.api = new Api(server.door("api"), server.accountId, server.ownerKey);
     return server;
   }
