@@ -6,7 +6,10 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/ensure.h"
 #include "base/err.h"
@@ -276,6 +279,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+#ifdef TEST_HOOKS
+static void stop_now(struct kit *k)
+{
+    k->done = true;
+}
+#endif
+
 static void literal_addresses_answer_at_once(void **state)
 {
     struct resolver *r = *state;
@@ -327,8 +337,125 @@ static void whoever_waits_is_told_of_the_end(void **state)
     assert_int_equal(r->q.err, ERR_SHUTDOWN);
 }
 
+#ifdef TEST_HOOKS
+static char hosts_path[] = "/tmp/test-hosts-XXXXXX";
+
+static void write_hosts(const char *text)
+{
+    FILE *f = fopen(hosts_path, "w");
+    fputs(text, f);
+    fclose(f);
+}
+
+static int set_up_hosts(void **state)
+{
+    int fd = mkstemp(hosts_path);
+    if (fd < 0) return -1;
+    close(fd);
+    set_up(state);
+    struct resolver *r = *state;
+    struct dns_conf conf = { .reactor = r->k.r, .workers = r->w,
+                             .fresh_ms = 5000, .stale_ms = 60000,
+                             .max_names = 2, .test_hosts_file = hosts_path };
+    dns_free(&r->d);
+    return dns_new(&r->d, &conf);
+}
+
+static int tear_down_hosts(void **state)
+{
+    unlink(hosts_path);
+    memcpy(hosts_path + sizeof hosts_path - 7, "XXXXXX", 6);
+    return tear_down(state);
+}
+
+/* Asks, waits if need be, says what came. */
+static const char *ask(struct resolver *r, const char *name)
+{
+    static char text[IP_TEXT_MAX + 1];
+    unsigned before = r->q.calls;
+    r->k.done = false;
+    dns_resolve(r->d, sv_cstr(name), 80, note_answer, &r->q);
+    if (r->q.calls == before) kit_run_patient(&r->k);
+    assert_int_equal(r->q.calls, before + 1);
+    if (r->q.err) return err_text(r->q.err);
+    text[ip_format(&r->q.first.ip, text)] = 0;
+    return text;
+}
+
+static void wait_for_refresh(struct resolver *r)
+{
+    struct asked late = { .kit = &r->k };
+    /* the queue is one worker's: what is asked behind comes behind */
+    dns_resolve(r->d, SV("behind.test"), 80, note_answer, &late);
+    if (!late.calls) kit_run_patient(&r->k);
+    assert_int_equal(late.calls, 1);
+}
+
+static void families_take_turns(void **state)
+{
+    struct resolver *r = *state;
+    write_hosts("a.test 10.0.0.1\na.test 10.0.0.2\na.test 2001:db8::1\n"
+                "b.test 10.0.0.9\n");
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    assert_int_equal(r->q.n, 3);
+}
+
+static void an_old_answer_serves_once_more_while_it_is_asked_anew(void **state)
+{
+    struct resolver *r = *state;
+    write_hosts("a.test 10.0.0.1\n");
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    write_hosts("a.test 10.0.0.2\n");
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1"); /* fresh */
+    kit_forward_ms(&r->k, 6000);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1"); /* old, asks */
+    wait_for_refresh(r);
+    assert_string_equal(ask(r, "a.test"), "10.0.0.2");
+}
+
+static void a_failing_resolver_is_survived_until_the_answer_is_stale(void **state)
+{
+    struct resolver *r = *state;
+    write_hosts("a.test 10.0.0.1\n");
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    write_hosts("");
+    kit_forward_ms(&r->k, 30000);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    wait_for_refresh(r);
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    kit_forward_ms(&r->k, 31000);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "a.test"), "name could not be resolved");
+    /* the failure is remembered for a second */
+    write_hosts("a.test 10.0.0.3\n");
+    assert_string_equal(ask(r, "a.test"), "name could not be resolved");
+    kit_forward_ms(&r->k, 1001);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "a.test"), "10.0.0.3");
+}
+
+static void the_longest_unused_name_makes_room(void **state)
+{
+    struct resolver *r = *state;
+    write_hosts("a.test 10.0.0.1\nb.test 10.0.0.2\nc.test 10.0.0.3\n");
+    assert_string_equal(ask(r, "a.test"), "10.0.0.1");
+    kit_forward_ms(&r->k, 10);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "b.test"), "10.0.0.2");
+    kit_forward_ms(&r->k, 10);
+    kit_run_busy(&r->k, stop_now);
+    assert_string_equal(ask(r, "c.test"), "10.0.0.3");
+    write_hosts("");
+    assert_string_equal(ask(r, "b.test"), "10.0.0.2"); /* kept */
+    assert_string_equal(ask(r, "a.test"), "name could not be resolved");
+}
+#endif
+
 int main(void)
 {
+#define H(f) cmocka_unit_test_setup_teardown(f, set_up_hosts, tear_down_hosts)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_survive_a_round_trip),
@@ -343,6 +470,12 @@ int main(void)
         T(what_is_no_name_is_refused_at_once),
         T(a_name_is_resolved_then_known),
         T(whoever_waits_is_told_of_the_end),
+#ifdef TEST_HOOKS
+        H(families_take_turns),
+        H(an_old_answer_serves_once_more_while_it_is_asked_anew),
+        H(a_failing_resolver_is_survived_until_the_answer_is_stale),
+        H(the_longest_unused_name_makes_room),
+#endif
     };
     return cmocka_run_group_tests_name("net/names", tests, NULL, NULL);
 }
