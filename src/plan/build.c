@@ -17,12 +17,13 @@
 
 enum { IMAGE_BUDGET_BYTES = 1 << 20, HOST_MAX = 253 };
 
-static int problem(struct plan_problem *why, const char *field,
+static int problem(struct plan_problem *why, int err, const char *field,
                    const char *message)
 {
+    if (err == ERR_NOMEM) message = "is too large";
     snprintf(why->field, sizeof why->field, "%s", field);
     snprintf(why->message, sizeof why->message, "%s", message);
-    return ERR_INVALID;
+    return err == ERR_NOMEM ? ERR_TOOBIG : err;
 }
 
 static size_t round_up(size_t n, size_t to)
@@ -70,12 +71,12 @@ static void add(struct plan_steps *steps, enum plan_step step)
 }
 
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
- * nothing behind the refusal; one that is public needs nothing to pass. What
- * a token's own record may ask for (limits, address list) is known only when
- * it is found: those steps belong to every token. */
+ * nothing behind the refusal; one that is public (and says so) needs nothing
+ * to pass. What a token's own record may ask for (limits, address list) is
+ * known only when it is found: those steps belong to every token. */
 static void build_steps(struct plan_app *a)
 {
-    bool shut = a->app.lost_auth && !a->has_auth && !a->app.is_public;
+    bool shut = !a->has_auth && !a->app.is_public;
     for (int door = 0; door < DOOR_COUNT; door++) {
         struct plan_steps *steps = &a->steps[door];
         if (!a->app.enabled || shut) {
@@ -96,7 +97,7 @@ static int build_origin(struct plan *p, struct plan_app *a,
     o->at = a->app.origin;
     o->tls_verify = o->at.tls;
     if (o->at.host.n == 0 || o->at.host.n > HOST_MAX || o->at.port == 0)
-        return problem(why, "originHostname", "is not a host");
+        return problem(why, ERR_INVALID, "originHostname", "is not a host");
     bool literal = sv_find(o->at.host, ':') != SIZE_MAX;
     const char *open = literal ? "[" : "", *close = literal ? "]" : "";
     if (o->at.port == (o->at.tls ? 443 : 80))
@@ -121,14 +122,13 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     a->quota_slot = UINT32_MAX;
     a->checksum = !src->imported;
     a->has_auth = src->authentication.n > 0;
+    if (a->has_auth != (a->app.auth_id.n > 0))
+        return problem(why, ERR_INVALID, "auth_id", "profile is missing");
     if (!a->has_auth) return 0;
     int rc = authentication_decode(src->authentication, &a->arena, &a->auth);
-    if (rc < 0) {
-        problem(why, "auth_id", "the authentication profile is damaged");
-        return rc;
-    }
+    if (rc < 0) return problem(why, rc, "auth_id", "profile is damaged");
     if (a->auth.key_type != KEY_TOKEN)
-        return problem(why, "keyType", "is not served by this version");
+        return problem(why, ERR_INVALID, "keyType", "is not served by this version");
     const struct policy *p = &a->auth.policy;
     a->limited = (p->has_limits && p->limits_n) ||
                  (p->has_quota && !p->quota_none) ||
@@ -145,21 +145,16 @@ static int build(struct plan *p, const struct plan_source *src,
 {
     char key[HOST_KEY_MAX];
     int rc = application_decode(src->application, &a->arena, &a->app);
-    if (rc < 0) {
-        problem(why, "", "the application's record is damaged");
-        return rc;
-    }
+    if (rc < 0) return problem(why, rc, "", "record is damaged");
     a->app.num = src->num;
     a->seq = src->seq;
     a->created_ms = id_time_ms(a->app.id);
     if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
-        return problem(why, "domain", "is not a host name");
+        return problem(why, ERR_INVALID, "domain", "is not a host name");
     if ((rc = build_auth(a, src, why)) < 0) return rc;
     if ((rc = build_origin(p, a, why)) < 0) return rc;
     build_steps(a);
-    if (!a->arena.overflow) return 0;
-    problem(why, "", "the application's configuration is too large");
-    return ERR_TOOBIG;
+    return a->arena.overflow ? problem(why, ERR_NOMEM, "", "") : 0;
 }
 
 int plan_build(struct plan *p, const struct plan_source *src,

@@ -150,7 +150,9 @@ struct steps_row {
     int steps[DOOR_COUNT][STEP_COUNT + 1];
 };
 static const struct steps_row STEPS[] = {
-    { NULL, NULL, { { -1 }, TOKEN_STEPS } },
+    { ",\"public\":true", NULL, { { -1 }, TOKEN_STEPS } },
+    { ",\"public\":false", NULL, { { STEP_ENABLED, -1 },
+                                   { STEP_ENABLED, -1 } } },
     { ",\"enabled\":false", NULL, { { STEP_ENABLED, -1 },
                                     { STEP_ENABLED, -1 } } },
     { ",\"enabled\":false", "", { { STEP_ENABLED, -1 },
@@ -262,6 +264,8 @@ static void what_does_not_build_says_why_and_leaves_nothing(void **state)
         { { .domain = "a:b" }, ERR_INVALID, "domain" },
         { { .auth = "\"keyType\":\"jwt\"" }, ERR_INVALID, "keyType" },
         { { .more = "]" }, ERR_CORRUPT, "" },
+        { { .auth = "\"onFault\":" }, ERR_CORRUPT, "auth_id" },
+        { { .more = ",\"auth_id\":\"auth_1\"" }, ERR_INVALID, "auth_id" },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct plan_app *a;
