@@ -64,7 +64,7 @@ static int scan_crlf(struct scan *s)
 {
     if (s->p == s->end) return 0;
     if (*s->p == '\n') return refuse(s, "bare LF");
-    if (*s->p != '\r') return refuse(s, "control character");
+    if (*s->p != '\r') return refuse(s, "control character or text behind a line");
     if (s->p + 1 == s->end) return 0;
     if (s->p[1] != '\n') return refuse(s, "bare CR");
     s->p += 2;
@@ -281,8 +281,8 @@ static int scan_request_line(struct scan *s)
 static int request_parse(struct scan *s)
 {
     struct http_head *h = s->h;
-    if (s->end - s->p >= 2 && s->p[0] == '\r' && s->p[1] == '\n') s->p += 2;
-    int r = scan_request_line(s);
+    int r = s->p < s->end && *s->p == '\r' ? scan_crlf(s) : 1;
+    if (r > 0) r = scan_request_line(s);
     if (r > 0) r = scan_fields(s);
     if (r > 0) r = scan_framing(s);
     if (r <= 0) return r;
