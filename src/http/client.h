@@ -33,7 +33,8 @@ struct http_pool_conf {
 };
 /* conf's targets outlive the pool. */
 int http_pool_new(struct http_pool **out, const struct http_pool_conf *conf);
-/* After the reactor's run has returned and after dns_free. */
+/* After the reactor's run has returned and after dns_free, before
+ * reactor_free. Calls that still wait fail with ERR_SHUTDOWN. */
 void http_pool_free(struct http_pool **p);
 
 /* An origin as the pool needs it. `id` is a small dense number; (id,

@@ -240,8 +240,6 @@ static bool body_step(struct client *c, struct sv *in)
     struct http1_refusal why;
     struct sv data;
     size_t before = in->n;
-    if (!s->reading && !s->detached && s->in.kind != HTTP_BODY_CHUNKED)
-        return false;
     enum body_event event =
         body_in_next(&s->in, in, &data, &c->server->conf.limits,
                      &c->server->head, &why);

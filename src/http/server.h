@@ -67,7 +67,7 @@ int http_server_open(struct reactor *r, const struct addr *at, int inherited_fd,
                      const struct http_server_conf *conf,
                      struct http_server **out);
 struct listener *http_server_listener(struct http_server *s);
-/* After the reactor's run has returned. */
+/* After the reactor's run has returned, before reactor_free. */
 void http_server_free(struct http_server **s);
 
 /* --- an exchange ---------------------------------------------------------- */

@@ -34,8 +34,7 @@ struct conn *http_stream_conn(const struct http_stream *s)
 
 bool http_stream_is_tls(const struct http_stream *s)
 {
-    struct tls_info info;
-    return s->client->server->conf.tls && tls_info(s->client->conn, &info);
+    return tls_is(s->client->conn);
 }
 
 size_t http_stream_queued(const struct http_stream *s)
