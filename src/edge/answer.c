@@ -105,7 +105,7 @@ static void put_passed(struct buf *out, const struct answer *a,
     put_counts(out, x);
     buf_put(out, SV(",\"expiresAt\":"));
     put_time(out, x->token.expires_ms);
-    if (a->detailed) put_details(out, x, hole);
+    if (a->detailed && x->has_token) put_details(out, x, hole);
     buf_putc(out, '}');
 }
 

@@ -1,0 +1,215 @@
+/* The edge of a process and of a reactor: memory, waiting exchanges, the sweep
+ * over running streams. */
+#include "edge/edge.h"
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/err.h"
+#include "base/fmt.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "edge/edge_int.h"
+#include "edge/proxy_int.h"
+#include "edge/verify_int.h"
+
+enum {
+    QUESTIONS_FIRST = 64 * 1024,        /* serves bodies of about 4 KiB */
+    QUESTIONS_BUDGET = 48 * 1024 * 1024, /* a body of 1 MiB of "[" */
+    RETRY_MS = 1,
+    SWEEP_MS = 25, /* a slice of the running streams each time: all of them */
+    SWEEP_SLICES = 32, /* in 0.8 s, and 100,000 without a long turn */
+    WALL_FRESH_MS = 1000,
+};
+
+static void or_default(uint32_t *v, uint32_t otherwise)
+{
+    if (*v == 0) *v = otherwise;
+}
+
+int edge_new(struct edge **out, const struct edge_conf *conf)
+{
+    struct edge *e = NEW(struct edge);
+    e->conf = *conf;
+    or_default(&e->conf.connect_ms, 5000);
+    or_default(&e->conf.first_byte_ms, 60000);
+    or_default(&e->conf.idle_ms, 300000);
+    struct sv name = conf->name.n ? conf->name : SV("typeauth");
+    if (name.n > VIA_MAX - 4 || !http_is_token(name)) {
+        mem_free(e);
+        return ERR_INVALID;
+    }
+    for (unsigned minor = 0; minor < 2; minor++) {
+        char *text = e->via_text[minor];
+        memcpy(text, minor ? "1.1 " : "1.0 ", 4);
+        memcpy(text + 4, name.p, name.n);
+        e->via[minor] = sv_of(text, 4 + name.n);
+    }
+    replies_new(&e->replies);
+    *out = e;
+    return 0;
+}
+
+void edge_free(struct edge **e)
+{
+    if (!*e) return;
+    replies_free(&(*e)->replies);
+    mem_free(*e);
+    *e = NULL;
+}
+
+/* --- wall time of events ---------------------------------------------------- */
+
+int64_t edge_wall_ms(struct edge_reactor *er)
+{
+    uint64_t now = reactor_now_ms(er->reactor);
+    if (now - er->wall_read_ms >= WALL_FRESH_MS || !er->wall_read_ms) {
+        er->wall_less_mono_ms = clock_wall_ms() - (int64_t)now;
+        er->wall_read_ms = now;
+    }
+    return (int64_t)now + er->wall_less_mono_ms;
+}
+
+/* --- waiting ------------------------------------------------------------------ */
+
+static void resume_all(struct timer *t)
+{
+    struct edge_reactor *er =
+        CONTAINER_OF(t, struct edge_reactor, waiting_timer);
+    struct suspended *s = er->waiting;
+    er->waiting = NULL;
+    while (s) {
+        struct suspended *next = s->next;
+        s->next = NULL;
+        s->resume(s);
+        s = next;
+    }
+}
+
+void edge_suspend(struct edge_reactor *er, struct suspended *s)
+{
+    if (!er->waiting) timer_arm(er->reactor, &er->waiting_timer, RETRY_MS);
+    s->next = er->waiting;
+    er->waiting = s;
+}
+
+void edge_unsuspend(struct edge_reactor *er, struct suspended *s)
+{
+    for (struct suspended **p = &er->waiting; *p; p = &(*p)->next) {
+        if (*p != s) continue;
+        *p = s->next;
+        return;
+    }
+}
+
+/* --- running streams ---------------------------------------------------------- */
+
+/* One slice; the whole ring in under a second. No timer while nothing runs. */
+static void sweep(struct timer *t)
+{
+    struct edge_reactor *er =
+        CONTAINER_OF(t, struct edge_reactor, sweep_timer);
+    if (er->streams_n == 0) return;
+    timer_arm(er->reactor, &er->sweep_timer, SWEEP_MS);
+    if (er->sweep_step++ % SWEEP_SLICES == 0)
+        er->sweep_at = er->streams.next;
+    unsigned slice = er->streams_n / SWEEP_SLICES + 1;
+    while (slice-- > 0 && er->sweep_at != &er->streams) {
+        struct watched *w = er->sweep_at;
+        er->sweep_at = w->next;
+        proxy_recheck(w);
+    }
+}
+
+void edge_watch(struct edge_reactor *er, struct watched *w)
+{
+    /* behind the others: what is new has just been checked */
+    w->next = &er->streams;
+    w->prev = er->streams.prev;
+    w->prev->next = w;
+    er->streams.prev = w;
+    if (er->streams_n++ == 0 && er->sweep_timer.at_ == 0) {
+        er->sweep_step = 0;
+        er->sweep_at = &er->streams;
+        timer_arm(er->reactor, &er->sweep_timer, SWEEP_MS);
+    }
+}
+
+void edge_unwatch(struct edge_reactor *er, struct watched *w)
+{
+    if (!w->next) return;
+    if (er->sweep_at == w) er->sweep_at = w->next;
+    w->prev->next = w->next;
+    w->next->prev = w->prev;
+    w->next = w->prev = NULL;
+    er->streams_n--;
+}
+
+/* --- a reactor ------------------------------------------------------------------ */
+
+static void id_init(struct edge_reactor *er)
+{
+    uint64_t prefix;
+    rand_bytes(&prefix, sizeof prefix);
+    rand_bytes(&er->id_key, sizeof er->id_key);
+    fmt_hex(er->id_prefix, &prefix, sizeof prefix);
+}
+
+int edge_reactor_new(struct edge_reactor **out, struct edge *e,
+                     struct reactor *r, struct dns *dns)
+{
+    struct edge_reactor *er = NEW(struct edge_reactor);
+    struct http_pool_conf pool = {
+        .reactor = r,
+        .dns = dns,
+        .tls = e->conf.tls,
+        .egress = e->conf.egress,
+        .reactors = e->conf.reactors,
+    };
+    int err = http_pool_new(&er->pool, &pool);
+    if (err) {
+        mem_free(er);
+        return err;
+    }
+    er->edge = e;
+    er->reactor = r;
+    er->index = reactor_index(r);
+    slab_init(&er->proxies, sizeof(struct proxy));
+    slab_init(&er->verifies, sizeof(struct verify));
+    er->waiting_timer.fire = resume_all;
+    er->sweep_timer.fire = sweep;
+    er->streams.next = er->streams.prev = er->sweep_at = &er->streams;
+    er->questions_memory = mem_alloc(QUESTIONS_FIRST);
+    arena_init(&er->questions, QUESTIONS_BUDGET, er->questions_memory,
+               QUESTIONS_FIRST);
+    id_init(er);
+    *out = er;
+    return 0;
+}
+
+void edge_reactor_free(struct edge_reactor **out)
+{
+    struct edge_reactor *er = *out;
+    if (!er) return;
+    ENSURE(er->streams_n == 0 && !er->waiting);
+    timer_cancel(er->reactor, &er->waiting_timer);
+    timer_cancel(er->reactor, &er->sweep_timer);
+    http_pool_free(&er->pool);
+    slab_fini(&er->proxies);
+    slab_fini(&er->verifies);
+    arena_fini(&er->questions);
+    mem_free(er->questions_memory);
+    mem_free(er);
+    *out = NULL;
+}
+
+void edge_turn(struct edge_reactor *er)
+{
+    counters_turn(er->edge->conf.checks->counters, er->index);
+    journal_turn(er->edge->conf.journal, er->index,
+                 reactor_now_ms(er->reactor));
+}
+
+struct http_pool *edge_pool(struct edge_reactor *er)
+{
+    return er->pool;
+}

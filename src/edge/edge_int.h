@@ -1,0 +1,115 @@
+/* What the two doors share: the reactor's part of the edge, the visit that
+ * becomes an event, and exchanges that wait. */
+#ifndef EDGE_EDGE_INT_H
+#define EDGE_EDGE_INT_H
+
+#include "edge/edge.h"
+#include "edge/forward.h"
+#include "edge/reply.h"
+#include "http/slab.h"
+
+enum { VIA_MAX = 80, REQUEST_ID_TEXT = 32 };
+
+struct edge {
+    struct edge_conf conf;
+    struct replies *replies;
+    char via_text[2][VIA_MAX]; /* by minor version: "1.0 name", "1.1 name" */
+    struct sv via[2];
+};
+
+/* --- waiting ---------------------------------------------------------------
+ * A check that answered WAIT is asked again about a millisecond later. */
+struct suspended {
+    struct suspended *next;
+    void (*resume)(struct suspended *s);
+};
+
+/* --- running streams --------------------------------------------------------
+ * Answers that still run, with the secret that opened them: asked once a
+ * second whether it still holds. A ring around the reactor's head. */
+struct watched {
+    struct watched *next, *prev; /* NULL: not watched */
+};
+
+struct edge_reactor {
+    struct edge *edge;
+    struct reactor *reactor;
+    struct http_pool *pool;
+    unsigned index;
+    struct slab proxies, verifies;
+
+    struct suspended *waiting;
+    struct timer waiting_timer;
+
+    struct watched streams, *sweep_at; /* sweep_at: the next to be asked */
+    unsigned streams_n, sweep_step;
+    struct timer sweep_timer;
+
+    int64_t wall_less_mono_ms; /* wall time = loop time + this */
+    uint64_t wall_read_ms;     /* loop time of its last reading */
+
+    uint64_t id_next, id_key;
+    char id_prefix[REQUEST_ID_TEXT / 2];
+
+    struct arena questions;    /* reset after each reading of a body */
+    void *questions_memory;
+    size_t bodies_bytes;       /* of questions that came in pieces */
+    /* Where heads are made, one at a time: callbacks do not overlap. */
+    struct forward forward;
+    char text[FORWARD_TEXT_MAX];
+};
+
+void edge_suspend(struct edge_reactor *er, struct suspended *s);
+void edge_unsuspend(struct edge_reactor *er, struct suspended *s);
+void edge_watch(struct edge_reactor *er, struct watched *w);
+void edge_unwatch(struct edge_reactor *er, struct watched *w);
+/* proxy.c: ends the stream if its secret holds no longer. */
+void proxy_recheck(struct watched *w);
+/* Loop time as wall time: for events, not for judging. */
+int64_t edge_wall_ms(struct edge_reactor *er);
+
+/* --- the visit ---------------------------------------------------------------
+ * One HTTP exchange as its event will tell it: copies, since the head is gone
+ * by then. */
+enum { VISIT_TEXT = 384 };
+
+struct visit {
+    struct edge_reactor *er;
+    struct http_stream *stream;
+    uint64_t start_ns, origin_ns; /* 0: the origin did not answer */
+    int64_t wall_ms;
+    struct address address;
+    struct sv request_id, method, host, path, app_id;
+    bool tls;
+    struct arena arena;           /* the exchange's; begins in `text` */
+    _Alignas(16) char text[VISIT_TEXT];
+};
+
+enum { VISIT_BUDGET = 256 * 1024 };
+
+void visit_begin(struct visit *v, struct edge_reactor *er,
+                 struct http_stream *s, const struct http_head *h);
+void visit_fini(struct visit *v);
+/* The door's part of the event. */
+struct visit_end {
+    enum outcome outcome;
+    const char *code;        /* "" passed */
+    const uint8_t *token_id; /* NULL: none */
+    uint32_t token_slot;
+    uint8_t door;
+    bool no_bytes;           /* they are told by another event of this visit */
+};
+void visit_report(struct visit *v, const struct visit_end *end);
+
+/* A request that became no exchange, or was too large or slow: the bodies of
+ * http's own refusals, for both services. */
+void edge_refusal(void *ctx, const struct conn *c, struct http_stream *s,
+                  const struct http1_refusal *why, struct buf *body_json);
+
+/* --- replies ----------------------------------------------------------------- */
+static inline void edge_text(struct edge_reactor *er, struct buf *text)
+{
+    buf_init_fixed(text, er->text, sizeof er->text);
+}
+
+#endif

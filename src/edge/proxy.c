@@ -1,0 +1,316 @@
+/* The proxy door: a request becomes an exchange, the chain judges it, and it
+ * is refused here or carried by upstream.c. */
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/err.h"
+#include "edge/proxy_int.h"
+#include "net/tls.h"
+
+/* --- begin and end ------------------------------------------------------------ */
+
+static struct proxy *proxy_new(struct http_stream *s,
+                               const struct http_head *head)
+{
+    struct edge_reactor *er = http_stream_ctx(s);
+    struct proxy *p = slab_get(&er->proxies);
+    memset(p, 0, offsetof(struct proxy, v));
+    p->is_head = head->method == HTTP_HEAD;
+    p->has_body = head->body == HTTP_BODY_CHUNKED ||
+                  (head->body == HTTP_BODY_LENGTH && head->content_length);
+    visit_begin(&p->v, er, s, head);
+    http_stream_set_user(s, p);
+    return p;
+}
+
+static void unhold(struct proxy *p)
+{
+    if (p->held) plan_drop(p->held, p->v.er->index);
+    p->held = NULL;
+}
+
+/* The one event, and the end of the memory. */
+static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
+{
+    struct edge_reactor *er = p->v.er;
+    upstream_cancel(p);
+    edge_unwatch(er, &p->watched);
+    timer_cancel(er->reactor, &p->continue_timer);
+    if (p->is_suspended) edge_unsuspend(er, &p->suspended);
+    unhold(p);
+    visit_report(&p->v, &(struct visit_end){
+                            .outcome = outcome,
+                            .code = code,
+                            .token_id = p->x.has_token ? p->x.token.id : NULL,
+                            .token_slot = p->x.token.slot,
+                            .door = DOOR_PROXY,
+                        });
+    visit_fini(&p->v);
+    slab_put(&er->proxies, p);
+}
+
+static void proxy_done(struct http_stream *s)
+{
+    struct proxy *p = http_stream_user(s);
+    if (p->problem) proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
+    else
+        proxy_over(p, reason_outcome(p->reason), reason_rows[p->reason].code);
+}
+
+static void proxy_gone(struct http_stream *s, int err)
+{
+    struct proxy *p = http_stream_user(s);
+    if (p->reason != REASON_NONE || p->problem) {
+        proxy_done(s);
+        return;
+    }
+    bool refused = err == ERR_PROTOCOL || err == ERR_TOOBIG ||
+                   err == ERR_TIMEOUT;
+    if (refused && !p->answered) /* by http/: malformed, too slow */
+        proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
+    else
+        proxy_over(p, OUTCOME_CLIENT_GONE, "client_gone");
+}
+
+/* --- refusing ------------------------------------------------------------------- */
+
+static uint32_t retry_after(const struct proxy *p, enum reason reason)
+{
+    if (reason == REASON_CHECK_UNAVAILABLE) return 1;
+    return reason_rows[reason].class_of == CLASS_TOO_MANY
+               ? p->x.take.retry_after_s
+               : 0;
+}
+
+void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
+{
+    struct edge_reactor *er = p->v.er;
+    struct http_field limits[LIMITS_FIELDS_MAX];
+    struct reply reply;
+    struct buf text;
+    p->reason = reason;
+    p->answered = true;
+    edge_text(er, &text);
+    struct refusal why = {
+        .reason = reason,
+        .detail = p->detail,
+        .status = status,
+        .retry_after_s = retry_after(p, reason),
+        .limit = reason == REASON_RATE_LIMITED ? sv_cstr(p->limit_name)
+                                               : SV(""),
+        .request_id = p->v.request_id,
+        .limits = limits,
+        .limits_n = limits_fields(&p->limits, &text, limits),
+    };
+    reply_refusal(er->edge->replies, &why, &text, &reply);
+    reply.head.close = reason == REASON_SHUTTING_DOWN;
+    http_stream_answer(p->v.stream, &reply.head, reply.body);
+}
+
+void proxy_problem(struct proxy *p, unsigned status)
+{
+    struct problem problem = {
+        .status = status,
+        .code = SV("bad_request"),
+        .message = http_status_text(status),
+        .allow = status == 405
+                     ? SV("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+                     : SV(""),
+    };
+    struct reply reply;
+    struct buf text;
+    edge_text(p->v.er, &text);
+    reply_problem(&problem, p->v.request_id, &text, &reply);
+    p->answered = true;
+    p->problem = true;
+    http_stream_answer(p->v.stream, &reply.head, reply.body);
+}
+
+/* --- judging -------------------------------------------------------------------- */
+
+/* A TLS client that named one application in its handshake and another in its
+ * request has reused a connection that is not for it (RFC 9110 15.5.20). */
+static bool is_misdirected(const struct proxy *p, const struct plan_app *app)
+{
+    struct tls_info tls;
+    if (!p->v.tls || !tls_info(http_stream_conn(p->v.stream), &tls) ||
+        tls.sni.n == 0)
+        return false;
+    const struct plan_app *named =
+        plan_match(p->v.er->edge->conf.checks->plan, tls.sni);
+    return named && named != app;
+}
+
+/* What is still needed when the image may be gone. */
+static bool take_facts(struct proxy *p, const struct plan_app *app)
+{
+    p->detail = app->app.detail;
+    p->limited = app->limited;
+    p->body_max = app->app.max_body_bytes;
+    p->app_num = app->app.num;
+    p->v.app_id = arena_dup(&p->v.arena, app->app.id);
+    return p->v.app_id.p != NULL;
+}
+
+static void exchange_init(struct proxy *p, const struct plan_app *app,
+                          const struct http_head *head)
+{
+    struct exchange *x = &p->x;
+    x->env = p->v.er->edge->conf.checks;
+    x->door = DOOR_PROXY;
+    x->reactor = p->v.er->index;
+    x->plan = app;
+    x->head = head;
+    x->client = p->v.address.client;
+    x->has_client = p->v.address.known;
+    x->cost = 1;
+    x->arena = &p->v.arena;
+}
+
+/* What the answer will show of the limits: the policies live no longer than
+ * this turn. */
+static void keep_limits(struct proxy *p)
+{
+    p->limits = limits_of(&p->x);
+    if (!p->limits.any) return;
+    struct sv name = p->limits.name;
+    size_t n = name.n < LIMIT_NAME_MAX ? name.n : LIMIT_NAME_MAX;
+    memcpy(p->limit_name, name.p, n);
+    p->limits.name = sv_of(p->limit_name, n);
+    p->limited = true;
+}
+
+/* The image, the head and its bytes stay until the check has been made. */
+static bool suspend(struct proxy *p, const struct http_head *head)
+{
+    if (!p->head) {
+        p->head = arena_alloc(&p->v.arena, sizeof *p->head);
+        if (!p->head) return false;
+        *p->head = *head;
+        p->x.head = p->head;
+        http_stream_keep(p->v.stream);
+        p->held = p->x.plan;
+        plan_hold(p->held, p->v.er->index);
+    }
+    p->is_suspended = true;
+    edge_suspend(p->v.er, &p->suspended);
+    return true;
+}
+
+static void judge(struct proxy *p, const struct http_head *head)
+{
+    switch (chain_run(&p->x)) {
+    case VERDICT_WAIT:
+        if (!suspend(p, head)) proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0);
+        return;
+    case VERDICT_PASS:
+        keep_limits(p);
+        upstream_start(p, head);
+        break;
+    default:
+        keep_limits(p);
+        proxy_refuse(p, p->x.reason, 0);
+    }
+    unhold(p);
+}
+
+static void proxy_resume(struct suspended *s)
+{
+    struct proxy *p = CONTAINER_OF(s, struct proxy, suspended);
+    p->is_suspended = false;
+    judge(p, p->head);
+}
+
+static void proxy_request(struct http_stream *s, const struct http_head *head)
+{
+    struct proxy *p = proxy_new(s, head);
+    p->suspended.resume = proxy_resume;
+    if (head->method == HTTP_TRACE || head->method == HTTP_CONNECT) {
+        proxy_problem(p, head->method == HTTP_TRACE ? 405 : 501);
+        return;
+    }
+    const struct plan_app *app =
+        plan_match(p->v.er->edge->conf.checks->plan, head->host);
+    enum reason reason = REASON_NONE;
+    if (reactor_stopping(p->v.er->reactor)) reason = REASON_SHUTTING_DOWN;
+    else if (!app) reason = REASON_UNKNOWN_DOMAIN;
+    else if (is_misdirected(p, app)) reason = REASON_MISDIRECTED;
+    else if (!take_facts(p, app)) reason = REASON_CHECK_UNAVAILABLE;
+    else if (p->body_max && head->body == HTTP_BODY_LENGTH &&
+             head->content_length > p->body_max)
+        reason = REASON_BODY_TOO_LARGE;
+    if (reason != REASON_NONE) {
+        proxy_refuse(p, reason, 0);
+        return;
+    }
+    exchange_init(p, app, head);
+    judge(p, head);
+}
+
+/* --- the rest of the request ------------------------------------------------------ */
+
+static size_t proxy_body(struct http_stream *s, struct sv bytes)
+{
+    struct proxy *p = http_stream_user(s);
+    p->body_n += bytes.n;
+    if (p->tunnel || !p->body_max || p->body_n <= p->body_max)
+        return upstream_body(p, bytes);
+    upstream_cancel(p);
+    if (p->answered) {
+        p->reason = REASON_BODY_TOO_LARGE;
+        http_stream_abort(s, ERR_TOOBIG);
+    } else {
+        proxy_refuse(p, REASON_BODY_TOO_LARGE, 0);
+    }
+    return bytes.n;
+}
+
+static void proxy_end(struct http_stream *s, const struct http_head *trailers)
+{
+    upstream_end(http_stream_user(s), trailers);
+}
+
+static void proxy_room(struct http_stream *s)
+{
+    upstream_room(http_stream_user(s));
+}
+
+/* --- streams that outlive their token ---------------------------------------------- */
+
+/* The digest, not the slot, is asked for: a secret that was rotated away ends
+ * with its grace although its token lives on. A token that merely expires in
+ * the course of time lets its running streams end; one whose expiry was moved
+ * does not. */
+static enum reason still_holds(const struct proxy *p)
+{
+    const struct check_env *env = p->v.er->edge->conf.checks;
+    int64_t now = env->wall_ms();
+    struct token_view t;
+    if (!tokens_find(env->tokens, p->app_num, p->x.digest, now, &t) ||
+        t.slot != p->x.token.slot || t.tag != p->x.token.tag ||
+        t.state & TOKEN_REVOKED)
+        return REASON_TOKEN_REVOKED;
+    if (!(t.state & TOKEN_ENABLED)) return REASON_TOKEN_DISABLED;
+    bool moved = t.expires_ms != p->x.token.expires_ms;
+    return moved && t.expires_ms && t.expires_ms <= now ? REASON_TOKEN_EXPIRED
+                                                        : REASON_NONE;
+}
+
+void proxy_recheck(struct watched *w)
+{
+    struct proxy *p = CONTAINER_OF(w, struct proxy, watched);
+    enum reason reason = still_holds(p);
+    if (reason == REASON_NONE) return;
+    p->reason = reason;
+    upstream_cancel(p);
+    http_stream_abort(p->v.stream, ERR_DENIED);
+}
+
+const struct http_service edge_proxy_service = {
+    .on_request = proxy_request,
+    .on_body = proxy_body,
+    .on_end = proxy_end,
+    .on_room = proxy_room,
+    .on_done = proxy_done,
+    .on_gone = proxy_gone,
+    .on_refusal = edge_refusal,
+};

@@ -1,0 +1,49 @@
+/* A proxied exchange: proxy.c judges it, upstream.c carries it.
+ *
+ *   on_request ─ match ─ chain ─┬─ DENY ──────────────> refused ─┐
+ *                  ^            ├─ WAIT ─> suspended ─┐          │
+ *                  └────────────┼─────────────────────┘          ├─> over
+ *                               └─ PASS ─> called ─> answering ──┘
+ *   any state: client gone ─> over. Over is told by http/ (on_done, on_gone):
+ *   there the one event is written and the memory goes back. */
+#ifndef EDGE_PROXY_INT_H
+#define EDGE_PROXY_INT_H
+
+#include "edge/edge_int.h"
+
+struct proxy {
+    struct suspended suspended;
+    struct watched watched;
+    struct http_call *call;      /* NULL: not yet, or over */
+    struct timer continue_timer; /* the origin is silent about Expect */
+    struct http_head *head;      /* a copy while suspended */
+    const struct plan_app *held; /* the image while suspended */
+    struct limits limits;
+    char limit_name[LIMIT_NAME_MAX + 1];
+    uint64_t body_max, body_n;   /* of the request */
+    uint32_t app_num;
+    enum reason reason;          /* of our refusal or of a cut answer */
+    bool detail, limited;
+    bool problem;                /* refused without an application's reason */
+    bool is_suspended;
+    bool has_body;               /* the request's end is to be passed on */
+    bool wants_continue;         /* reading waits for the origin's 100 */
+    bool is_head;
+    bool answered;               /* the head of an answer has left */
+    bool tunnel, client_ended, origin_ended;
+    struct exchange x;
+    struct visit v;              /* last: its text is not cleared */
+};
+
+/* proxy.c */
+void proxy_refuse(struct proxy *p, enum reason reason, unsigned status);
+/* A refusal that is no application's: 405, 431, 501. */
+void proxy_problem(struct proxy *p, unsigned status);
+/* upstream.c */
+void upstream_start(struct proxy *p, const struct http_head *head);
+size_t upstream_body(struct proxy *p, struct sv bytes);
+void upstream_end(struct proxy *p, const struct http_head *trailers);
+void upstream_room(struct proxy *p);
+void upstream_cancel(struct proxy *p); /* harmless if over */
+
+#endif

@@ -1,0 +1,150 @@
+/* A visit: what one HTTP exchange leaves behind as its event. */
+#include "base/clock.h"
+#include "base/fmt.h"
+#include "base/rand.h"
+#include "edge/edge_int.h"
+
+/* 128 bits as hex: a random prefix of this reactor, and a counter that is
+ * mixed so that ids do not tell how many there were (splitmix64 is a
+ * bijection: no id comes twice). */
+static void request_id_make(struct edge_reactor *er, char out[REQUEST_ID_TEXT])
+{
+    struct rand_fast mix = { er->id_key + er->id_next++ * 0x9e3779b97f4a7c15u };
+    uint64_t id = rand_fast_next(&mix);
+    memcpy(out, er->id_prefix, sizeof er->id_prefix);
+    fmt_hex(out + sizeof er->id_prefix, &id, sizeof id);
+}
+
+static char *put(char *at, struct sv *view, struct sv text)
+{
+    *view = sv_of(at, text.n);
+    if (text.n) memcpy(at, text.p, text.n);
+    return at + text.n;
+}
+
+/* One allocation for all texts; without room for the path it is cut. */
+static void copy_texts(struct visit *v, const struct http_head *h,
+                       struct sv given_id)
+{
+    size_t id_n = given_id.n ? given_id.n : REQUEST_ID_TEXT;
+    size_t fixed = id_n + h->method_text.n + h->host.n;
+    struct sv path = h->path;
+    char *at = arena_alloc(&v->arena, fixed + path.n);
+    if (!at) {
+        at = v->text;
+        path = sv_first(path, 0);
+        v->method = v->host = v->path = SV("");
+        v->request_id = sv_of(at, REQUEST_ID_TEXT);
+        request_id_make(v->er, at);
+        return;
+    }
+    if (given_id.n) {
+        at = put(at, &v->request_id, given_id);
+    } else {
+        request_id_make(v->er, at);
+        v->request_id = sv_of(at, REQUEST_ID_TEXT);
+        at += REQUEST_ID_TEXT;
+    }
+    at = put(at, &v->method, h->method_text);
+    at = put(at, &v->host, h->host);
+    put(at, &v->path, path);
+}
+
+void visit_begin(struct visit *v, struct edge_reactor *er,
+                 struct http_stream *s, const struct http_head *h)
+{
+    v->er = er;
+    v->stream = s;
+    v->start_ns = clock_mono_ns();
+    v->origin_ns = 0;
+    v->wall_ms = edge_wall_ms(er);
+    v->app_id = SV("");
+    v->tls = http_stream_is_tls(s);
+    arena_init(&v->arena, VISIT_BUDGET, v->text, sizeof v->text);
+    v->address = address_of(h, &conn_peer(http_stream_conn(s))->ip,
+                            &er->edge->conf.trust);
+    copy_texts(v, h, v->address.peer_trusted ? forward_request_id(h)
+                                             : SV(""));
+}
+
+void visit_fini(struct visit *v)
+{
+    arena_fini(&v->arena);
+}
+
+static uint32_t micros(uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t us = to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+void visit_report(struct visit *v, const struct visit_end *end)
+{
+    struct http_stream_info info;
+    http_stream_info(v->stream, &info);
+    struct event e = {
+        .wall_ms = v->wall_ms,
+        .door = end->door,
+        .outcome = end->outcome,
+        .code = end->code,
+        .request_id = v->request_id,
+        .method = v->method,
+        .host = v->host,
+        .path = v->path,
+        .app_id = v->app_id,
+        .token_id = end->token_id,
+        .token_slot = end->token_slot,
+        .client = v->address.client,
+        .status = info.status,
+        .total_us = micros(v->start_ns, clock_mono_ns()),
+        .origin_us = v->origin_ns ? micros(v->start_ns, v->origin_ns) : 0,
+        .http_minor = info.minor,
+        .tls = v->tls,
+    };
+    if (!end->no_bytes) {
+        e.bytes_in = info.bytes_in;
+        e.bytes_out = info.bytes_out;
+    }
+    journal_event(v->er->edge->conf.journal, v->er->index, &e);
+}
+
+/* --- refusals of HTTP itself ------------------------------------------------ */
+
+static struct sv code_of(unsigned status)
+{
+    return status >= 500 && status != 501 && status != 505
+               ? SV("unavailable")
+               : SV("bad_request");
+}
+
+/* Nothing of such a request can be trusted: its event has no host or path. */
+static void report_refusal(struct edge_reactor *er, const struct conn *c,
+                           unsigned status)
+{
+    char id[REQUEST_ID_TEXT];
+    request_id_make(er, id);
+    struct event e = {
+        .wall_ms = edge_wall_ms(er),
+        .outcome = OUTCOME_BAD_REQUEST,
+        .code = "bad_request",
+        .request_id = sv_of(id, sizeof id),
+        .method = SV(""),
+        .host = SV(""),
+        .path = SV(""),
+        .app_id = SV(""),
+        .client = conn_peer(c)->ip,
+        .status = status,
+        .http_minor = 1,
+    };
+    journal_event(er->edge->conf.journal, er->index, &e);
+}
+
+void edge_refusal(void *ctx, const struct conn *c, struct http_stream *s,
+                  const struct http1_refusal *why, struct buf *body_json)
+{
+    problem_body(&(struct problem){ .status = why->status,
+                                    .code = code_of(why->status),
+                                    .message = sv_cstr(why->reason) },
+                 body_json);
+    if (!s) report_refusal(ctx, c, why->status);
+}
