@@ -144,6 +144,12 @@ void edge_unwatch(struct edge_reactor *er, struct watched *w)
     er->streams_n--;
 }
 
+/* What it waits for happens at that turn's end. */
+static void journal_due(struct timer *t)
+{
+    (void)t;
+}
+
 /* --- a reactor ------------------------------------------------------------------ */
 
 static void id_init(struct edge_reactor *er)
@@ -177,6 +183,7 @@ int edge_reactor_new(struct edge_reactor **out, struct edge *e,
     slab_init(&er->verifies, sizeof(struct verify));
     er->waiting_timer.fire = resume_all;
     er->sweep_timer.fire = sweep;
+    er->journal_timer.fire = journal_due;
     er->streams.next = er->streams.prev = er->sweep_at = &er->streams;
     er->questions_memory = mem_alloc(QUESTIONS_FIRST);
     arena_init(&er->questions, QUESTIONS_BUDGET, er->questions_memory,
@@ -193,6 +200,7 @@ void edge_reactor_free(struct edge_reactor **out)
     ENSURE(er->streams_n == 0 && !er->waiting);
     timer_cancel(er->reactor, &er->waiting_timer);
     timer_cancel(er->reactor, &er->sweep_timer);
+    timer_cancel(er->reactor, &er->journal_timer);
     http_pool_free(&er->pool);
     slab_fini(&er->proxies);
     slab_fini(&er->verifies);
@@ -205,8 +213,10 @@ void edge_reactor_free(struct edge_reactor **out)
 void edge_turn(struct edge_reactor *er)
 {
     counters_turn(er->edge->conf.checks->counters, er->index);
-    journal_turn(er->edge->conf.journal, er->index,
-                 reactor_now_ms(er->reactor));
+    uint32_t again_ms = journal_turn(er->edge->conf.journal, er->index,
+                                     reactor_now_ms(er->reactor));
+    if (again_ms && er->journal_timer.at_ == 0)
+        timer_arm(er->reactor, &er->journal_timer, again_ms);
 }
 
 struct http_pool *edge_pool(struct edge_reactor *er)

@@ -47,7 +47,7 @@ int edge_reactor_new(struct edge_reactor **out, struct edge *e,
                      struct reactor *r, struct dns *dns);
 /* After the reactor's last connection. */
 void edge_reactor_free(struct edge_reactor **er);
-/* In the reactor's on_turn. */
+/* In the reactor's on_turn; also the turn of its counters and its journal. */
 void edge_turn(struct edge_reactor *er);
 struct http_pool *edge_pool(struct edge_reactor *er); /* for metrics */
 

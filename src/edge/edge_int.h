@@ -44,6 +44,7 @@ struct edge_reactor {
     struct watched streams, *sweep_at; /* sweep_at: the next to be asked */
     unsigned streams_n, sweep_step;
     struct timer sweep_timer;
+    struct timer journal_timer; /* an idle reactor has a log to flush */
 
     int64_t wall_less_mono_ms; /* wall time = loop time + this */
     uint64_t wall_read_ms;     /* loop time of its last reading */
