@@ -4,7 +4,8 @@
  * scopes, tags … lie in a shared immutable cold block.
  *
  * Readers run between epoch_wake/epoch_turn marks and must not keep anything
- * but (slot, tag) across them. */
+ * but (slot, tag) across them. The writer's thread is the one that calls
+ * epoch_reclaim (base/epoch.h): slots and shared blocks become free there. */
 #ifndef LIVE_TOKEN_H
 #define LIVE_TOKEN_H
 
@@ -59,12 +60,14 @@ struct token_view {          /* a consistent copy for one exchange */
     const struct token_cold *cold; /* NULL: has none */
 };
 
+struct counters;
 struct tokens_conf {
     uint32_t max;            /* address space reserved; default 1 << 26 */
-    const char *dir;         /* metadata above 256 bytes */
+    const char *dir;         /* metadata above 256 bytes; NULL: in memory */
+    struct counters *counters; /* lines follow the slots; NULL: none */
 };
 int tokens_new(struct tokens **out, const struct tokens_conf *conf);
-void tokens_free(struct tokens **t);
+void tokens_free(struct tokens **t); /* no reader is awake; reclaims */
 
 /* --- readers ---------------------------------------------------------------- */
 /* False: no such token in that application. Revoked ones and aliases past
@@ -72,33 +75,50 @@ void tokens_free(struct tokens **t);
 bool tokens_find(const struct tokens *t, uint32_t app,
                  const uint8_t digest[32], int64_t wall_ms,
                  struct token_view *out);
-/* For an exchange that was suspended, streams and tunnels. */
+/* For an exchange that was suspended, streams and tunnels: by the slot and tag
+ * of an earlier view (never ALIAS). False: another owner's by now. */
 bool tokens_view(const struct tokens *t, uint32_t slot, uint32_t tag,
                  int64_t wall_ms, struct token_view *out);
-/* Blocking file read: worker threads only. */
+/* Blocking file read: worker threads only, awake in the epoch. ERR_NOTFOUND,
+ * ERR_TOOBIG, ERR_IO. Also for metadata that is not in the file. */
 int tokens_metadata_read(const struct tokens *t, uint32_t slot, uint32_t tag,
                          char *out, size_t max, size_t *n);
 
 /* --- the writer --------------------------------------------------------------- */
-uint32_t tokens_slot_take(struct tokens *t); /* UINT32_MAX: full */
-void tokens_slot_give(struct tokens *t, uint32_t slot); /* after a grace */
-/* Start-up: slots in rising order, gaps become free slots. */
+/* A slot for a token, an alias or an application's shared quota, reserved in
+ * the counters as well. UINT32_MAX: full (memory, slots or the disk). */
+uint32_t tokens_slot_take(struct tokens *t);
+/* Usable again when the readers' turns have ended. */
+void tokens_slot_give(struct tokens *t, uint32_t slot);
+/* Start-up: a slot that the store names; gaps below it become free ones. Best
+ * in rising order. ERR_EXISTS: claimed before. ERR_FULL. */
+int tokens_slot_claim(struct tokens *t, uint32_t slot);
+/* Claims the slot and puts. */
 int tokens_load(struct tokens *t, const struct token_record *r);
-int tokens_put(struct tokens *t, const struct token_record *r); /* or replace */
+/* Into a slot that was taken, or in the place of the same token. ERR_EXISTS:
+ * the application has the digest; ERR_CONFLICT: the slot has another digest;
+ * ERR_FULL, ERR_TOOBIG (metadata above 16 KiB), ERR_IO: nothing changed. */
+int tokens_put(struct tokens *t, const struct token_record *r);
 /* Rotation: the primary at `slot` gets a new digest; the old one lives on at
- * `alias_slot` until grace_ends_ms (0: no alias, it is revoked at once but
- * still known as such). */
+ * `alias_slot` (taken before) until grace_ends_ms; 0: it is revoked at once,
+ * but still known as such. alias_slot UINT32_MAX: it is unknown at once.
+ * ERR_EXISTS. A second rotation ends the first grace by tokens_revoke of the
+ * first alias. */
 int tokens_rotate(struct tokens *t, uint32_t slot, const uint8_t digest[32],
                   uint32_t alias_slot, int64_t grace_ends_ms);
+/* Start-up, after its primary; claims alias_slot. */
 int tokens_alias_load(struct tokens *t, uint32_t alias_slot, uint32_t app,
                       const uint8_t digest[32], uint32_t slot,
                       int64_t grace_ends_ms);
-void tokens_revoke(struct tokens *t, uint32_t slot);
-void tokens_remove(struct tokens *t, uint32_t slot); /* tombstone's end */
+void tokens_revoke(struct tokens *t, uint32_t slot); /* token or alias */
+/* A tombstone's end; aliases before their primary. Then tokens_slot_give. */
+void tokens_remove(struct tokens *t, uint32_t slot);
 
 struct tokens_stats {
-    uint64_t live, index_bytes, record_bytes, cold_bytes, cold_blocks,
-        policies;
+    uint64_t live; /* entries of the index: tokens and aliases */
+    uint64_t index_bytes, record_bytes;
+    uint64_t cold_bytes; /* with own policies */
+    uint64_t cold_blocks, policies;
 };
 void tokens_stats(const struct tokens *t, struct tokens_stats *out);
 
