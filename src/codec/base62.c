@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static const char digits[62] __attribute__((nonstring)) =
+static const char digits[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 static int value_of(char c)

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/rand.h"
 
-static const char digits[32] __attribute__((nonstring)) =
+static const char digits[] =
     "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 int64_t ulid_ms(const struct ulid *u)
@@ -46,7 +46,7 @@ void ulid_encode(char out[ULID_TEXT], const struct ulid *u)
 
 static int value_of(char c)
 {
-    const char *at = c ? memchr(digits, c, sizeof digits) : NULL;
+    const char *at = c ? memchr(digits, c, sizeof digits - 1) : NULL;
     return at ? (int)(at - digits) : -1;
 }
 

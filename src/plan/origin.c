@@ -14,7 +14,7 @@ struct origin {
     uint32_t refs, generation, next_free;
 };
 
-enum { NO_ID = UINT32_MAX };
+static const uint32_t NO_ID = UINT32_MAX;
 
 struct origins {
     pthread_mutex_t lock;
