@@ -21,6 +21,15 @@ ok() {
     fi
 }
 
+# Formatters and checkers change their minds between versions: Debian 12's
+# judge, others are skipped.
+judge() {
+    "$1" --version | grep -q 'version 14\.' && return
+    number=$((number + 1))
+    echo "ok $number # SKIP $1 is not version 14"
+    return 1
+}
+
 # tests/bench/peers is kept as it was measured.
 own_files() { git ls-files "$@" ':!tests/bench/peers'; }
 
@@ -105,8 +114,8 @@ shell_parses() {
     done
 }
 
-ok "C sources are formatted (clang-format -i)" is_formatted
-ok "clang-tidy finds nothing" is_tidy
+judge clang-format && ok "C sources are formatted (clang-format -i)" is_formatted
+judge clang-tidy && ok "clang-tidy finds nothing" is_tidy
 ok "documents name files and functions that exist" documents_name_what_exists
 ok "no line of C is longer than 100 columns" lines_are_short
 ok "no trailing blanks, registry hosts or home directories" files_are_clean
