@@ -124,6 +124,9 @@ static int put_field(struct shape_run *run, const struct shape *shape,
             return shape_refuse(run, "required", "is required");
         return put_unset(run, shape, f, out);
     }
+    /* A value is a link of its parent's list: what moves is a copy. */
+    v = yyjson_mut_val_mut_copy(run->doc, v);
+    if (!v) return ERR_NOMEM;
     int rc = shape_value(run, f, input, &v);
     if (rc) return rc;
     return yyjson_mut_obj_add_val(run->doc, out, f->name, v) ? 0 : ERR_NOMEM;

@@ -213,6 +213,8 @@ static int object_check(struct shape_run *run, const struct shape_field *f,
                                        shape_unset(run, g));
         } else {
             const yyjson_val *was = NULL;
+            v = yyjson_mut_val_mut_copy(run->doc, v);
+            if (!v) return ERR_NOMEM;
             if (yyjson_is_obj((yyjson_val *)(uintptr_t)input))
                 was = json_find(input, shape_spelling(g, input).p);
             int rc = shape_value(run, g, was, &v);
@@ -235,7 +237,7 @@ static int objects_check(struct shape_run *run, const struct shape_field *f,
         size_t before = path_index(run, i);
         if (!yyjson_mut_is_obj(item))
             return shape_refuse(run, "invalid_type", "must be an object");
-        yyjson_mut_val *v = item;
+        yyjson_mut_val *v = item; /* becomes a new object */
         int rc = object_check(
             run, f, yyjson_arr_get((yyjson_val *)(uintptr_t)input, i), &v);
         if (rc) return rc;

@@ -12,6 +12,7 @@ struct token_row {
     struct ulid id;          /* its time is createdAt */
     uint32_t slot;           /* index of all arrays in live/; unique */
     uint32_t app;            /* number of the application */
+    struct id app_id;        /* read only: filled by get and list */
     bool enabled;
     int64_t revoked_ms;      /* 0: not; else a tombstone since then */
     int64_t expires_ms;      /* 0: never */

@@ -62,7 +62,9 @@ int store_meta_get(struct store *s, const char *name, struct arena *a,
 int store_meta_set(struct store *s, const char *name, struct sv value);
 
 /* --- records ---------------------------------------------------------------- */
-/* account_id: every read is bounded to an account; another's ids are
+/* Reads fill everything but tags and refs; inserts and updates write them as
+ * record_fill (model/record.h) drew them, so call it before either.
+ * account_id: every read is bounded to an account; another's ids are
  * ERR_NOTFOUND. For accounts themselves (and root keys) it is "". */
 int store_record_get(struct store *s, enum kind kind, struct sv account_id,
                      struct sv id, struct arena *a, struct record *out);
@@ -80,8 +82,9 @@ int store_record_delete(struct store *s, enum kind kind,
                         struct sv account_id, struct sv id);
 int store_record_count(struct store *s, enum kind kind, struct sv account_id,
                        uint64_t *out);
-/* Every record of a kind in all accounts, oldest first: start-up. The arena is
- * reset between rows. fn != 0 stops and is returned. */
+/* Every record of a kind in all accounts, oldest first: start-up. Views end
+ * with the callback, which must not call the store. fn != 0 stops and is
+ * returned. */
 typedef int store_record_fn(void *ctx, const struct record *r);
 int store_record_each(struct store *s, enum kind kind, store_record_fn *fn,
                       void *ctx);
@@ -128,6 +131,8 @@ int store_domain_make(struct store *s, struct sv slug, struct sv base,
 /* Application of a domain, exactly. ERR_NOTFOUND. */
 int store_domain_find(struct store *s, struct sv domain, struct id *app_out,
                       struct id *account_out);
+/* Id of an application by its number. ERR_NOTFOUND. */
+int store_app_find(struct store *s, uint32_t num, struct id *out);
 /* Id of an account by its slug. */
 int store_slug_find(struct store *s, struct sv slug, struct id *account_out);
 
