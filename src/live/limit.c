@@ -21,15 +21,6 @@ static uint64_t sub_ms(const struct limit *l)
     return (uint64_t)l->window_s * (1000 / 8);
 }
 
-/* The newest sub-window: of now, or what the head says if that is later. */
-static uint64_t sub_now(const struct gauge *g, const struct limit *l,
-                        int64_t now_ms)
-{
-    uint64_t i = (uint64_t)now_ms / sub_ms(l);
-    int32_t advance = (int32_t)((uint32_t)i - g->head);
-    return advance < 0 ? i - (uint64_t)(int64_t)advance : i;
-}
-
 static void ring_clear(struct gauge *g)
 {
     for (int k = 0; k < GAUGE_WORDS; k++) g->lane[k] = 0;
@@ -38,24 +29,22 @@ static void ring_clear(struct gauge *g)
 static void sliding_turn(struct gauge *g, const struct limit *l,
                          struct gauge_now t)
 {
-    uint64_t i = (uint64_t)t.now_ms / sub_ms(l);
-    if (t.now_ms - t.last_ms >= window_ms(l)) {
+    uint64_t sub = (uint64_t)t.now_ms / sub_ms(l);
+    int32_t advance = (int32_t)((uint32_t)sub - g->head);
+    if (t.now_ms - t.last_ms >= window_ms(l) || advance >= RING_LANES) {
         ring_clear(g);
-        g->head = (uint32_t)i;
+    } else if (advance <= 0) {
+        g->sub = sub - (uint64_t)(int64_t)advance;
         return;
+    } else {
+        unsigned at = (unsigned)(sub % RING_LANES);
+        for (; advance > 0; advance--) {
+            g->lane[lane_at[at].word] &= ~(LANE_MASK << lane_at[at].shift);
+            at = at ? at - 1 : RING_LANES - 1;
+        }
     }
-    int32_t advance = (int32_t)((uint32_t)i - g->head);
-    if (advance <= 0) return;
-    g->head = (uint32_t)i;
-    if (advance >= RING_LANES) {
-        ring_clear(g);
-        return;
-    }
-    unsigned at = (unsigned)(i % RING_LANES);
-    for (; advance > 0; advance--) {
-        g->lane[lane_at[at].word] &= ~(LANE_MASK << lane_at[at].shift);
-        at = at ? at - 1 : RING_LANES - 1;
-    }
+    g->sub = sub;
+    g->head = (uint32_t)sub;
 }
 
 static uint32_t ring_sum(const struct gauge *g)
@@ -78,29 +67,27 @@ static uint32_t sliding_room(const struct gauge *g, const struct limit *l)
     return room_of(ring_sum(g), l);
 }
 
-static void sliding_add(struct gauge *g, uint32_t cost, struct gauge_now t,
-                        const struct limit *l)
+static void sliding_add(struct gauge *g, uint32_t cost)
 {
-    unsigned at = (unsigned)(sub_now(g, l, t.now_ms) % RING_LANES);
+    unsigned at = (unsigned)(g->sub % RING_LANES);
     g->lane[lane_at[at].word] += (uint64_t)cost << lane_at[at].shift;
 }
 
 static int64_t sliding_wait_ms(const struct gauge *g, const struct limit *l,
                                struct gauge_now t, uint32_t want)
 {
-    uint64_t head = sub_now(g, l, t.now_ms);
     uint32_t counted = ring_sum(g), most = limit_capacity(l);
     int64_t all_gone = t.last_ms + window_ms(l) - t.now_ms;
-    for (unsigned age = RING_LANES - 1;; age--) {
-        if (counted + want <= most) return 0;
-        unsigned at = (unsigned)((head + RING_LANES - age) % RING_LANES);
+    if (counted + want <= most) return 0;
+    unsigned at = (unsigned)(g->sub % RING_LANES), age = RING_LANES;
+    do {
+        at = at + 1 < RING_LANES ? at + 1 : 0; /* from the oldest on */
+        age--;
         counted -= (uint32_t)(g->lane[lane_at[at].word] >> lane_at[at].shift &
                               LANE_MASK);
-        if (counted + want > most && age > 0) continue;
-        int64_t gone =
-            (int64_t)((head - age + RING_LANES) * sub_ms(l)) - t.now_ms;
-        return gone < all_gone ? gone : all_gone;
-    }
+    } while (counted + want > most && age > 0);
+    int64_t gone = (int64_t)((g->sub + RING_LANES - age) * sub_ms(l));
+    return gone - t.now_ms < all_gone ? gone - t.now_ms : all_gone;
 }
 
 /* --- fixed ------------------------------------------------------------------- */
@@ -118,10 +105,8 @@ static uint32_t fixed_room(const struct gauge *g, const struct limit *l)
     return room_of((uint32_t)g->lane[0], l);
 }
 
-static void fixed_add(struct gauge *g, uint32_t cost, struct gauge_now t,
-                      const struct limit *l)
+static void fixed_add(struct gauge *g, uint32_t cost)
 {
-    (void)t, (void)l;
     g->lane[0] += cost;
 }
 
@@ -161,10 +146,8 @@ static uint32_t bucket_room(const struct gauge *g, const struct limit *l)
                              : 0;
 }
 
-static void bucket_add(struct gauge *g, uint32_t cost, struct gauge_now t,
-                       const struct limit *l)
+static void bucket_add(struct gauge *g, uint32_t cost)
 {
-    (void)t, (void)l;
     g->lane[0] += (uint64_t)cost << LEVEL_BITS;
 }
 

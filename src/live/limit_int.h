@@ -28,6 +28,7 @@ enum { GAUGE_WORDS = 3, RING_LANES = 9, LANE_BITS = 21, LEVEL_BITS = 20 };
 struct gauge {
     uint64_t lane[GAUGE_WORDS];
     uint32_t head;
+    uint64_t sub; /* sliding, after turn: all of the head; not kept */
 };
 
 struct gauge_now {
@@ -40,8 +41,7 @@ struct limit_ops {
     void (*turn)(struct gauge *g, const struct limit *l, struct gauge_now t);
     /* How much it admits now; after turn. */
     uint32_t (*room)(const struct gauge *g, const struct limit *l);
-    void (*add)(struct gauge *g, uint32_t cost, struct gauge_now t,
-                const struct limit *l);
+    void (*add)(struct gauge *g, uint32_t cost); /* after turn */
     /* After turn: ms from t.now_ms until room is >= want, if nothing is taken
      * meanwhile; want <= limit_capacity. */
     int64_t (*wait_ms)(const struct gauge *g, const struct limit *l,

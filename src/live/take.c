@@ -35,6 +35,7 @@ struct step {
     uint32_t word, qword;         /* lock words as held */
     struct gauge_now t;
     struct gauge gauge[POLICY_LIMITS_MAX];
+    uint32_t room[POLICY_LIMITS_MAX]; /* what each limit admits now */
     struct quota quota;
 };
 
@@ -76,6 +77,7 @@ static void gauge_read(struct step *s, unsigned i)
         t.last_ms = LONG_AGO_MS;
     }
     limit_ops[l->algorithm].turn(g, l, t);
+    s->room[i] = limit_ops[l->algorithm].room(g, l);
 }
 
 static uint32_t refill_code(const struct refill *r)
@@ -226,7 +228,7 @@ static void line_gauge_write(struct step *s, const struct limit *l,
         STORE(s->line->lock, s->word);
     }
     STORE(s->line->head, g->head);
-    limit_ops[l->algorithm].add(g, s->ask->cost, s->t, l);
+    limit_ops[l->algorithm].add(g, s->ask->cost);
     lanes_write(s->line->lane, g);
 }
 
@@ -237,7 +239,7 @@ static void column_gauge_write(struct step *s, unsigned i,
     lanes_write(col->lane, g);
     STORE(col->shape, limit_shape(l));
     STORE(col->head, g->head);
-    limit_ops[l->algorithm].add(g, s->ask->cost, s->t, l);
+    limit_ops[l->algorithm].add(g, s->ask->cost);
     lanes_write(col->lane, g);
 }
 
@@ -273,6 +275,7 @@ static void step_write(struct step *s)
             line_gauge_write(s, l, &s->gauge[0]);
         else
             column_gauge_write(s, i, l, &s->gauge[i]);
+        s->room[i] -= s->ask->cost; /* exact: what is left is room */
     }
     if (terms->has_quota) quota_write(s);
     STORE(s->line->passed, LOAD(s->line->passed) + 1);
@@ -280,17 +283,11 @@ static void step_write(struct step *s)
 }
 
 /* --- judging -------------------------------------------------------------------- */
-static uint32_t room_of(const struct step *s, unsigned i)
-{
-    const struct limit *l = &s->ask->terms.limits[i];
-    return limit_ops[l->algorithm].room(&s->gauge[i], l);
-}
-
 static uint8_t step_judge(const struct step *s)
 {
     const struct terms *terms = &s->ask->terms;
     for (unsigned i = 0; i < terms->limits_n; i++)
-        if (room_of(s, i) < s->ask->cost) return (uint8_t)i;
+        if (s->room[i] < s->ask->cost) return (uint8_t)i;
     if (!terms->has_quota) return TAKE_BY_NONE;
     int64_t after;
     if (__builtin_add_overflow(s->quota.used, (int64_t)s->ask->cost, &after) ||
@@ -320,9 +317,9 @@ static void limit_answer(const struct step *s, unsigned i, uint32_t *limit,
                          uint32_t *remaining, uint32_t *reset_s)
 {
     const struct limit *l = &s->ask->terms.limits[i];
-    uint32_t room = room_of(s, i), want = room + 1;
+    uint32_t want = s->room[i] + 1;
     *limit = limit_capacity(l);
-    *remaining = room;
+    *remaining = s->room[i];
     if (want < s->ask->cost) want = s->ask->cost;
     if (want > *limit) want = *limit;
     *reset_s = wait_s(s, i, want);
@@ -355,11 +352,8 @@ static void step_answer(const struct step *s, uint8_t refused_by,
     if (refused_by < terms->limits_n) {
         out->nearest = refused_by;
     } else {
-        for (unsigned i = 1, least = terms->limits_n ? room_of(s, 0) : 0;
-             i < terms->limits_n; i++) {
-            uint32_t room = room_of(s, i);
-            if (room < least) least = room, out->nearest = (uint8_t)i;
-        }
+        for (unsigned i = 1; i < terms->limits_n; i++)
+            if (s->room[i] < s->room[out->nearest]) out->nearest = (uint8_t)i;
     }
     if (out->has_limit)
         limit_answer(s, out->nearest, &out->limit, &out->remaining,
