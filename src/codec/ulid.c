@@ -1,6 +1,8 @@
 /* ULIDs, strictly rising. */
 #include "codec/ulid.h"
 
+#include <endian.h>
+
 #include "base/err.h"
 #include "base/rand.h"
 
@@ -32,16 +34,22 @@ void ulid_next(struct ulid *last, int64_t wall_ms, struct ulid *out)
     *out = *last;
 }
 
+static uint64_t big_endian(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return be64toh(v);
+}
+
+/* 26 x 5 = 130 bits: the first character holds the top three. In every line
+ * of the access log, so without a loop that carries bits along. */
 void ulid_encode(char out[ULID_TEXT], const struct ulid *u)
 {
-    /* 26 x 5 = 130 bits: the first character holds the top three. */
-    uint32_t bits = 0;
-    int have = 2, at = 0; /* two zero bits in front */
-    for (int i = 0; i < 16; i++) {
-        bits = bits << 8 | u->b[i];
-        for (have += 8; have >= 5; have -= 5)
-            out[at++] = digits[bits >> (have - 5) & 31];
-    }
+    uint64_t high = big_endian(u->b), low = big_endian(u->b + 8);
+    for (int i = 0; i <= 12; i++) out[i] = digits[high >> (61 - 5 * i) & 31];
+    out[13] = digits[(high & 1) << 4 | low >> 60];
+    for (int i = 14; i < ULID_TEXT; i++)
+        out[i] = digits[low >> (125 - 5 * i) & 31];
 }
 
 static int value_of(char c)

@@ -43,23 +43,39 @@ static char *put_escaped(char *p, struct sv s, const char *end)
     return p;
 }
 
+/* Below eight bytes: two overlapping words, or bytes. */
+static inline char *put_short(char *p, struct sv s, const char *end)
+{
+    uint64_t w = '0' * ONES;
+    if (s.n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, s.p, 4);
+        memcpy(&last, s.p + s.n - 4, 4);
+        w = (uint64_t)last << 32 | first;
+        memcpy(p, &first, 4);
+        memcpy(p + s.n - 4, &last, 4);
+    } else {
+        char *bytes = (char *)&w;
+        for (size_t i = 0; i < s.n; i++) p[i] = bytes[i] = s.p[i];
+    }
+    return must_escape(w) ? put_escaped(p, s, end) : p + s.n;
+}
+
 static inline char *put_text(char *p, struct sv s, size_t max)
 {
     const char *end = p + max;
+    uint64_t w;
     if (s.n > max) return put_escaped(p, s, end);
-    size_t i = 0;
-    for (; i + 8 <= s.n; i += 8) {
-        uint64_t w;
+    if (s.n < 8) return put_short(p, s, end);
+    for (size_t i = 0; i + 8 <= s.n; i += 8) {
         memcpy(&w, s.p + i, 8);
         if (must_escape(w)) return put_escaped(p + i, sv_from(s, i), end);
         memcpy(p + i, &w, 8);
     }
-    if (i < s.n) { /* the rest, filled up with harmless bytes */
-        uint64_t w = '0' * ONES;
-        memcpy(&w, s.p + i, s.n - i);
-        if (must_escape(w)) return put_escaped(p + i, sv_from(s, i), end);
-        memcpy(p + i, &w, 8);
-    }
+    size_t tail = s.n - 8; /* overlaps what was put already */
+    memcpy(&w, s.p + tail, 8);
+    if (must_escape(w)) return put_escaped(p + tail, sv_from(s, tail), end);
+    memcpy(p + tail, &w, 8);
     return p + s.n;
 }
 
@@ -72,9 +88,16 @@ static inline char *put_sv(char *p, struct sv s)
 #define PUT(p, literal) \
     (memcpy((p), (literal), sizeof(literal) - 1), (p) + sizeof(literal) - 1)
 
+/* Sizes and times are mostly of one to four digits. */
 static inline char *put_number(char *p, uint64_t v)
 {
-    return p + fmt_u64(p, v);
+    if (v >= 10000) return p + fmt_u64(p, v);
+    uint32_t n = (uint32_t)v;
+    if (n >= 1000) *p++ = (char)('0' + n / 1000);
+    if (n >= 100) *p++ = (char)('0' + n / 100 % 10);
+    if (n >= 10) *p++ = (char)('0' + n / 10 % 10);
+    *p++ = (char)('0' + n % 10);
+    return p;
 }
 
 static char *put_ids(char *p, const struct event *e)

@@ -29,8 +29,8 @@ void plan_free(struct plan **at)
     struct plan *p = *at;
     if (!p) return;
     epoch_reclaim();
-    index_fini(&p->hosts, NULL);
-    index_fini(&p->ids, cell_free);
+    cell_index_fini(&p->hosts, NULL);
+    cell_index_fini(&p->ids, cell_free);
     ENSURE(atomic_load(&p->images) == 0);
     origins_free(&p->origins);
     mem_free(p);
@@ -60,7 +60,7 @@ static const struct plan_cell *match_wildcard(const struct plan *p,
         if (host.p[i] != '.') continue;
         labels--;
         if (!(depths >> depth_bit(labels) & 1)) continue;
-        const struct plan_cell *cell = index_find(&p->hosts, sv_from(host, i));
+        const struct plan_cell *cell = cell_index_find(&p->hosts, sv_from(host, i));
         if (cell) return cell;
     }
     return NULL;
@@ -71,13 +71,13 @@ const struct plan_app *plan_match(const struct plan *p, struct sv host)
     char text[HOST_KEY_MAX];
     struct sv key = { text, host_key(host, text) };
     if (key.n == 0) return NULL;
-    const struct plan_cell *cell = index_find(&p->hosts, key);
+    const struct plan_cell *cell = cell_index_find(&p->hosts, key);
     return image_of(cell ? cell : match_wildcard(p, key));
 }
 
 const struct plan_app *plan_find(const struct plan *p, struct sv id)
 {
-    return image_of(index_find(&p->ids, id));
+    return image_of(cell_index_find(&p->ids, id));
 }
 
 /* --- the writer ------------------------------------------------------------ */
@@ -96,13 +96,13 @@ static void host_add(struct plan *p, struct sv key, struct plan_cell *cell)
 {
     if (key.n == 0) return;
     wild_count(p, key, 1);
-    index_put(&p->hosts, key, cell);
+    cell_index_put(&p->hosts, key, cell);
 }
 
 static void host_leave(struct plan *p, struct sv key, struct plan_cell *cell)
 {
     if (key.n == 0) return;
-    index_remove(&p->hosts, key, cell);
+    cell_index_remove(&p->hosts, key, cell);
     wild_count(p, key, -1);
 }
 
@@ -111,14 +111,14 @@ static void image_retire(struct plan_app *a);
 void plan_publish(struct plan *p, struct plan_app *a)
 {
     ENSURE(a->owner == p);
-    struct plan_cell *cell = index_find(&p->ids, a->app.id);
+    struct plan_cell *cell = cell_index_find(&p->ids, a->app.id);
     struct plan_app *old = NULL;
     if (cell) {
         old = atomic_exchange(&cell->app, a);
     } else {
         cell = NEW(struct plan_cell);
         atomic_store(&cell->app, a);
-        index_put(&p->ids, a->app.id, cell);
+        cell_index_put(&p->ids, a->app.id, cell);
     }
     char new_text[HOST_KEY_MAX], old_text[HOST_KEY_MAX];
     struct sv new_key = { new_text, host_domain_key(a->app.domain, new_text) };
@@ -127,21 +127,21 @@ void plan_publish(struct plan *p, struct plan_app *a)
     if (!old || !sv_eq(new_key, old_key)) {
         host_add(p, new_key, cell);
         host_leave(p, old_key, cell);
-    } else if (new_key.n && index_find(&p->hosts, new_key) != cell) {
-        index_put(&p->hosts, new_key, cell); /* another had taken the name */
+    } else if (new_key.n && cell_index_find(&p->hosts, new_key) != cell) {
+        cell_index_put(&p->hosts, new_key, cell); /* another had taken the name */
     }
     if (old) image_retire(old);
 }
 
 void plan_remove(struct plan *p, struct sv app_id)
 {
-    struct plan_cell *cell = index_find(&p->ids, app_id);
+    struct plan_cell *cell = cell_index_find(&p->ids, app_id);
     if (!cell) return;
     struct plan_app *old = atomic_exchange(&cell->app, NULL);
     char text[HOST_KEY_MAX];
     struct sv key = { text, host_domain_key(old->app.domain, text) };
     host_leave(p, key, cell);
-    index_remove(&p->ids, app_id, cell);
+    cell_index_remove(&p->ids, app_id, cell);
     image_retire(old);
     epoch_retire(cell, mem_free, NULL);
 }

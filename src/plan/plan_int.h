@@ -2,12 +2,12 @@
 #ifndef PLAN_PLAN_INT_H
 #define PLAN_PLAN_INT_H
 
-#include "plan/index.h"
+#include "plan/cell_index.h"
 #include "plan/origin.h"
 #include "plan/plan.h"
 
 struct plan {
-    struct index hosts, ids;
+    struct cell_index hosts, ids;
     /* Which depths of wildcards exist (bit: labels, 63 and more share one):
      * a host is tried only at those. */
     _Atomic uint64_t wild_depths;

@@ -3,38 +3,38 @@
  *   mask, n, [hash | key*] [hash | key*] …     open addressing, at most half
  *                     └─> cell, text           full; an empty place has no key
  */
-#include "plan/index.h"
+#include "plan/cell_index.h"
 
 #include "base/epoch.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
-struct index_key {
+struct cell_key {
     struct plan_cell *cell;
     size_t n;
     char text[];
 };
 
-struct index_entry {
+struct cell_entry {
     uint64_t hash;
-    struct index_key *key;
+    struct cell_key *key;
 };
 
-struct index_shard {
+struct cell_shard {
     uint32_t mask, n;
-    struct index_entry at[];
+    struct cell_entry at[];
 };
 
-static struct index_shard *shard_new(uint32_t entries)
+static struct cell_shard *shard_new(uint32_t entries)
 {
     uint32_t cap = 2;
     while (cap < 2 * entries) cap *= 2;
-    struct index_shard *s = mem_zalloc(sizeof *s + cap * sizeof s->at[0]);
+    struct cell_shard *s = mem_zalloc(sizeof *s + cap * sizeof s->at[0]);
     s->mask = cap - 1;
     return s;
 }
 
-static void shard_add(struct index_shard *s, struct index_entry e)
+static void shard_add(struct cell_shard *s, struct cell_entry e)
 {
     uint32_t i = (uint32_t)e.hash & s->mask;
     while (s->at[i].key) i = (i + 1) & s->mask;
@@ -43,13 +43,13 @@ static void shard_add(struct index_shard *s, struct index_entry e)
 }
 
 /* The old table without `leave` (may be NULL), with `e` (its key may be). */
-static struct index_shard *shard_with(const struct index_shard *old,
-                                      const struct index_key *leave,
-                                      struct index_entry e)
+static struct cell_shard *shard_with(const struct cell_shard *old,
+                                      const struct cell_key *leave,
+                                      struct cell_entry e)
 {
     uint32_t n = (old ? old->n : 0) - (leave ? 1 : 0) + (e.key ? 1 : 0);
     if (n == 0) return NULL;
-    struct index_shard *s = shard_new(n);
+    struct cell_shard *s = shard_new(n);
     for (uint32_t i = 0; old && i <= old->mask; i++)
         if (old->at[i].key && old->at[i].key != leave)
             shard_add(s, old->at[i]);
@@ -57,12 +57,12 @@ static struct index_shard *shard_with(const struct index_shard *old,
     return s;
 }
 
-static inline struct index_key *shard_find(const struct index_shard *s,
+static inline struct cell_key *shard_find(const struct cell_shard *s,
                                            uint64_t hash, struct sv key)
 {
     if (!s) return NULL;
     for (uint32_t i = (uint32_t)hash & s->mask;; i = (i + 1) & s->mask) {
-        struct index_key *k = s->at[i].key;
+        struct cell_key *k = s->at[i].key;
         if (!k) return NULL;
         if (s->at[i].hash == hash && sv_eq(sv_of(k->text, k->n), key))
             return k;
@@ -71,54 +71,54 @@ static inline struct index_key *shard_find(const struct index_shard *s,
 
 static inline unsigned shard_of(uint64_t hash)
 {
-    return (unsigned)(hash >> 54); /* the top 10 bits: INDEX_SHARDS */
+    return (unsigned)(hash >> 54); /* the top 10 bits: CELL_SHARDS */
 }
 
-struct plan_cell *index_find(const struct index *x, struct sv key)
+struct plan_cell *cell_index_find(const struct cell_index *x, struct sv key)
 {
     uint64_t hash = hash_sv(key);
-    const struct index_shard *s = atomic_load(&x->shards[shard_of(hash)]);
-    const struct index_key *k = shard_find(s, hash, key);
+    const struct cell_shard *s = atomic_load(&x->shards[shard_of(hash)]);
+    const struct cell_key *k = shard_find(s, hash, key);
     return k ? k->cell : NULL;
 }
 
-static void replace(struct index *x, uint64_t hash, struct index_key *leave,
-                    struct index_entry e)
+static void replace(struct cell_index *x, uint64_t hash, struct cell_key *leave,
+                    struct cell_entry e)
 {
-    struct index_shard *_Atomic *at = &x->shards[shard_of(hash)];
-    struct index_shard *old = atomic_load(at);
+    struct cell_shard *_Atomic *at = &x->shards[shard_of(hash)];
+    struct cell_shard *old = atomic_load(at);
     atomic_store(at, shard_with(old, leave, e));
     if (old) epoch_retire(old, mem_free, NULL);
     if (leave) epoch_retire(leave, mem_free, NULL);
 }
 
-void index_put(struct index *x, struct sv key, struct plan_cell *cell)
+void cell_index_put(struct cell_index *x, struct sv key, struct plan_cell *cell)
 {
     uint64_t hash = hash_sv(key);
-    struct index_key *old =
+    struct cell_key *old =
         shard_find(atomic_load(&x->shards[shard_of(hash)]), hash, key);
     if (old && old->cell == cell) return;
-    struct index_key *k = mem_alloc(sizeof *k + key.n);
+    struct cell_key *k = mem_alloc(sizeof *k + key.n);
     k->cell = cell;
     k->n = key.n;
     memcpy(k->text, key.p, key.n);
-    replace(x, hash, old, (struct index_entry){ hash, k });
+    replace(x, hash, old, (struct cell_entry){ hash, k });
 }
 
-void index_remove(struct index *x, struct sv key,
+void cell_index_remove(struct cell_index *x, struct sv key,
                   const struct plan_cell *cell)
 {
     uint64_t hash = hash_sv(key);
-    struct index_key *k =
+    struct cell_key *k =
         shard_find(atomic_load(&x->shards[shard_of(hash)]), hash, key);
     if (k && k->cell == cell)
-        replace(x, hash, k, (struct index_entry){ 0, NULL });
+        replace(x, hash, k, (struct cell_entry){ 0, NULL });
 }
 
-void index_fini(struct index *x, void (*fn)(struct plan_cell *cell))
+void cell_index_fini(struct cell_index *x, void (*fn)(struct plan_cell *cell))
 {
-    for (unsigned i = 0; i < INDEX_SHARDS; i++) {
-        struct index_shard *s = atomic_exchange(&x->shards[i], NULL);
+    for (unsigned i = 0; i < CELL_SHARDS; i++) {
+        struct cell_shard *s = atomic_exchange(&x->shards[i], NULL);
         for (uint32_t k = 0; s && k <= s->mask; k++) {
             if (!s->at[k].key) continue;
             if (fn) fn(s->at[k].key->cell);
