@@ -119,6 +119,10 @@ int store_record_list(struct store *s, enum kind kind, struct sv account_id,
                       const struct store_page *page, struct arena *a,
                       struct store_records *out);
 
+/* How many applications and live tokens of the account bear the tag. */
+int store_tag_count(struct store *s, struct sv account_id, struct sv tag,
+                    uint64_t *applications, uint64_t *tokens);
+
 /* --- applications -------------------------------------------------------------- */
 /* The domain is a column beside the record: set it after the insert and at
  * each change. Our form (codec/host.h), or "*.example.com". ERR_EXISTS with
