@@ -1,0 +1,68 @@
+#include "admin/admin.h"
+
+#include "admin/admin_int.h"
+#include "admin/background.h"
+#include "admin/openapi.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+int admin_new(struct admin **out, const struct admin_conf *conf)
+{
+    struct admin *a = NEW(struct admin);
+    a->conf = *conf;
+    a->keys = key_ring_new();
+    a->failures = auth_limit_new();
+    a->background = background_new();
+    buf_init(&a->openapi, OPENAPI_MAX_BYTES);
+    openapi_write(conf->version, &a->openapi);
+    *out = a;
+    return a->openapi.overflow ? ERR_NOMEM : 0;
+}
+
+void admin_free(struct admin **ap)
+{
+    struct admin *a = *ap;
+    if (!a) return;
+    key_ring_free(&a->keys);
+    auth_limit_free(&a->failures);
+    background_free(&a->background);
+    buf_fini(&a->openapi);
+    mem_free(a);
+    *ap = NULL;
+}
+
+static bool unready(char why[128], const char *text)
+{
+    snprintf(why, 128, "%s", text);
+    return false;
+}
+
+bool admin_ready(void *ctx, char why[128])
+{
+    const struct admin *a = ctx;
+    int fault = atomic_load(&a->store_fault);
+    why[0] = 0;
+    if (!atomic_load(&a->loaded)) return unready(why, "starting");
+    if (fault) {
+        snprintf(why, 128, "the store is not available: %s", err_text(fault));
+        return false;
+    }
+    if (atomic_load(&a->diverged))
+        return unready(why, "a committed change could not be put in force");
+    if (plan_seq(a->conf.plan) < atomic_load(&a->committed))
+        return unready(why, "changes are being put in force");
+    return !a->conf.fault || !a->conf.fault(a->conf.ctx, why);
+}
+
+void admin_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
+                      uint32_t refills, uint32_t last_used_s)
+{
+    struct admin *a = ctx;
+    background_checkpoint(a->background,
+                          &(struct token_use){ .slot = slot, .tag = tag,
+                                               .used = used,
+                                               .refills = refills,
+                                               .last_used_s = last_used_s });
+}

@@ -1,0 +1,68 @@
+/* The control plane as main/ sees it. Everything that decides runs on the one
+ * control thread; main wires:
+ *
+ *   admin_new -> admin_load -> control_start(tick = admin_tick)
+ *             -> door_new(serve = admin_serve, body_max, ready) … listeners
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include "admin/request.h"
+#include "journal/journal.h"
+#include "live/counter.h"
+#include "live/token.h"
+#include "plan/plan.h"
+#include "store/store.h"
+
+struct admin;
+
+struct admin_conf {
+    /* all borrowed; they outlive the admin */
+    struct store *store;
+    struct tokens *tokens;
+    struct counters *counters;
+    struct plan *plan;
+    struct journal *journal;  /* NULL: no use counts, no /metrics (tests) */
+    struct sv base_domain;    /* made-up application domains lie under it */
+    const struct sv *api_names; /* the API's own hosts: no application's */
+    size_t api_names_n;
+    unsigned applications_max; /* an account */
+    struct sv version;        /* shown in /openapi.json */
+    /* Is something else that main knows of broken? NULL: no. Any thread. */
+    bool (*fault)(void *ctx, char why[128]);
+    void *ctx;
+};
+
+int admin_new(struct admin **out, const struct admin_conf *conf);
+void admin_free(struct admin **a);
+
+/* Start-up, before any listener: counters' slots, tokens, images, management
+ * keys out of the store. `problem` says what failed. */
+int admin_load(struct admin *a, char problem[256]);
+/* counters_conf.on_checkpoint with the admin as ctx: keeps the use for the
+ * next tick, which writes it to the store. Any thread. */
+void admin_checkpoint(void *admin, uint32_t slot, uint32_t tag, int64_t used,
+                      uint32_t refills, uint32_t last_used_s);
+
+/* For door_conf; ctx is the admin. serve: control thread. */
+void admin_serve(void *admin, const struct request *q, struct answer *a);
+size_t admin_body_max(void *admin, enum http_method m, struct sv path);
+bool admin_ready(void *admin, char why[128]);
+/* For control_conf: a bounded piece of housekeeping. */
+unsigned admin_tick(void *admin);
+
+/* --- management keys, for /authenticate too ------------------------------- */
+struct caller {
+    struct id key_id, account_id; /* account_id "": a root key */
+    enum role role;
+};
+/* `authorization`: the field's value, "Bearer tam_…". Any thread that is an
+ * epoch reader; no lock, no I/O. False: none, unknown or expired. */
+bool admin_caller(const struct admin *a, struct sv authorization,
+                  int64_t wall_ms, struct caller *out);
+/* For edge_keys; ctx is the admin. Does this key (without "Bearer ") hold, and
+ * may it see this account's details? Root keys may. */
+bool admin_key_is_of_account(void *admin, struct sv secret,
+                             struct sv account_id);
+
+#endif

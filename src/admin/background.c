@@ -1,0 +1,212 @@
+/* Every piece is bounded: at most BATCH rows in a transaction, one transaction
+ * a piece, so that a request waits a few milliseconds at most. */
+#include "admin/background.h"
+
+#include <pthread.h>
+
+#include "admin/admin_int.h"
+#include "base/clock.h"
+#include "base/epoch.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    BATCH = 1000,
+    USES_MAX = 1 << 20,     /* waiting checkpoints: 32 MiB; more is dropped */
+    RECLAIM_MS = 10,
+    USE_EVERY_MS = 5000,
+    PURGE_EVERY_MS = 60000,
+    USE_DAYS = 400,
+    FEED_KEPT = 100000,
+};
+static const int64_t TOMBSTONE_MS = 30ll * 86400000;
+
+struct background {
+    pthread_mutex_t lock;
+    struct token_use *uses; /* under the lock */
+    size_t uses_n, uses_cap;
+    uint64_t use_due_ns, purge_due_ns;
+    bool purging;           /* the last batch was full: go on at once */
+};
+
+struct background *background_new(void)
+{
+    struct background *b = NEW(struct background);
+    pthread_mutex_init(&b->lock, NULL);
+    return b;
+}
+
+void background_free(struct background **bp)
+{
+    struct background *b = *bp;
+    if (!b) return;
+    pthread_mutex_destroy(&b->lock);
+    mem_free(b->uses);
+    mem_free(b);
+    *bp = NULL;
+}
+
+/* --- counters to the store --------------------------------------------------------- */
+
+void background_checkpoint(struct background *b, const struct token_use *use)
+{
+    pthread_mutex_lock(&b->lock);
+    if (b->uses_n == b->uses_cap && b->uses_cap < USES_MAX) {
+        size_t cap = b->uses_cap ? b->uses_cap * 2 : 256;
+        b->uses = mem_realloc(b->uses, cap * sizeof *b->uses);
+        b->uses_cap = cap;
+    }
+    if (b->uses_n < b->uses_cap) b->uses[b->uses_n++] = *use;
+    pthread_mutex_unlock(&b->lock);
+}
+
+static size_t uses_take(struct background *b, struct token_use out[BATCH])
+{
+    pthread_mutex_lock(&b->lock);
+    size_t n = b->uses_n < BATCH ? b->uses_n : BATCH;
+    b->uses_n -= n;
+    if (n) memcpy(out, b->uses + b->uses_n, n * sizeof *out);
+    pthread_mutex_unlock(&b->lock);
+    return n;
+}
+
+static bool uses_save(struct admin *a)
+{
+    static struct token_use batch[BATCH]; /* control thread only */
+    struct store *s = a->conf.store;
+    size_t n = uses_take(a->background, batch);
+    if (!n) return false;
+    int err = store_begin(s);
+    if (!err) err = store_token_use_save(s, batch, n);
+    if (!err) err = store_commit(s);
+    if (err) store_rollback(s);
+    return !err && n == BATCH;
+}
+
+/* --- outcomes to the store ------------------------------------------------------------ */
+
+struct drain {
+    struct arena arena;
+    struct use_row *rows;
+    size_t n, cap;
+    uint32_t day;
+};
+
+static void drain_one(void *ctx, uint32_t slot, const uint8_t id[16],
+                      enum outcome outcome, const char *code, uint64_t n)
+{
+    struct drain *d = ctx;
+    (void)slot, (void)outcome;
+    if (d->n == d->cap) {
+        d->cap = d->cap ? d->cap * 2 : 256;
+        d->rows = mem_realloc(d->rows, d->cap * sizeof *d->rows);
+    }
+    struct use_row *row = &d->rows[d->n++];
+    *row = (struct use_row){ .day = d->day, .count = n,
+                             .code = arena_dup(&d->arena, sv_cstr(code)) };
+    memcpy(row->token.b, id, sizeof row->token.b);
+    if (!row->code.p) d->n--;
+}
+
+static void outcomes_save(struct admin *a)
+{
+    struct store *s = a->conf.store;
+    struct drain d = { .day = (uint32_t)(clock_wall_ms() / 86400000) };
+    if (!a->conf.journal) return;
+    arena_init(&d.arena, 64 << 20, NULL, 0);
+    journal_use_drain(a->conf.journal, drain_one, &d);
+    if (d.n) {
+        int err = store_begin(s);
+        if (!err) err = store_use_add(s, d.rows, d.n);
+        if (!err) err = store_commit(s);
+        if (err) store_rollback(s);
+    }
+    mem_free(d.rows);
+    arena_fini(&d.arena);
+}
+
+/* --- purging ----------------------------------------------------------------------------------- */
+
+struct gone {
+    uint32_t slots[BATCH];
+    unsigned n;
+};
+
+static void slot_gone(void *ctx, uint32_t slot)
+{
+    struct gone *g = ctx;
+    if (g->n < BATCH) g->slots[g->n++] = slot;
+}
+
+static int purge_tokens(struct admin *a, bool of_apps, struct gone *g,
+                        unsigned *n)
+{
+    struct store *s = a->conf.store;
+    g->n = 0;
+    if (of_apps) return store_token_purge_app(s, BATCH, slot_gone, g, n);
+    return store_token_purge_old(s, clock_wall_ms() - TOMBSTONE_MS, BATCH,
+                                 slot_gone, g, n);
+}
+
+/* True when there may be more. */
+static bool purge_batch(struct admin *a, bool of_apps)
+{
+    static struct gone g; /* control thread only */
+    struct store *s = a->conf.store;
+    unsigned n = 0;
+    int err = store_begin(s);
+    if (!err) err = purge_tokens(a, of_apps, &g, &n);
+    if (!err) err = n ? store_commit(s) : 0;
+    store_rollback(s); /* without an open one: nothing */
+    if (err || !n) return false;
+    for (unsigned i = 0; i < g.n; i++) {
+        tokens_remove(a->conf.tokens, g.slots[i]);
+        tokens_slot_give(a->conf.tokens, g.slots[i]);
+    }
+    return n == BATCH;
+}
+
+static bool prune(struct admin *a)
+{
+    struct store *s = a->conf.store;
+    int64_t now_ms = clock_wall_ms();
+    uint32_t day = (uint32_t)(now_ms / 86400000);
+    unsigned answers = 0, days = 0;
+    int err = store_begin(s);
+    if (!err) err = store_idempotency_prune(s, now_ms, BATCH, &answers);
+    if (!err) err = store_use_prune(s, day - USE_DAYS, BATCH, &days);
+    if (!err) err = store_change_prune(s, FEED_KEPT);
+    if (!err) err = store_commit(s);
+    if (!err) atomic_store(&a->store_fault, 0); /* it can be written to */
+    if (err) store_rollback(s);
+    return answers == BATCH || days == BATCH;
+}
+
+static bool purge(struct admin *a)
+{
+    bool more = purge_batch(a, true);
+    more |= purge_batch(a, false);
+    return prune(a) || more;
+}
+
+/* --- the tick ---------------------------------------------------------------------------------------- */
+
+unsigned admin_tick(void *ctx)
+{
+    struct admin *a = ctx;
+    struct background *b = a->background;
+    uint64_t now_ns = clock_mono_ns();
+    bool more = uses_save(a);
+    if (now_ns >= b->use_due_ns) {
+        outcomes_save(a);
+        b->use_due_ns = now_ns + USE_EVERY_MS * 1000000ull;
+    }
+    if (b->purging || now_ns >= b->purge_due_ns ||
+        atomic_load(&a->store_fault)) {
+        b->purging = purge(a);
+        b->purge_due_ns = now_ns + PURGE_EVERY_MS * 1000000ull;
+        more |= b->purging;
+    }
+    return epoch_reclaim() || more ? RECLAIM_MS : 1000;
+}

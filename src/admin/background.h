@@ -1,0 +1,14 @@
+/* Housekeeping of the control thread, in small pieces between requests. */
+#ifndef ADMIN_BACKGROUND_H
+#define ADMIN_BACKGROUND_H
+
+#include "admin/admin.h"
+
+struct background;
+
+struct background *background_new(void);
+void background_free(struct background **b);
+/* Any thread. */
+void background_checkpoint(struct background *b, const struct token_use *use);
+
+#endif

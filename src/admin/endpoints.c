@@ -1,0 +1,329 @@
+/* The table. Order settles which row a path belongs to when two would fit:
+ * literal words before variables. */
+#include "admin/endpoint.h"
+
+#include "admin/nouns.h"
+#include "base/ensure.h"
+
+/* --- what answers hold -------------------------------------------------------- */
+
+#define OURS(text, type, say) \
+    { .name = text, .types = type, .flags = SHAPE_READ_ONLY, .about = say }
+#define TIME(text, say)                                              \
+    { .name = text, .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY, \
+      .format = "date-time", .about = say }
+
+static const struct shape_field token_more[] = {
+    OURS("id", SHAPE_STRING, "Id."),
+    OURS("applicationId", SHAPE_STRING, "Its application."),
+    OURS("token", SHAPE_STRING, "The secret: only when it was just made."),
+    OURS("prefix", SHAPE_STRING, "What it begins with."),
+    OURS("start", SHAPE_STRING, "Prefix and first four characters."),
+    TIME("expiresAt", "When it ends."),
+    TIME("revokedAt", "When it was revoked."),
+    TIME("lastUsedAt", "When it was last used."),
+    OURS("effective", SHAPE_MAP, "What holds: own values over the profile's."),
+    TIME("createdAt", "When it was created."),
+    TIME("updatedAt", "When it was last changed."),
+    { 0 },
+};
+static const struct shape_field use_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the token."),
+    OURS("passed", SHAPE_INTEGER, "Requests let through."),
+    OURS("limited", SHAPE_INTEGER, "Requests refused by a limit or quota."),
+    TIME("lastUsedAt", "When it was last used."),
+    OURS("used", SHAPE_INTEGER, "Quota used."),
+    OURS("remaining", SHAPE_INTEGER, "What remains of the quota."),
+    { 0 },
+};
+static const struct shape_field key_more[] = {
+    OURS("key", SHAPE_STRING, "The secret: only when it was just made."),
+    { 0 },
+};
+static const struct shape_field tag_more[] = {
+    OURS("usage", SHAPE_MAP, "Applications and tokens that bear it."),
+    { 0 },
+};
+static const struct shape_field audit_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the entry."),
+    OURS("key_id", SHAPE_STRING, "Management key that did it."),
+    OURS("action", SHAPE_STRING, "What: \"token.create\"."),
+    OURS("object_id", SHAPE_STRING, "To what."),
+    OURS("from", SHAPE_STRING, "Address it came from."),
+    OURS("before", SHAPE_MAP, "The object before, without secrets."),
+    OURS("after", SHAPE_MAP, "The object after."),
+    TIME("createdAt", "When."),
+    TIME("updatedAt", "The same."),
+    { 0 },
+};
+static const struct shape_field verdict_fields[] = {
+    OURS("valid", SHAPE_BOOLEAN, "May the request pass?"),
+    OURS("code", SHAPE_STRING, "Why not."),
+    OURS("enabled", SHAPE_BOOLEAN, "Is the token enabled?"),
+    OURS("remaining", SHAPE_INTEGER, "What remains of the quota."),
+    OURS("ratelimit", SHAPE_MAP, "limit, remaining, reset."),
+    TIME("expiresAt", "When the token ends."),
+    { 0 },
+};
+
+static const char *const not_shown[] = { "amount", "expires", NULL };
+static const char *const expires[] = { "expires", NULL };
+
+static const struct answer_type
+    account = { "Account", &shape_account, NULL, NULL },
+    application = { "ApplicationDetails", &shape_application, NULL, NULL },
+    authentication = { "Authentication", &shape_authentication, NULL, NULL },
+    token = { "Token", &shape_token_create, token_more, not_shown },
+    use = { "TokenUse", NULL, use_fields, NULL },
+    tag = { "Tag", &shape_tag, tag_more, NULL },
+    management_key = { "ManagementKey", &shape_management_key, key_more,
+                       expires },
+    audit = { "AuditEntry", NULL, audit_fields, NULL },
+    verdict = { "Verdict", NULL, verdict_fields, NULL };
+
+/* --- bodies that no noun's shape describes ------------------------------------- */
+
+static const struct shape_field telemetry_fields[] = {
+    OURS("url", SHAPE_STRING, "Absolute or path only."),
+    OURS("method", SHAPE_STRING, "Method of the request."),
+    OURS("headers", SHAPE_MAP, "Header fields; values strings or arrays."),
+    OURS("ipaddress", SHAPE_STRING, "Of the client; \"\" when unknown."),
+    OURS("timestamp", SHAPE_INTEGER, "Milliseconds since 1970."),
+    { 0 },
+};
+static const struct shape_field question_fields[] = {
+    { .name = "token", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
+      .about = "The credential." },
+    { .name = "appID", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
+      .about = "Id of the application." },
+    { .name = "telemetry", .types = SHAPE_OBJECT, .fields = telemetry_fields,
+      .about = "The request that it came with." },
+    { .name = "cost", .types = SHAPE_INTEGER, .min = 1, .max = 1000000,
+      .fallback = "1", .about = "How much it takes." },
+    { .name = "scopes", .types = SHAPE_STRINGS,
+      .about = "Scopes that must all be held." },
+    { .name = "peek", .types = SHAPE_BOOLEAN, .fallback = "false",
+      .about = "Check without taking." },
+    { 0 },
+};
+static const struct shape shape_question = { .name = "AuthenticateRequest",
+                                             .fields = question_fields };
+static const struct shape_field batch_fields[] = {
+    { .name = "questions", .types = SHAPE_OBJECTS, .flags = SHAPE_REQUIRED,
+      .len_min = 1, .len_max = 100, .fields = question_fields,
+      .about = "Each is judged alone." },
+    { 0 },
+};
+static const struct shape shape_batch = { .name = "AuthenticateBatchRequest",
+                                          .fields = batch_fields };
+static const struct shape_field import_fields[] = {
+    { .name = "tokens", .types = SHAPE_OBJECTS, .flags = SHAPE_REQUIRED,
+      .len_min = 1, .len_max = 10000, /* items: shape_token_import_item */
+      .about = "Hashes with the optional fields of a token." },
+    { 0 },
+};
+static const struct shape shape_import = { .name = "ImportTokensRequest",
+                                           .fields = import_fields };
+
+/* --- rows ------------------------------------------------------------------------ */
+
+static const char *const token_params[] = { "applicationId", "owner",
+                                            "enabled", NULL };
+static const char *const revoked_params[] = { "revoked", NULL };
+static const char *const usage_params[] = { "start", "end", NULL };
+static const char *const detach_params[] = { "detach", NULL };
+static const char *const audit_params[] = { "object_id", NULL };
+
+#define CREATE .method = HTTP_POST, .status = 201, \
+               .flags = EP_WRITE | EP_IDEMPOTENT
+#define LIST   .method = HTTP_GET, .status = 200, .flags = EP_LIST | EP_FILTER
+#define GET    .method = HTTP_GET, .status = 200
+#define PATCH  .method = HTTP_PATCH, .status = 200, .flags = EP_WRITE | EP_PATCH
+#define DELETE .method = HTTP_DELETE, .status = 200, .flags = EP_WRITE
+#define DO     .method = HTTP_POST, .status = 200, \
+               .flags = EP_WRITE | EP_IDEMPOTENT | EP_BODY_OPTIONAL
+
+#define ACC    "/{account_id}/"
+#define APPS   ACC "applications|application"
+#define TOKENS ACC "token|keys|tokens"
+#define AUTHS  ACC "authentication"
+#define TAGS   ACC "tag|tags"
+#define KEYS   ACC "management-key"
+
+const struct endpoint endpoints[] = {
+    /* accounts */
+    { .method = HTTP_POST, .path = "/accounts/create", .role = ROLE_ROOT,
+      .flags = EP_WRITE | EP_IDEMPOTENT | EP_SERVER, .status = 201,
+      .body = &shape_account, .answer = &account, .handle = account_create,
+      .tag = "Account", .summary = "Create an account" },
+    { .method = HTTP_GET, .path = "/accounts", .role = ROLE_ROOT,
+      .flags = EP_LIST | EP_FILTER | EP_SERVER, .status = 200,
+      .answer = &account, .handle = account_list, .tag = "Account",
+      .summary = "List accounts" },
+    { .method = HTTP_GET, .path = "/accounts/{id}", .role = ROLE_ROOT,
+      .flags = EP_SERVER, .status = 200, .answer = &account,
+      .handle = account_get, .tag = "Account", .summary = "Get an account" },
+    { .method = HTTP_PATCH, .path = "/accounts/{id}", .role = ROLE_ROOT,
+      .flags = EP_WRITE | EP_PATCH | EP_SERVER, .status = 200,
+      .body = &shape_account, .answer = &account, .handle = account_patch,
+      .tag = "Account", .summary = "Change an account" },
+    { .method = HTTP_DELETE, .path = "/accounts/{id}", .role = ROLE_ROOT,
+      .flags = EP_WRITE | EP_SERVER, .status = 200, .handle = account_delete,
+      .tag = "Account", .summary = "Delete an empty account" },
+
+    /* applications */
+    { CREATE, .path = APPS "/create", .role = ROLE_ADMIN,
+      .body = &shape_application, .answer = &application,
+      .handle = application_create, .tag = "Application",
+      .summary = "Create an application" },
+    { LIST, .path = APPS, .also = "/api/v1/applications",
+      .role = ROLE_VIEWER, .answer = &application,
+      .handle = application_list, .tag = "Application",
+      .summary = "List applications" },
+    { GET, .path = APPS "/{id}", .also = "/api/v1/applications/{id}",
+      .role = ROLE_VIEWER, .answer = &application,
+      .handle = application_get, .tag = "Application",
+      .summary = "Get an application" },
+    { PATCH, .path = APPS "/{id}", .also = "/api/v1/applications/{id}",
+      .role = ROLE_EDITOR, .body = &shape_application,
+      .answer = &application, .handle = application_patch,
+      .tag = "Application", .summary = "Change an application" },
+    { DELETE, .path = APPS "/{id}", .also = "/api/v1/applications/{id}",
+      .role = ROLE_ADMIN, .handle = application_delete, .tag = "Application",
+      .summary = "Delete an application with its tokens" },
+    { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
+      .path = APPS "/{id}/tags", .also = "/api/v1/applications/{id}/tags",
+      .role = ROLE_EDITOR, .body = &shape_tag_attach,
+      .answer = &application, .handle = application_tag,
+      .tag = "Application", .summary = "Add tags to an application" },
+
+    /* tokens */
+    { CREATE, .path = TOKENS "/create/{application_id}", .role = ROLE_EDITOR,
+      .body = &shape_token_create, .body_name = "CreateTokenRequest",
+      .answer = &token, .answer_name = "ApplicationResponse",
+      .handle = token_create, .tag = "Token", .summary = "Create a new Token",
+      .done = "Application created successfully" },
+    { .method = HTTP_POST, .path = TOKENS "/import/{application_id}",
+      .role = ROLE_ADMIN, .flags = EP_WRITE | EP_IDEMPOTENT | EP_IMPORT,
+      .status = 201, .body = &shape_import, .answer = &token,
+      .handle = token_import, .tag = "Token",
+      .summary = "Import hashes of existing tokens" },
+    { LIST, .path = TOKENS, .also = "/api/v1/keys", .role = ROLE_VIEWER,
+      .answer = &token, .params = token_params, .handle = token_list,
+      .tag = "Token", .summary = "List tokens" },
+    { GET, .path = TOKENS "/{id}", .also = "/api/v1/keys/{id}",
+      .role = ROLE_VIEWER, .answer = &token, .params = revoked_params,
+      .handle = token_get, .tag = "Token", .summary = "Get a token" },
+    { PATCH, .path = TOKENS "/{id}", .also = "/api/v1/keys/{id}",
+      .role = ROLE_EDITOR, .body = &shape_token_patch, .answer = &token,
+      .handle = token_patch, .tag = "Token", .summary = "Change a token",
+      .body_name = "PatchTokenRequest" },
+    { DELETE, .path = TOKENS "/{id}", .also = "/api/v1/keys/{id}",
+      .role = ROLE_EDITOR, .handle = token_delete, .tag = "Token",
+      .summary = "Revoke a token" },
+    { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
+      .path = TOKENS "/{id}/tags", .also = "/api/v1/keys/{id}/tags",
+      .role = ROLE_EDITOR, .body = &shape_tag_attach, .answer = &token,
+      .handle = token_tag, .tag = "Token",
+      .summary = "Add tags to a token" },
+    { DO, .path = TOKENS "/{id}/rotate", .role = ROLE_EDITOR,
+      .body = &shape_token_rotate, .body_name = "RotateTokenRequest",
+      .answer = &token, .handle = token_rotate, .tag = "Token",
+      .summary = "Give a token a new secret" },
+    { GET, .path = TOKENS "/{id}/usage", .role = ROLE_VIEWER, .answer = &use,
+      .params = usage_params, .handle = token_usage, .tag = "Token",
+      .summary = "A token's outcomes by day" },
+    { GET, .path = TOKENS "/{id}/counters", .role = ROLE_VIEWER,
+      .answer = &use, .handle = token_counters_get, .tag = "Token",
+      .summary = "Read a token's counters" },
+    { DELETE, .path = TOKENS "/{id}/counters", .role = ROLE_ADMIN,
+      .answer = &use, .handle = token_counters_reset, .tag = "Token",
+      .summary = "Reset a token's counters" },
+
+    /* authentication profiles */
+    { CREATE, .path = AUTHS "/create", .role = ROLE_ADMIN,
+      .body = &shape_authentication, .answer = &authentication,
+      .handle = authentication_create, .tag = "Authentication",
+      .summary = "Create an authentication profile" },
+    { LIST, .path = AUTHS, .role = ROLE_VIEWER, .answer = &authentication,
+      .handle = authentication_list, .tag = "Authentication",
+      .summary = "List authentication profiles" },
+    { GET, .path = AUTHS "/{id}", .role = ROLE_VIEWER,
+      .answer = &authentication, .handle = authentication_get,
+      .tag = "Authentication", .summary = "Get an authentication profile" },
+    { PATCH, .path = AUTHS "/{id}", .role = ROLE_ADMIN,
+      .body = &shape_authentication, .answer = &authentication,
+      .handle = authentication_patch, .tag = "Authentication",
+      .summary = "Change an authentication profile" },
+    { DELETE, .path = AUTHS "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = authentication_delete,
+      .tag = "Authentication",
+      .summary = "Delete an authentication profile" },
+
+    /* tags */
+    { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,
+      .body = &shape_tag, .answer = &tag, .handle = tag_create, .tag = "Tag",
+      .summary = "Create a tag" },
+    { LIST, .path = TAGS, .also = "/tags", .role = ROLE_VIEWER,
+      .answer = &tag, .handle = tag_list, .tag = "Tag",
+      .summary = "List tags with their usage" },
+    { GET, .path = TAGS "/{id}", .role = ROLE_VIEWER, .answer = &tag,
+      .handle = tag_get, .tag = "Tag", .summary = "Get a tag" },
+    { PATCH, .path = TAGS "/{id}", .role = ROLE_EDITOR, .body = &shape_tag,
+      .answer = &tag, .handle = tag_patch, .tag = "Tag",
+      .summary = "Change a tag" },
+    { DELETE, .path = TAGS "/{id}", .role = ROLE_EDITOR, .handle = tag_delete,
+      .tag = "Tag", .summary = "Delete a tag" },
+
+    /* management keys */
+    { CREATE, .path = KEYS "/create", .role = ROLE_OWNER,
+      .body = &shape_management_key, .answer = &management_key,
+      .handle = management_key_create, .tag = "Management key",
+      .summary = "Create a management key" },
+    { LIST, .path = KEYS, .role = ROLE_VIEWER, .answer = &management_key,
+      .handle = management_key_list, .tag = "Management key",
+      .summary = "List management keys" },
+    { GET, .path = KEYS "/{id}", .role = ROLE_VIEWER,
+      .answer = &management_key, .handle = management_key_get,
+      .tag = "Management key", .summary = "Get a management key" },
+    { PATCH, .path = KEYS "/{id}", .role = ROLE_OWNER,
+      .body = &shape_management_key, .answer = &management_key,
+      .handle = management_key_patch, .tag = "Management key",
+      .summary = "Change a management key" },
+    { DELETE, .path = KEYS "/{id}", .role = ROLE_OWNER,
+      .handle = management_key_delete, .tag = "Management key",
+      .summary = "Delete a management key" },
+
+    /* audit */
+    { .method = HTTP_GET, .path = ACC "audit", .role = ROLE_ADMIN,
+      .flags = EP_LIST, .status = 200, .answer = &audit,
+      .params = audit_params, .handle = audit_list, .tag = "Audit",
+      .summary = "Who changed what, when, from where" },
+
+    /* verification: described here, served by edge/ */
+    { .method = HTTP_POST, .path = "/authenticate",
+      .flags = EP_DOC | EP_OPEN | EP_LOOSE, .status = 200,
+      .body = &shape_question, .answer = &verdict, .tag = "Verification",
+      .summary = "Is this credential good?" },
+    { .method = HTTP_POST, .path = "/authenticate/batch",
+      .flags = EP_DOC | EP_OPEN | EP_LOOSE, .status = 200,
+      .body = &shape_batch, .answer = &verdict, .tag = "Verification",
+      .summary = "Up to 100 questions at once" },
+
+    /* the server */
+    { .method = HTTP_GET, .path = "/openapi.json",
+      .flags = EP_OPEN | EP_PLAIN, .status = 200, .handle = server_openapi,
+      .tag = "Server", .summary = "This description" },
+    { .method = HTTP_GET, .path = "/healthz", .flags = EP_OPEN,
+      .status = 200, .handle = server_health, .tag = "Server",
+      .summary = "The process lives" },
+    { .method = HTTP_GET, .path = "/readyz",
+      .flags = EP_OPS | EP_SERVER, .status = 200, .handle = server_ready,
+      .role = ROLE_VIEWER, .tag = "Server",
+      .summary = "Traffic may come; 503 when not" },
+    { .method = HTTP_GET, .path = "/metrics",
+      .flags = EP_OPS | EP_SERVER | EP_PLAIN, .status = 200,
+      .handle = server_metrics, .role = ROLE_VIEWER, .tag = "Server",
+      .summary = "Figures for Prometheus" },
+};
+const size_t endpoints_n = ARRAY_LEN(endpoints);

@@ -1,0 +1,33 @@
+/* Handlers, one line an endpoint, in the files of their nouns. */
+#ifndef ADMIN_NOUNS_H
+#define ADMIN_NOUNS_H
+
+#include "admin/noun.h"
+
+extern const struct noun noun_account, noun_application, noun_authentication,
+    noun_tag, noun_management_key;
+
+typedef void handler(struct call *c);
+
+handler account_create, account_list, account_get, account_patch,
+    account_delete;
+handler application_create, application_list, application_get,
+    application_patch, application_delete, application_tag;
+handler authentication_create, authentication_list, authentication_get,
+    authentication_patch, authentication_delete;
+handler token_create, token_list, token_get, token_patch, token_delete,
+    token_tag, token_rotate, token_import, token_usage, token_counters_get,
+    token_counters_reset;
+handler tag_create, tag_list, tag_get, tag_patch, tag_delete;
+handler management_key_create, management_key_list, management_key_get,
+    management_key_patch, management_key_delete;
+handler audit_list;
+handler server_openapi, server_health, server_ready, server_metrics;
+
+/* Is there an application, and which image has it? NULL after a 404. */
+const struct plan_app *application_find(struct call *c, struct sv id);
+/* The tags of `present` with those that {name}, {key, value} or {tags} of the
+ * body adds, as a patch {"tags": […]}; NULL after a 400. */
+yyjson_val *tags_patch(struct call *c, yyjson_val *present);
+
+#endif
