@@ -3,12 +3,14 @@
 // A: one public application for Host 127.0.0.1. B: one application with the
 // bench's 100,000 keys imported as hashes and a limit a key. C: the same keys
 // over 100 applications, and data/req-C-ours.txt with their ids.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 
 const [name, program, peers, run] = process.argv.slice(2)
 const scenario = name[0]
+const { account_id: account, key } = JSON.parse(execFileSync(program,
+  ['init', '--data', `${run}/data`, '--json'], { encoding: 'utf8' }))
 const server = spawn(program, ['serve', '--data', `${run}/data`,
   '--api', '127.0.0.1:0', '--gateway', 'off', '--workers', '1',
   '--applications-max', '1000'],
@@ -23,7 +25,6 @@ const api = await new Promise((resolve, reject) => {
     if (found) resolve(found[1].replace(/^(?!http)/, 'http://'))
   })
 })
-const key = fs.readFileSync(`${run}/data/owner.key`, 'utf8').trim()
 
 async function ask (method, path, body) {
   const answer = await fetch(api + path, {
@@ -36,7 +37,6 @@ async function ask (method, path, body) {
   return json.data
 }
 
-const account = JSON.parse(fs.readFileSync(`${run}/data/account.json`, 'utf8')).account_id
 const origin = 'http://127.0.0.1:9000'
 
 async function importKeys (application, keys) {
