@@ -34,7 +34,7 @@ static const struct shape_field fields[] = {
       .ref = KIND_JWT, .about = "JWT profile, with keyType jwt." },
     { .name = "ratelimit", .types = SHAPE_OBJECT, .fields = limit_fields,
       .about = "Limit of each token." },
-    { .name = "ratelimits", .types = SHAPE_OBJECTS, .fields = limits_fields,
+    { .name = "ratelimits", .types = SHAPE_OBJECTS, .fields = policy_limit_fields,
       .len_min = 1, .len_max = POLICY_LIMITS_MAX,
       .about = "Several limits instead, all of which must hold." },
     { .name = "remaining", .types = SHAPE_INTEGER, .max = FIELD_INT_MAX,

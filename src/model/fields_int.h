@@ -26,7 +26,7 @@ enum { FIELD_LIFETIME_MAX = 999999999 };
 #define FIELD_INT_MAX 9007199254740991
 
 /* Rows of ratelimit, ratelimits[] and refill (policy.json.c). */
-extern const struct shape_field limit_fields[], limits_fields[],
+extern const struct shape_field limit_fields[], policy_limit_fields[],
     refill_fields[];
 
 /* Between fields: ratelimit and ratelimits exclude each other; names of

@@ -27,7 +27,7 @@ static const char *const scopes[] = { "node", "cluster", NULL };
 
 const struct shape_field limit_fields[] = { FIELDS_LIMIT, { 0 } };
 
-const struct shape_field limits_fields[] = {
+const struct shape_field policy_limit_fields[] = {
     { .name = "name", .types = SHAPE_STRING, .len_min = 1,
       .len_max = LIMIT_NAME_MAX, .text = &text_word,
       .about = "Name of the limit in headers and answers." },

@@ -88,7 +88,7 @@ static const struct shape_field remaining_fields[] = {
     { .name = "ratelimit", .types = SHAPE_OBJECT | SHAPE_FALSE,              \
       .fields = limit_fields, .about = "Own limit; false: none." },          \
     { .name = "ratelimits", .types = SHAPE_OBJECTS | SHAPE_FALSE,            \
-      .fields = limits_fields, .len_min = 1, .len_max = POLICY_LIMITS_MAX,   \
+      .fields = policy_limit_fields, .len_min = 1, .len_max = POLICY_LIMITS_MAX,   \
       .about = "Own limits instead; false: none." },                         \
     { .name = "refill", .types = SHAPE_OBJECT | SHAPE_FALSE,                 \
       .fields = refill_fields, .about = "Own refill; false: none." },        \
