@@ -25,7 +25,7 @@ enum {
     FIELDS_MAX = 12,
 };
 
-struct door {
+struct api_door {
     struct door_conf conf;
     _Atomic size_t bodies_bytes; /* taken in and not yet freed */
 };
@@ -33,7 +33,7 @@ struct door {
 struct work {
     struct control_job job;
     struct mail mail;
-    struct door *door;
+    struct api_door *door;
     struct reactor *reactor;
     struct http_stream *stream;  /* NULL: the client is gone */
     bool away;                   /* with the control thread */
@@ -50,7 +50,7 @@ struct work {
 
 /* --- life of a piece of work ---------------------------------------------- */
 
-static struct work *work_new(struct door *d, struct http_stream *s)
+static struct work *work_new(struct api_door *d, struct http_stream *s)
 {
     struct work *w = NEW(struct work);
     uint8_t id[REQUEST_ID_CHARS / 2];
@@ -222,7 +222,7 @@ static struct sv copy_field(struct work *w, const struct http_head *h,
 
 /* The client's address: the last one in X-Forwarded-For that is no trusted
  * peer's, as long as each hop before it is trusted. */
-static struct ip client_of(const struct door *d, const struct http_stream *s,
+static struct ip client_of(const struct api_door *d, const struct http_stream *s,
                            const struct http_head *h)
 {
     struct ip ip = conn_peer(http_stream_conn(s))->ip;
@@ -257,7 +257,7 @@ static bool head_copy(struct work *w, const struct http_head *h)
 
 static void on_request(struct http_stream *s, const struct http_head *h)
 {
-    struct door *d = http_stream_ctx(s);
+    struct api_door *d = http_stream_ctx(s);
     struct work *w = work_new(d, s);
     w->job.run = run;
     w->mail.deliver = deliver;
@@ -279,7 +279,7 @@ static void on_request(struct http_stream *s, const struct http_head *h)
 /* Counted against all bodies together: many slow senders cannot fill memory. */
 static bool body_room(struct work *w, size_t n)
 {
-    struct door *d = w->door;
+    struct api_door *d = w->door;
     w->counted += n;
     return atomic_fetch_add(&d->bodies_bytes, n) + n <=
            d->conf.bodies_max_bytes;
@@ -391,16 +391,16 @@ const struct http_service *door_service(void)
     return &service;
 }
 
-int door_new(struct door **out, const struct door_conf *conf)
+int door_new(struct api_door **out, const struct door_conf *conf)
 {
-    struct door *d = NEW(struct door);
+    struct api_door *d = NEW(struct api_door);
     d->conf = *conf;
     if (!d->conf.bodies_max_bytes) d->conf.bodies_max_bytes = BODIES_MAX_BYTES;
     *out = d;
     return 0;
 }
 
-void door_free(struct door **d)
+void door_free(struct api_door **d)
 {
     mem_free(*d);
     *d = NULL;

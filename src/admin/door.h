@@ -28,12 +28,12 @@ struct door_conf {
     size_t bodies_max_bytes;     /* all requests in flight; 0: 64 MiB */
 };
 
-struct door;
+struct api_door;
 
 /* One a listener (they may differ in ops_open); shared by all reactors. */
-int door_new(struct door **out, const struct door_conf *conf);
+int door_new(struct api_door **out, const struct door_conf *conf);
 /* After the reactors have stopped. */
-void door_free(struct door **d);
+void door_free(struct api_door **d);
 /* For http_stream_dispatch, with the door as its ctx. */
 const struct http_service *door_service(void);
 /* http_service.on_refusal of a service that fronts this door: the envelope

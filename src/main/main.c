@@ -10,6 +10,9 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    { "serve", command_serve, "run the gateway and the management API" },
+    { "init", command_init, "make a data directory, an account and its owner "
+                            "key" },
     { "check", command_check, "check a configuration file and exit" },
     { "settings", command_settings, "print all settings, their bounds and "
                                     "defaults" },

@@ -1,0 +1,120 @@
+/* /metrics: the figures of reactors, pools and counters, summed over lanes.
+ * A row each; no label can grow with tokens, addresses or applications. */
+#include "base/ensure.h"
+#include "main/server.h"
+
+enum from { REACTOR, POOL, COUNTERS };
+
+static const struct row {
+    const char *name, *type, *help;
+    enum from from;
+    size_t at;
+} rows[] = {
+#define R(field) REACTOR, offsetof(struct reactor_stats, field)
+#define P(field) POOL, offsetof(struct http_pool_stats, field)
+#define C(field) COUNTERS, offsetof(struct counters_stats, field)
+    { "typeauth_connections", "gauge", "Open connections, clients and origins",
+      R(conns) },
+    { "typeauth_accepts_total", "counter", "Connections accepted",
+      R(accepts) },
+    { "typeauth_accept_errors_total", "counter",
+      "Accepts that failed, for want of descriptors most often",
+      R(accept_errors) },
+    { "typeauth_handed_over_total", "counter",
+      "Fresh connections given to a less loaded worker", R(handed_over) },
+    { "typeauth_received_bytes_total", "counter",
+      "Bytes read from clients and origins", R(bytes_in) },
+    { "typeauth_sent_bytes_total", "counter",
+      "Bytes written to clients and origins", R(bytes_out) },
+    { "typeauth_io_blocks", "gauge", "I/O blocks of 16 KiB in use",
+      R(blocks_used) },
+    { "typeauth_io_blocks_refused_total", "counter",
+      "Times that the block pool was at its ceiling", R(blocks_refused) },
+    { "typeauth_deadlines_total", "counter", "Deadlines that ran out",
+      R(deadlines_hit) },
+    { "typeauth_origin_connects_total", "counter",
+      "Connections to origins begun", P(connects) },
+    { "typeauth_origin_connect_failures_total", "counter",
+      "Connections to origins that failed", P(connect_failures) },
+    { "typeauth_origin_reused_total", "counter",
+      "Requests sent on a pooled connection", P(reused) },
+    { "typeauth_origin_stale_retries_total", "counter",
+      "Requests sent again because a pooled connection was gone",
+      P(stale_retries) },
+    { "typeauth_origin_waiting", "gauge",
+      "Requests that wait for an origin connection", P(waiting) },
+    { "typeauth_origin_connections_idle", "gauge",
+      "Idle connections to origins", P(idle) },
+    { "typeauth_origin_connections_active", "gauge",
+      "Connections to origins in use", P(active) },
+    { "typeauth_counters_log_bytes_total", "counter",
+      "Bytes written to counters.log", C(log_bytes) },
+    { "typeauth_counters_log_records_total", "counter",
+      "Counter images written to counters.log", C(log_records) },
+    { "typeauth_counters_log_errors_total", "counter",
+      "Writes to counters.log that failed", C(log_errors) },
+    { "typeauth_counters_checkpoints_total", "counter",
+      "Checkpoints of the counters", C(checkpoints) },
+    { "typeauth_counters_log_lag_milliseconds", "gauge",
+      "Age of the last sync that held every count", C(log_lag_ms) },
+    { "typeauth_counters_contended_total", "counter",
+      "Takes that had to wait for another core", C(contended) },
+};
+
+static uint64_t read_at(const void *base, size_t at)
+{
+    const _Atomic uint64_t *p = (const void *)((const char *)base + at);
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+static uint64_t row_value(const struct server *s, const struct row *r)
+{
+    uint64_t sum = 0;
+    if (r->from == COUNTERS) return read_at(counters_stats(s->counters), r->at);
+    for (unsigned i = 0; i < s->lanes_n; i++) {
+        struct lane *l = &s->lanes[i];
+        const void *base = r->from == REACTOR
+            ? (const void *)reactor_stats(l->reactor)
+            : (const void *)http_pool_stats(edge_pool(l->edge));
+        sum += read_at(base, r->at);
+    }
+    return sum;
+}
+
+/* Asking begins a new measurement. */
+static uint64_t longest_turn_us(const struct server *s)
+{
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < s->lanes_n; i++) {
+        struct reactor_stats *stats = reactor_stats(s->lanes[i].reactor);
+        uint64_t ns = atomic_exchange(&stats->longest_turn_cpu_ns, 0);
+        if (ns > longest) longest = ns;
+    }
+    return longest / 1000;
+}
+
+void lanes_metrics(void *server, struct buf *out)
+{
+    const struct server *s = server;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        metric_head(out, rows[i].name, rows[i].type, rows[i].help);
+        metric_row(out, rows[i].name, "", row_value(s, &rows[i]));
+    }
+    struct tokens_stats tokens;
+    tokens_stats(s->tokens, &tokens);
+    metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");
+    metric_row(out, "typeauth_tokens", "", tokens.live);
+    metric_head(out, "typeauth_token_bytes", "gauge",
+                "Memory of the token table, by part");
+    metric_row(out, "typeauth_token_bytes", "part=\"records\"",
+               tokens.record_bytes);
+    metric_row(out, "typeauth_token_bytes", "part=\"index\"",
+               tokens.index_bytes);
+    metric_row(out, "typeauth_token_bytes", "part=\"attributes\"",
+               tokens.cold_bytes);
+    metric_head(out, "typeauth_longest_turn_microseconds", "gauge",
+                "Longest turn of a worker in its own CPU time, since the last "
+                "time this was asked");
+    metric_row(out, "typeauth_longest_turn_microseconds", "",
+               longest_turn_us(s));
+}

@@ -1,0 +1,108 @@
+/* Rights are given up and limits are raised before anything is read. */
+#include "main/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+void process_harden(void)
+{
+    struct rlimit none = { 0, 0 }, files;
+    umask(077);
+    prctl(PR_SET_DUMPABLE, 0);
+    setrlimit(RLIMIT_CORE, &none);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 2);
+}
+
+unsigned process_descriptors(void)
+{
+    struct rlimit files = { 1024, 1024 };
+    getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur > 1u << 20 ? 1u << 20 : (unsigned)files.rlim_cur;
+}
+
+/* cgroup v2 "quota period", v1 as two files; 0 when there is no quota. */
+static unsigned cgroup_cpus(void)
+{
+    long long quota = 0, period = 0;
+    char word[32] = "";
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (f) {
+        if (fscanf(f, "%31s %lld", word, &period) == 2)
+            quota = strtoll(word, NULL, 10); /* "max" gives 0 */
+        fclose(f);
+    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
+        if (fscanf(f, "%lld", &quota) != 1) quota = 0;
+        fclose(f);
+        f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
+        if (f && fscanf(f, "%lld", &period) != 1) period = 0;
+        if (f) fclose(f);
+    }
+    if (quota <= 0 || period <= 0) return 0;
+    return (unsigned)((quota + period - 1) / period);
+}
+
+unsigned process_cpus(void)
+{
+    cpu_set_t set;
+    unsigned n = 1, quota = cgroup_cpus();
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        n = (unsigned)CPU_COUNT(&set);
+    if (quota && quota < n) n = quota;
+    return n ? n : 1;
+}
+
+const char *data_path(const char *dir, const char *name)
+{
+    static _Thread_local char text[4][4096];
+    static _Thread_local unsigned turn;
+    char *out = text[turn++ & 3];
+    if (name[0] == '/') snprintf(out, sizeof text[0], "%s", name);
+    else snprintf(out, sizeof text[0], "%s/%s", dir, name);
+    return out;
+}
+
+static int dir_fails(const char *dir, const char *why)
+{
+    fprintf(stderr, "typeauth: %s: %s\n", dir, why);
+    return -1;
+}
+
+int data_dir_open(const char *dir, int *lock_fd)
+{
+    struct stat st;
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        return dir_fails(dir, strerror(errno));
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return dir_fails(dir, "is not a directory");
+    if (st.st_uid != geteuid())
+        return dir_fails(dir, "belongs to another user; run as that user, or "
+                              "name another --data");
+    if (st.st_mode & 077)
+        return dir_fails(dir, "may be read by others; run chmod 700 on it");
+    int fd = open(data_path(dir, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return dir_fails(dir, strerror(errno));
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    if (fcntl(fd, F_OFD_SETLK, &whole)) {
+        close(fd);
+        return dir_fails(dir, "is in use by another typeauth; stop that one "
+                              "first, or name another --data");
+    }
+    *lock_fd = fd;
+    return 0;
+}

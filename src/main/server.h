@@ -1,0 +1,82 @@
+/* The running program: everything that exists once, and one lane a reactor.
+ * main/ is the only folder that knows all others; what is decided here is
+ * only who is wired to whom and in which order things start and stop. */
+#ifndef MAIN_SERVER_H
+#define MAIN_SERVER_H
+
+#include <pthread.h>
+
+#include "admin/admin.h"
+#include "admin/door.h"
+#include "base/epoch.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "edge/edge.h"
+#include "main/settings.h"
+
+/* Who listens. A row each: option, TLS, service (see listeners.c). */
+enum listening { LISTEN_API, LISTEN_GATEWAY, LISTEN_GATEWAY_TLS,
+                 LISTEN_VERIFY, LISTEN_OPS, LISTEN_COUNT };
+
+struct server;
+
+struct lane { /* one reactor and all that belongs to its thread */
+    struct server *server;
+    unsigned index;
+    pthread_t thread;
+    struct reactor *reactor;
+    struct dns *dns;
+    struct edge_reactor *edge;
+    struct epoch_reader epoch;
+    struct http_server *doors[LISTEN_COUNT];
+};
+
+struct server {
+    struct settings set;
+    int lock_fd;
+    struct store *store;
+    struct counters *counters;
+    struct tokens *tokens;
+    struct plan *plan;
+    struct journal *journal;
+    struct workers *workers;
+    struct tls_client *tls_client;
+    struct check_env checks;
+    struct edge *edge;
+    struct admin *_Atomic admin; /* the counters' thread asks for it */
+    struct control *control;
+    struct api_door *door, *ops_door;
+    struct tls_server *_Atomic gateway_tls, *_Atomic api_tls;
+    struct egress egress;
+    struct listener **shared[LISTEN_COUNT]; /* arrays that listeners borrow */
+    struct addr bound[LISTEN_COUNT]; /* port 0: not listening */
+    struct addr own[LISTEN_COUNT];   /* the same, dense, for egress */
+    struct cidr trusted[SETTING_LIST_MAX];
+    unsigned trusted_n;
+    struct lane *lanes;
+    unsigned lanes_n;
+    _Atomic bool stopping;
+};
+
+/* Opens the store, making account and owner key when there is none; the key
+ * goes to DATA/owner.key. 0, or -1 after having said why. */
+int server_store_open(struct store **out, const struct settings *set,
+                      bool create);
+
+int server_state_open(struct server *s);   /* store, counters, tokens, plan */
+void server_state_close(struct server *s);
+int lanes_open(struct server *s);          /* reactors, listeners; no thread */
+int lanes_start(struct server *s);
+void lanes_stop(struct server *s);         /* drains, joins */
+void lanes_close(struct server *s);
+
+int listeners_open(struct server *s);
+/* "listening api=… gateway=…" on standard output. */
+void listeners_print(const struct server *s);
+/* Certificates and access log anew (SIGHUP); the old ones stay on failure. */
+void server_reload(struct server *s);
+int server_tls_load(struct server *s);
+int server_access_log(const struct server *s); /* descriptor, -1 none */
+void lanes_metrics(void *server, struct buf *out);
+
+#endif

@@ -1,0 +1,135 @@
+/* What outlives a request: opened in the order in which it depends on each
+ * other, filled from the store, closed in reverse. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/process.h"
+#include "main/server.h"
+
+static int fails(const char *what, const char *why)
+{
+    fprintf(stderr, "typeauth: %s: %s\n", what, why);
+    return -1;
+}
+
+static int owner_key_write(const char *dir, const char *secret)
+{
+    const char *path = data_path(dir, "owner.key");
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return fails(path, strerror(errno));
+    size_t n = strlen(secret);
+    bool good = write(fd, secret, n) == (ssize_t)n &&
+                write(fd, "\n", 1) == 1 && fsync(fd) == 0;
+    close(fd);
+    return good ? 0 : fails(path, "could not be written");
+}
+
+int server_store_open(struct store **out, const struct settings *set,
+                      bool create)
+{
+    char problem[256] = "";
+    struct store_conf conf = { .dir = set->data, .server_key = set->server_key,
+                               .create = create };
+    bool has = false;
+    int err = store_open(out, &conf, problem);
+    if (err) return fails(set->data, problem[0] ? problem : err_text(err));
+    err = store_has_account(*out, &has);
+    if (!err && !has && create) {
+        struct store_owner owner;
+        err = store_account_init(*out, SV("default"), SV("default"),
+                                 clock_wall_ms(), &owner);
+        if (!err && owner_key_write(set->data, owner.secret)) err = ERR_IO;
+        mem_wipe(&owner, sizeof owner);
+    }
+    if (!err) return 0;
+    store_close(out);
+    return fails(set->data, err_text(err));
+}
+
+int server_access_log(const struct server *s)
+{
+    const char *to = s->set.access_log;
+    if (!strcmp(to, "off")) return -1;
+    if (!strcmp(to, "-")) return dup(STDOUT_FILENO);
+    const char *path = data_path(s->set.data, to);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) log_error("journal", "%s: %s", path, strerror(errno));
+    return fd;
+}
+
+/* On the counters' thread, which starts before the admin. */
+static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag,
+                          int64_t used, uint32_t refills,
+                          uint32_t last_used_s)
+{
+    struct server *s = ctx;
+    struct admin *a = s->admin;
+    if (a) admin_checkpoint(a, slot, tag, used, refills, last_used_s);
+}
+
+static int live_open(struct server *s)
+{
+    char problem[256] = "";
+    struct counters_conf counters = { .dir = s->set.data, .durable = true,
+                                      .on_checkpoint = on_checkpoint,
+                                      .ctx = s };
+    struct tokens_conf tokens = { .max = (uint32_t)s->set.tokens_max,
+                                  .dir = s->set.data };
+    if (counters_open(&s->counters, &counters, problem))
+        return fails("counters", problem);
+    clock_node_start(counters_high_water_ms(s->counters));
+    tokens.counters = s->counters;
+    if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
+    return 0;
+}
+
+int server_state_open(struct server *s)
+{
+    char problem[256] = "";
+    if (server_store_open(&s->store, &s->set, true)) return -1;
+    if (live_open(s)) return -1;
+    if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
+    struct journal_conf journal = {
+        .reactors = s->lanes_n,
+        .access_fd = server_access_log(s),
+        .sample = (unsigned)s->set.access_log_sample,
+    };
+    if (journal_new(&s->journal, &journal)) return fails("journal", "failed");
+    struct sv api_name = sv_cstr(s->set.api_name);
+    struct admin_conf admin = {
+        .store = s->store, .tokens = s->tokens, .counters = s->counters,
+        .plan = s->plan, .journal = s->journal,
+        .base_domain = sv_cstr(s->set.base_domain),
+        .api_names = &api_name, .api_names_n = 1,
+        .applications_max = (unsigned)s->set.applications_max,
+        .version = SV(TYPEAUTH_VERSION),
+    };
+    struct admin *a;
+    if (admin_new(&a, &admin)) return fails("admin", "failed");
+    s->admin = a;
+    if (admin_load(a, problem)) return fails(s->set.data, problem);
+    s->checks = (struct check_env){ .tokens = s->tokens,
+                                    .counters = s->counters, .plan = s->plan,
+                                    .wall_ms = clock_wall_ms,
+                                    .node_ms = clock_node_ms };
+    return 0;
+}
+
+void server_state_close(struct server *s)
+{
+    struct admin *a = s->admin;
+    if (s->counters) counters_close(&s->counters); /* its thread asks admin */
+    s->admin = NULL;
+    if (a) admin_free(&a);
+    if (s->journal) journal_free(&s->journal);
+    if (s->plan) plan_free(&s->plan);
+    if (s->tokens) tokens_free(&s->tokens);
+    if (s->store) store_close(&s->store);
+    while (epoch_reclaim()) /* no reader is left */
+        ;
+}
