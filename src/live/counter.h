@@ -15,6 +15,7 @@ struct counters;
 struct counters_conf {
     const char *dir;       /* counters.map, columns.N.map, counters.N.log */
     bool durable;          /* false: no log (a power failure loses all) */
+    uint32_t log_every_ms; /* what a power failure may cost; 0: 1,000 */
     /* At each checkpoint, on the log's thread, for slots touched since the
      * last one: so that a backup of the database alone restores quotas. */
     void (*on_checkpoint)(void *ctx, uint32_t slot, uint32_t tag,

@@ -401,15 +401,24 @@ static bool checkpoint_is_due(const struct counter_log *log)
            log->size > sizeof(struct log_header);
 }
 
+static struct timespec next_time(uint32_t every_ms)
+{
+    struct timespec t;
+    if (!every_ms) every_ms = 1000;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += every_ms / 1000;
+    t.tv_nsec += every_ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
+    return t;
+}
+
 static void *log_main(void *arg)
 {
     struct counters *c = arg;
     struct counter_log *log = c->log;
     pthread_mutex_lock(&log->work);
     while (!log->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec++;
+        struct timespec until = next_time(c->conf.log_every_ms);
         while (!log->stop &&
                pthread_cond_timedwait(&log->wake, &log->work, &until) == 0) {
         }
