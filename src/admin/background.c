@@ -128,43 +128,48 @@ static void outcomes_save(struct admin *a)
 
 /* --- purging ----------------------------------------------------------------------------------- */
 
-struct gone {
-    uint32_t slots[BATCH];
-    unsigned n;
+struct gone { /* a token goes with its aliases: a batch may be larger */
+    uint32_t *slots;
+    size_t n, cap;
 };
 
 static void slot_gone(void *ctx, uint32_t slot)
 {
     struct gone *g = ctx;
-    if (g->n < BATCH) g->slots[g->n++] = slot;
+    if (g->n == g->cap) {
+        g->cap = g->cap ? g->cap * 2 : BATCH;
+        g->slots = mem_realloc(g->slots, g->cap * sizeof *g->slots);
+    }
+    g->slots[g->n++] = slot;
 }
 
-static int purge_tokens(struct admin *a, bool of_apps, struct gone *g,
-                        unsigned *n)
+static int purge_rows(struct admin *a, bool of_apps, struct gone *g,
+                      unsigned *n)
 {
     struct store *s = a->conf.store;
-    g->n = 0;
-    if (of_apps) return store_token_purge_app(s, BATCH, slot_gone, g, n);
-    return store_token_purge_old(s, clock_wall_ms() - TOMBSTONE_MS, BATCH,
-                                 slot_gone, g, n);
+    int err = store_begin(s);
+    if (!err)
+        err = of_apps ? store_token_purge_app(s, BATCH, slot_gone, g, n)
+                      : store_token_purge_old(s,
+                                              clock_wall_ms() - TOMBSTONE_MS,
+                                              BATCH, slot_gone, g, n);
+    if (!err) err = store_commit(s); /* nothing to write costs nothing */
+    store_rollback(s); /* without an open one: nothing */
+    return err;
 }
 
 /* True when there may be more. */
 static bool purge_batch(struct admin *a, bool of_apps)
 {
-    static struct gone g; /* control thread only */
-    struct store *s = a->conf.store;
+    struct gone g = { .n = 0 };
     unsigned n = 0;
-    int err = store_begin(s);
-    if (!err) err = purge_tokens(a, of_apps, &g, &n);
-    if (!err) err = n ? store_commit(s) : 0;
-    store_rollback(s); /* without an open one: nothing */
-    if (err || !n) return false;
-    for (unsigned i = 0; i < g.n; i++) {
+    int err = purge_rows(a, of_apps, &g, &n);
+    for (size_t i = 0; !err && i < g.n; i++) {
         tokens_remove(a->conf.tokens, g.slots[i]);
         tokens_slot_give(a->conf.tokens, g.slots[i]);
     }
-    return n == BATCH;
+    mem_free(g.slots);
+    return !err && n >= BATCH;
 }
 
 static bool prune(struct admin *a)
