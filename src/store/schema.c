@@ -113,7 +113,7 @@ static const char version_1[] =
     " WHERE prime IS NOT NULL;"
     "CREATE INDEX token_gone ON token (revoked) WHERE revoked <> 0;"
     "CREATE INDEX token_imported ON token (app)"
-    " WHERE start IS NULL AND id IS NOT NULL AND revoked = 0;"
+    " WHERE start IS NULL AND prime IS NULL AND revoked = 0;"
 
     "CREATE TABLE token_tag ("
     " account INTEGER NOT NULL, tag TEXT NOT NULL, id BLOB NOT NULL,"

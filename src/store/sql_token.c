@@ -253,7 +253,7 @@ int store_token_aliases(struct store *s, uint32_t slot, uint32_t *slots,
 int store_token_imported(struct store *s, uint32_t app, bool *out)
 {
     struct sql *q = sql_get(s->db, "SELECT 1 FROM token WHERE app = ?1"
-                                   " AND start IS NULL AND id IS NOT NULL"
+                                   " AND start IS NULL AND prime IS NULL"
                                    " AND revoked = 0 LIMIT 1");
     sql_bind_int(q, 1, app);
     int rc = sql_step(q);
