@@ -2,8 +2,9 @@
  * again without a key makes every message after the first fail, and setting
  * the key for each costs five times the message. So: keyed once, with the
  * "speed" parameter, which lets a context take many messages (INT_MAX: then
- * it is keyed anew). A kept context accumulates associated data over
- * messages, therefore none is ever used. */
+ * it is keyed anew). What a kept context does not put back is its S2V state:
+ * associated data adds to it, therefore none is ever used, and a message
+ * shorter than a block doubles it, therefore it is keyed anew after one. */
 #include "codec/seal.h"
 
 #include <limits.h>
@@ -19,6 +20,8 @@ struct half {
     EVP_CIPHER_CTX *context;
     int left; /* messages until it must be keyed anew */
 };
+
+enum { BLOCK = 16 };
 
 struct sealer {
     EVP_CIPHER *algorithm;
@@ -40,6 +43,15 @@ static int half_key(struct sealer *s, struct half *h, int closing)
                    EVP_CIPHER_CTX_set_params(h->context, params) == 1
                ? 0
                : ERR_CRYPTO;
+}
+
+/* The context for a message of n bytes, or NULL. */
+static EVP_CIPHER_CTX *half_take(struct sealer *s, struct half *h, int closing,
+                                 size_t n)
+{
+    if (h->left <= 0 && half_key(s, h, closing)) return NULL;
+    h->left = n < BLOCK ? 0 : h->left - 1;
+    return h->context;
 }
 
 int sealer_new(struct sealer **out, const uint8_t key[SEAL_KEY_BYTES])
@@ -68,11 +80,9 @@ void sealer_free(struct sealer **s)
 int seal_close(struct sealer *s, struct sv plain, uint8_t *out)
 {
     ENSURE(plain.n >= 1 && plain.n < 1u << 30);
-    if (s->closing.left-- <= 0 && half_key(s, &s->closing, 1))
-        return ERR_CRYPTO;
-    EVP_CIPHER_CTX *c = s->closing.context;
+    EVP_CIPHER_CTX *c = half_take(s, &s->closing, 1, plain.n);
     int n = 0;
-    return EVP_EncryptUpdate(c, out + SEAL_TAG_BYTES, &n,
+    return c && EVP_EncryptUpdate(c, out + SEAL_TAG_BYTES, &n,
                              (const uint8_t *)plain.p, (int)plain.n) == 1 &&
                    (size_t)n == plain.n &&
                    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG,
@@ -85,10 +95,9 @@ int seal_open(struct sealer *s, struct sv sealed, uint8_t *out)
 {
     if (sealed.n <= SEAL_TAG_BYTES || sealed.n >= 1u << 30)
         return ERR_CORRUPT;
-    if (s->opening.left-- <= 0 && half_key(s, &s->opening, 0))
-        return ERR_CRYPTO;
-    EVP_CIPHER_CTX *c = s->opening.context;
     size_t size = sealed.n - SEAL_TAG_BYTES;
+    EVP_CIPHER_CTX *c = half_take(s, &s->opening, 0, size);
+    if (!c) return ERR_CRYPTO;
     uint8_t tag[SEAL_TAG_BYTES];
     int n = 0;
     memcpy(tag, sealed.p, sizeof tag);
