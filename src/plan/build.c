@@ -128,7 +128,8 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     int rc = authentication_decode(src->authentication, &a->arena, &a->auth);
     if (rc < 0) return problem(why, rc, "auth_id", "profile is damaged");
     if (a->auth.key_type != KEY_TOKEN)
-        return problem(why, ERR_INVALID, "keyType", "is not served by this version");
+        return problem(why, ERR_INVALID, "keyType",
+                       "is not served by this version");
     const struct policy *p = &a->auth.policy;
     a->limited = (p->has_limits && p->limits_n) ||
                  (p->has_quota && !p->quota_none) ||

@@ -92,7 +92,8 @@ static void replace(struct cell_index *x, uint64_t hash, struct cell_key *leave,
     if (leave) epoch_retire(leave, mem_free, NULL);
 }
 
-void cell_index_put(struct cell_index *x, struct sv key, struct plan_cell *cell)
+void cell_index_put(struct cell_index *x, struct sv key,
+                    struct plan_cell *cell)
 {
     uint64_t hash = hash_sv(key);
     struct cell_key *old =

@@ -21,7 +21,8 @@ struct cell_index {
 /* Any reader between epoch marks. No allocation. */
 struct plan_cell *cell_index_find(const struct cell_index *x, struct sv key);
 /* The writer. The key is copied; a present one gets the new cell. */
-void cell_index_put(struct cell_index *x, struct sv key, struct plan_cell *cell);
+void cell_index_put(struct cell_index *x, struct sv key,
+                    struct plan_cell *cell);
 /* Only if it still leads to that cell. */
 void cell_index_remove(struct cell_index *x, struct sv key,
                   const struct plan_cell *cell);

@@ -60,7 +60,8 @@ static const struct plan_cell *match_wildcard(const struct plan *p,
         if (host.p[i] != '.') continue;
         labels--;
         if (!(depths >> depth_bit(labels) & 1)) continue;
-        const struct plan_cell *cell = cell_index_find(&p->hosts, sv_from(host, i));
+        const struct plan_cell *cell =
+            cell_index_find(&p->hosts, sv_from(host, i));
         if (cell) return cell;
     }
     return NULL;
@@ -87,9 +88,9 @@ static void wild_count(struct plan *p, struct sv key, int by)
     if (key.n == 0 || key.p[0] != '.') return;
     unsigned bit = depth_bit(host_labels(sv_from(key, 1)));
     p->wild_n[bit] += (unsigned)by;
-    uint64_t depths = atomic_load(&p->wild_depths);
-    atomic_store(&p->wild_depths, p->wild_n[bit] ? depths | UINT64_C(1) << bit
-                                                 : depths & ~(UINT64_C(1) << bit));
+    uint64_t depths = atomic_load(&p->wild_depths), mask = UINT64_C(1) << bit;
+    atomic_store(&p->wild_depths,
+                 p->wild_n[bit] ? depths | mask : depths & ~mask);
 }
 
 static void host_add(struct plan *p, struct sv key, struct plan_cell *cell)
@@ -128,7 +129,7 @@ void plan_publish(struct plan *p, struct plan_app *a)
         host_add(p, new_key, cell);
         host_leave(p, old_key, cell);
     } else if (new_key.n && cell_index_find(&p->hosts, new_key) != cell) {
-        cell_index_put(&p->hosts, new_key, cell); /* another had taken the name */
+        cell_index_put(&p->hosts, new_key, cell); /* another had the name */
     }
     if (old) image_retire(old);
 }

@@ -312,6 +312,7 @@ static void a_change_costs_the_same_among_100000_applications(void **state)
     char domain[64];
     publish(1, "api.example");
     double few = change_us(1, "api.example");
+    size_t empty = mallinfo2().uordblks;
     for (uint32_t i = 2; i <= 100000; i++) {
         snprintf(domain, sizeof domain, "app%u.example.com", i);
         publish(i, domain);
@@ -319,6 +320,7 @@ static void a_change_costs_the_same_among_100000_applications(void **state)
     }
     epoch_reclaim();
     size_t before = mallinfo2().uordblks;
+    printf("# %zu bytes an application\n", (before - empty) / 100000);
     double many = change_us(1, "api.example");
     epoch_reclaim();
     size_t after = mallinfo2().uordblks;
