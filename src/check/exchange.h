@@ -133,6 +133,9 @@ struct exchange {
  * FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
  * A later step's denial gives the quota (only) back. */
 enum verdict chain_run(struct exchange *x);
+/* For the event: the code of the denial `why`, or (passed) that a check could
+ * not be made and onFault let it pass; else "". Static. */
+const char *exchange_code(const struct exchange *x, enum reason why);
 /* The origin was not reached by any byte: quota back (gateway.md §1). */
 void chain_refund(struct exchange *x);
 

@@ -8,3 +8,9 @@ const struct reason_row reason_rows[REASON_COUNT] = {
     REASONS(X)
 #undef X
 };
+
+const char *exchange_code(const struct exchange *x, enum reason why)
+{
+    if (why == REASON_NONE && x->faults) why = REASON_CHECK_UNAVAILABLE;
+    return reason_rows[why].code;
+}

@@ -53,7 +53,8 @@ static void proxy_done(struct http_stream *s)
     struct proxy *p = http_stream_user(s);
     if (p->problem) proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
     else
-        proxy_over(p, reason_outcome(p->reason), reason_rows[p->reason].code);
+        proxy_over(p, reason_outcome(p->reason),
+                   exchange_code(&p->x, p->reason));
 }
 
 static void proxy_gone(struct http_stream *s, int err)

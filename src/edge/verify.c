@@ -107,7 +107,7 @@ static void remember(struct verify *vf, const struct question *q,
     if (q->has_client) j->client = q->client;
     j->at_ms = q->at_ms;
     j->outcome = reason_outcome(a->reason);
-    j->code = reason_rows[a->reason].code;
+    j->code = exchange_code(a->x, a->reason);
     j->has_token = a->x->has_token;
     j->token_slot = a->x->token.slot;
     memcpy(j->token_id, a->x->token.id, sizeof j->token_id);

@@ -116,12 +116,14 @@ static char *put_ids(char *p, const struct event *e)
     return p;
 }
 
-static char *put_refusal(char *p, const struct event *e)
+static char *put_outcome(char *p, const struct event *e)
 {
-    p = PUT(p, ",\"o\":\"");
-    p = put_sv(p, outcome_names[e->outcome]);
-    *p++ = '"';
     struct sv code = sv_cstr(e->code);
+    if (e->outcome != OUTCOME_PASSED) {
+        p = PUT(p, ",\"o\":\"");
+        p = put_sv(p, outcome_names[e->outcome]);
+        *p++ = '"';
+    }
     if (code.n) {
         p = PUT(p, ",\"c\":\"");
         p = put_text(p, code, WORD_MAX_OUT);
@@ -140,7 +142,7 @@ size_t access_log_line(char *out, const struct event *e)
     *p++ = event_door_names[e->door].p[0];
     p = PUT(p, "\",\"s\":");
     p = put_number(p, e->status);
-    if (e->outcome != OUTCOME_PASSED) p = put_refusal(p, e);
+    if (e->outcome != OUTCOME_PASSED || e->code[0]) p = put_outcome(p, e);
     p = PUT(p, ",\"m\":\"");
     p = put_text(p, e->method, WORD_MAX_OUT);
     p = PUT(p, "\",\"h\":\"");

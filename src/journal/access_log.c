@@ -118,11 +118,11 @@ void access_log_fini(struct access_log *l, struct log_sink *s)
     mem_free(l->buffer);
 }
 
-/* 1 in `sample` of the passed; everything else. */
+/* 1 in `sample` of what simply passed; everything else. */
 static bool is_wanted(struct access_log *l, const struct event *e,
                       unsigned sample)
 {
-    if (e->outcome != OUTCOME_PASSED || sample <= 1) return true;
+    if (e->outcome != OUTCOME_PASSED || e->code[0] || sample <= 1) return true;
     if (l->to_skip) {
         l->to_skip--;
         counter_add(&l->sampled_out, 1);

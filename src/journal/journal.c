@@ -55,6 +55,8 @@ void journal_event(struct journal *j, unsigned r, const struct event *e)
     histogram_add(&l->total[e->door], e->total_us);
     if (e->origin_us) histogram_add(&l->origin, e->origin_us);
     if (is_use(e)) use_add(&l->use, e);
+    if (e->outcome == OUTCOME_PASSED && e->code[0])
+        counter_add(&l->unjudged[e->door], 1);
     access_log_add(&l->log, &j->sink, e, j->sample);
 }
 

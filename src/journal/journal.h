@@ -24,7 +24,8 @@ struct event {
     int64_t wall_ms;
     uint8_t door;                /* 0 proxy, 1 verify, 2 management */
     enum outcome outcome;
-    const char *code;            /* published reason code, static; "" passed */
+    const char *code;            /* published reason code, static; passed: "",
+                                    or what could not be checked */
     struct sv request_id, method, host, path; /* path without query */
     struct sv app_id;            /* "" unknown */
     const uint8_t *token_id;     /* 16 bytes or NULL */

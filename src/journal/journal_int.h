@@ -15,6 +15,7 @@ struct lane { /* of one reactor, written by it alone */
     _Alignas(64) _Atomic uint64_t exchanges[EVENT_DOORS][OUTCOME_COUNT];
     _Atomic uint64_t statuses[EVENT_DOORS][STATUS_CLASSES];
     _Atomic uint64_t bytes_in[EVENT_DOORS], bytes_out[EVENT_DOORS];
+    _Atomic uint64_t unjudged[EVENT_DOORS]; /* passed by onFault: open */
     struct histogram total[EVENT_DOORS], origin;
     struct access_log log;
     struct use use;

@@ -86,6 +86,11 @@ static void sent(struct journal *j, struct buf *out, const char *name)
     per_door(j, out, name, j->lanes[0].bytes_out);
 }
 
+static void unjudged(struct journal *j, struct buf *out, const char *name)
+{
+    per_door(j, out, name, j->lanes[0].unjudged);
+}
+
 static void put_seconds(struct buf *out, uint64_t us)
 {
     buf_printf(out, "%llu.%06llu", (unsigned long long)(us / 1000000),
@@ -161,6 +166,8 @@ static const struct metric {
 } METRICS[] = {
     { "typeauth_exchanges_total", "counter",
       "Exchanges that ended, by door and outcome.", exchanges },
+    { "typeauth_unjudged_total", "counter",
+      "Passed though a check could not be made (onFault: open).", unjudged },
     { "typeauth_responses_total", "counter",
       "Answers to clients, by door and status class.", responses },
     { "typeauth_received_bytes_total", "counter",

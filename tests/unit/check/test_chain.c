@@ -415,6 +415,9 @@ static void run_row(const struct row *row, enum door door)
     assert_int_equal(live.refunds, row->refunds);
     assert_int_equal(w.x.taken, !row->not_taken);
     assert_int_equal(w.x.faults, row->faults);
+    assert_string_equal(exchange_code(&w.x, w.x.reason),
+                        row->faults ? "check_unavailable"
+                                    : reason_rows[row->reason].code);
     world_fini(&w);
 }
 

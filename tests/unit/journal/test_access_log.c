@@ -240,9 +240,13 @@ static void one_in_n_of_the_passed_and_all_refusals_are_logged(void **state)
     for (int i = 0; i < 100; i++) journal_event(j, 0, &e);
     e.outcome = OUTCOME_LIMITED;
     for (int i = 0; i < 7; i++) journal_event(j, 0, &e);
+    e.outcome = OUTCOME_PASSED; /* by onFault: open */
+    e.code = "check_unavailable";
+    for (int i = 0; i < 3; i++) journal_event(j, 0, &e);
     assert_int_equal(metric(SAMPLED), 90);
+    assert_int_equal(metric("typeauth_unjudged_total{door=\"proxy\"} "), 3);
     journal_free(&j);
-    assert_int_equal(lines_in(path), 17);
+    assert_int_equal(lines_in(path), 20);
     unlink(path);
 }
 
