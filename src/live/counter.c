@@ -156,7 +156,7 @@ bool counters_slot_has(const struct counters *c, uint32_t slot, uint32_t tag)
 }
 
 /* --- changes by the API ------------------------------------------------------- */
-static const int64_t USED_MAX = (int64_t)1 << 62; /* far from any overflow */
+static const int64_t USED_MAX = (int64_t)1 << 61; /* sums do not overflow */
 
 struct change {
     void (*make)(struct counters *c, uint32_t slot, int64_t n);

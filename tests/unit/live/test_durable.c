@@ -313,6 +313,25 @@ static void nothing_old_is_replayed_after_a_kill_and_a_power_failure(
     counters_close(&c);
 }
 
+static void one_more_and_logged(struct counters *c)
+{
+    take_n(c, 1);
+    if (counter_log_flush(c) != 0) abort();
+}
+
+/* The mark "listed" of a dead run says nothing about our list. */
+static void a_line_left_dirty_by_a_killed_run_is_logged_by_the_next(
+    void **state)
+{
+    (void)state;
+    in_child(five_logged_and_three_not, true);
+    in_child(one_more_and_logged, true);
+    power_failure();
+    struct counters *c = open_counters(true);
+    assert_int_equal(state_of(c, T0).used, 9);
+    counters_close(&c);
+}
+
 static void a_clean_end_needs_no_log_on_another_boot(void **state)
 {
     (void)state;
@@ -596,6 +615,7 @@ int main(void)
         T(a_change_by_the_api_is_on_disk_before_its_return),
         T(a_checkpoint_needs_no_older_log),
         T(nothing_old_is_replayed_after_a_kill_and_a_power_failure),
+        T(a_line_left_dirty_by_a_killed_run_is_logged_by_the_next),
         T(a_clean_end_needs_no_log_on_another_boot),
         T(a_log_cut_at_each_byte_is_replayed_to_its_last_whole_record),
         T(a_flipped_bit_ends_the_replay),

@@ -429,6 +429,26 @@ static void a_rotation_to_a_known_secret_is_refused_and_changes_nothing(
     assert_int_equal(v.state, TOKEN_ENABLED);
 }
 
+static uint32_t versions(const struct tokens *t)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < SHARDS; i++)
+        sum += atomic_load(&t->index.shard[i].version);
+    return sum;
+}
+
+/* The race itself is too narrow to be met by chance. */
+static void a_rotation_tells_readers_that_missed_to_look_again(void **state)
+{
+    uint8_t d[32];
+    struct token_record r = put_new(*state, 1, 4);
+    uint32_t before = versions(*state);
+    digest_of(2, d);
+    assert_int_equal(
+        tokens_rotate(*state, r.slot, d, tokens_slot_take(*state), NOW), 0);
+    assert_int_equal(versions(*state), before + 1);
+}
+
 static void an_alias_is_loaded_after_its_primary(void **state)
 {
     struct token_view v;
@@ -664,6 +684,7 @@ int main(void)
         T(without_grace_the_old_secret_is_known_as_revoked),
         T(a_second_rotation_ends_the_first_grace),
         T(a_rotation_to_a_known_secret_is_refused_and_changes_nothing),
+        T(a_rotation_tells_readers_that_missed_to_look_again),
         T(an_alias_is_loaded_after_its_primary),
         T(imported_hashes_of_equal_leading_bits_spread),
         T(imported_hashes_of_equal_bits_but_sixteen_spread),
