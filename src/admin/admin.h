@@ -60,9 +60,21 @@ struct caller {
  * epoch reader; no lock, no I/O. False: none, unknown or expired. */
 bool admin_caller(const struct admin *a, struct sv authorization,
                   int64_t wall_ms, struct caller *out);
-/* For edge_keys; ctx is the admin. Does this key (without "Bearer ") hold, and
- * may it see this account's details? Root keys may. */
-bool admin_key_is_of_account(void *admin, struct sv secret,
-                             struct sv account_id);
+
+/* The command line's: a key in a transaction of its own, with audit entry and
+ * a row in the change feed, which a running server reads within a second.
+ * ERR_NOTFOUND: no such account. Wipe `out` after use. */
+struct admin_key_ask {
+    struct sv account_id;  /* "" for a root key */
+    enum role role;
+    struct sv name;
+    int64_t expires_s;     /* 0: never */
+};
+struct admin_key_made {
+    struct id id;
+    char secret[256];      /* with NUL */
+};
+int admin_key_create(struct store *s, const struct admin_key_ask *ask,
+                     int64_t wall_ms, struct admin_key_made *out);
 
 #endif

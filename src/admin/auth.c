@@ -1,7 +1,6 @@
 #include "admin/auth.h"
 
 #include "admin/admin_int.h"
-#include "base/clock.h"
 #include "base/err.h"
 
 static bool bearer(struct sv field, struct sv *secret)
@@ -21,16 +20,6 @@ bool admin_caller(const struct admin *a, struct sv authorization,
         return false;
     *out = (struct caller){ key.id, key.account_id, key.role };
     return true;
-}
-
-bool admin_key_is_of_account(void *ctx, struct sv secret,
-                             struct sv account_id)
-{
-    const struct admin *a = ctx;
-    struct management_key key;
-    return key_ring_find(a->keys, secret, clock_wall_ms(), &key) &&
-           (key.role == ROLE_ROOT ||
-            sv_eq(id_sv(&key.account_id), account_id));
 }
 
 bool auth_caller(struct call *c)

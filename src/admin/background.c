@@ -16,6 +16,7 @@ enum {
     USES_MAX = 1 << 20,     /* waiting checkpoints: 32 MiB; more is dropped */
     RECLAIM_MS = 10,
     USE_EVERY_MS = 5000,
+    FEED_EVERY_MS = 500,
     PURGE_EVERY_MS = 60000,
     USE_DAYS = 400,
     FEED_KEPT = 100000,
@@ -26,7 +27,8 @@ struct background {
     pthread_mutex_t lock;
     struct token_use *uses; /* under the lock */
     size_t uses_n, uses_cap;
-    uint64_t use_due_ns, purge_due_ns;
+    uint64_t use_due_ns, purge_due_ns, feed_due_ns;
+    uint64_t feed_seq;      /* rows up to here have been looked at */
     bool purging;           /* the last batch was full: go on at once */
 };
 
@@ -45,6 +47,11 @@ void background_free(struct background **bp)
     mem_free(b->uses);
     mem_free(b);
     *bp = NULL;
+}
+
+void background_feed(struct background *b, uint64_t seq)
+{
+    b->feed_seq = seq;
 }
 
 /* --- counters to the store --------------------------------------------------------- */
@@ -195,6 +202,33 @@ static bool purge(struct admin *a)
     return prune(a) || more;
 }
 
+/* --- the change feed ----------------------------------------------------------------------------------- */
+
+struct feed {
+    uint64_t seq;
+    bool keys;
+};
+
+static int feed_row(void *ctx, uint64_t seq, enum kind kind, struct sv id)
+{
+    struct feed *f = ctx;
+    (void)id;
+    f->seq = seq;
+    if (kind == KIND_MANAGEMENT_KEY) f->keys = true;
+    return 0;
+}
+
+/* Our own rows were applied before their answers. What another process wrote
+ * (the command line: keys) is taken up here. */
+static void feed_follow(struct admin *a)
+{
+    struct background *b = a->background;
+    struct feed f = { b->feed_seq, false };
+    if (store_change_each(a->conf.store, b->feed_seq, feed_row, &f)) return;
+    if (f.keys && key_ring_load(a->keys, a->conf.store)) return;
+    b->feed_seq = f.seq;
+}
+
 /* --- the tick ---------------------------------------------------------------------------------------- */
 
 unsigned admin_tick(void *ctx)
@@ -213,5 +247,9 @@ unsigned admin_tick(void *ctx)
         b->purge_due_ns = now_ns + PURGE_EVERY_MS * 1000000ull;
         more |= b->purging;
     }
-    return epoch_reclaim() || more ? RECLAIM_MS : 1000;
+    if (now_ns >= b->feed_due_ns) {
+        feed_follow(a);
+        b->feed_due_ns = now_ns + FEED_EVERY_MS * 1000000ull;
+    }
+    return epoch_reclaim() || more ? RECLAIM_MS : FEED_EVERY_MS;
 }

@@ -8,6 +8,8 @@ struct background;
 
 struct background *background_new(void);
 void background_free(struct background **b);
+/* Rows of the feed up to here are in force. */
+void background_feed(struct background *b, uint64_t seq);
 /* Any thread. */
 void background_checkpoint(struct background *b, const struct token_use *use);
 

@@ -1,6 +1,7 @@
 /* Start-up: what the store holds becomes what traffic reads. Images first
  * (they name the slots of shared quotas), then tokens in the order of their
  * slots, their aliases, the shared quotas, and the management keys. */
+#include "admin/background.h"
 #include "admin/publish_int.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -187,6 +188,7 @@ int admin_load(struct admin *a, char problem[256])
     if (err) return err;
     plan_set_seq(a->conf.plan, seq);
     atomic_store(&a->committed, seq);
+    background_feed(a->background, seq);
     atomic_store(&a->loaded, true);
     return 0;
 }

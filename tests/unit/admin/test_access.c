@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "admin/endpoint.h"
+#include "base/err.h"
 
 static void without_a_good_key_nothing_is_told(void **state)
 {
@@ -253,10 +254,24 @@ static void an_expired_key_is_unknown(void **state)
     assert_true(admin_caller(rig.admin, sv_cstr(field), now, &who));
     assert_int_equal(who.role, ROLE_VIEWER);
     assert_false(admin_caller(rig.admin, sv_cstr(field), now + 61000, &who));
-    assert_true(admin_key_is_of_account(rig.admin, sv_cstr(key),
-                                        sv_cstr(rig.account)));
-    assert_false(admin_key_is_of_account(
-        rig.admin, sv_cstr(key), SV("acc_00000000000000000000000000")));
+}
+
+static void a_key_made_at_the_machine_is_taken_up(void **state)
+{
+    struct admin_key_ask ask = { .account_id = sv_cstr(rig.account),
+                                 .role = ROLE_EDITOR, .name = SV("cli") };
+    struct admin_key_made made;
+    (void)state;
+    assert_int_equal(admin_key_create(rig.store, &ask, 1, &made), 0);
+    rig_ask(&rig, made.secret, "GET", "/{a}/tag", NULL);
+    rig_expect(&rig, 401);
+    rig_post(&rig, "/{a}/tag/create", "{\"name\":\"abc\"}"); /* a newer row */
+    admin_tick(rig.admin);
+    rig_ask(&rig, made.secret, "GET", "/{a}/tag", NULL);
+    rig_expect(&rig, 200);
+    ask.account_id = SV("acc_00000000000000000000000000");
+    assert_int_equal(admin_key_create(rig.store, &ask, 1, &made),
+                     ERR_NOTFOUND);
 }
 
 static void health_is_open_and_figures_are_not(void **state)
@@ -291,6 +306,7 @@ int main(void)
         TEST(only_json_objects_are_taken),
         TEST(a_body_beyond_its_limit_is_refused),
         TEST(an_expired_key_is_unknown),
+        TEST(a_key_made_at_the_machine_is_taken_up),
         TEST(health_is_open_and_figures_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

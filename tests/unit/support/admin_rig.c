@@ -13,7 +13,6 @@
 #include "base/epoch.h"
 #include "base/err.h"
 #include "codec/digest.h"
-#include "model/token.h"
 
 /* --- open and close -------------------------------------------------------------- */
 
@@ -64,32 +63,15 @@ static void load(struct rig *r)
     if (admin_load(r->admin, problem)) fail_msg("%s", problem);
 }
 
-/* A root key as the command line makes it. */
 static void root_key(struct rig *r)
 {
-    struct arena arena;
-    char secret[TOKEN_SECRET_MAX];
-    arena_init(&arena, 1 << 20, NULL, 0);
-    assert_int_equal(store_begin(r->store), 0);
-    struct ulid u = store_ulid(r->store, clock_wall_ms());
-    struct record rec = { .kind = KIND_MANAGEMENT_KEY,
-                          .id = id_make(KIND_MANAGEMENT_KEY, &u),
-                          .version = 1, .created_ms = clock_wall_ms(),
-                          .updated_ms = clock_wall_ms() };
-    yyjson_mut_doc *doc = json_new(&arena);
-    yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_str(doc, root, "name", "root");
-    assert_int_equal(record_fill(&rec, &shape_management_key, doc, &arena), 0);
-    assert_int_equal(store_record_insert(r->store, &rec), 0);
-    struct management_key k = { .id = rec.id, .role = ROLE_ROOT };
-    size_t n = token_secret_make(secret, SV(MANAGEMENT_KEY_PREFIX),
-                                 MANAGEMENT_KEY_BYTES);
-    sha256(sv_of(secret, n), k.digest);
-    assert_int_equal(store_key_insert(r->store, &k), 0);
-    assert_int_equal(store_commit(r->store), 0);
-    snprintf(r->root, sizeof r->root, "%.*s", (int)n, secret);
-    arena_fini(&arena);
+    struct admin_key_ask ask = { .account_id = SV(""), .role = ROLE_ROOT,
+                                 .name = SV("root") };
+    struct admin_key_made made;
+    assert_int_equal(admin_key_create(r->store, &ask, clock_wall_ms(), &made),
+                     0);
+    assert_in_range(strlen(made.secret), 20, sizeof r->root - 1);
+    memcpy(r->root, made.secret, sizeof r->root);
 }
 
 void rig_open(struct rig *r)
