@@ -160,7 +160,7 @@ int cidr_parse(struct sv text, struct cidr *out)
     struct sv rest, host = sv_cut(text, '/', &rest);
     uint64_t bits = 128;
     if (ip_parse(host, &out->ip) < 0) return ERR_INVALID;
-    /* ::ffff:0:0/96 and longer written as IPv6 would mean the same hosts */
+    /* the bits of an IPv4 network count from its own start */
     bool v4 = sv_find(host, ':') == SIZE_MAX;
     if (rest.p) {
         if (rest.n > 3 || (rest.n > 1 && rest.p[0] == '0')) return ERR_INVALID;
@@ -193,9 +193,12 @@ static bool embedded_v4(const struct ip *ip, struct ip *out)
 {
     static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
     size_t at;
-    if (memcmp(ip->b, nat64, sizeof nat64) == 0) at = V4_AT;
-    else if (ip->b[0] == 0x20 && ip->b[1] == 0x02) at = 2;
-    else return false;
+    if (memcmp(ip->b, nat64, sizeof nat64) == 0)
+        at = V4_AT;
+    else if (ip->b[0] == 0x20 && ip->b[1] == 0x02)
+        at = 2;
+    else
+        return false;
     *out = MAPPED;
     memcpy(out->b + V4_AT, ip->b + at, 4);
     return true;
@@ -210,15 +213,18 @@ const char *ip_special(const struct ip *ip)
         uint8_t bits;
         const char *name;
     } ranges[] = {
-#define V4(a, b, c, d, n) { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, a, b, c, d }, n + 96
+#define V4(a, b, c, d, n) \
+    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, a, b, c, d }, n + 96
         { V4(169, 254, 169, 254, 32), "metadata" },
         { V4(169, 254, 170, 2, 32), "metadata" },
         { V4(100, 100, 100, 200, 32), "metadata" },
         { V4(168, 63, 129, 16, 32), "metadata" },
         { V4(192, 0, 0, 192, 32), "metadata" },
-        { { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, 128,
+        { { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 },
+          128,
           "metadata" },
-        { { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54 }, 128,
+        { { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54 },
+          128,
           "metadata" },
         { V4(0, 0, 0, 0, 32), "unspecified" },
         { V4(0, 0, 0, 0, 8), "reserved" },

@@ -25,6 +25,7 @@ size_t ip_format(const struct ip *ip, char out[IP_TEXT_MAX]);
 /* "10.0.0.0/8", "::1/128", a bare address = one host. Host bits that are set
  * are refused (ERR_INVALID). */
 int cidr_parse(struct sv text, struct cidr *out);
+/* An IPv6 network never holds IPv4 addresses: "::/0" is all of IPv6. */
 bool cidr_has(const struct cidr *c, const struct ip *ip);
 /* First match of a plain list; for long lists see detect/. */
 bool cidr_any(const struct cidr *list, size_t n, const struct ip *ip);

@@ -49,8 +49,8 @@ int addr_parse(struct sv text, struct addr *out)
     struct sv host = sv_first(text, colon), port = sv_from(text, colon + 1);
     uint64_t number;
     if (port.n > 5 || !sv_to_u64(port, 65535, &number)) return ERR_INVALID;
-    bool bracketed = host.n >= 2 && host.p[0] == '[' &&
-                     host.p[host.n - 1] == ']';
+    bool bracketed =
+        host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
     if (bracketed) host = sv_first(sv_from(host, 1), host.n - 2);
     /* brackets belong to IPv6 and to nothing else */
     bool has_colon = sv_find(host, ':') != SIZE_MAX;

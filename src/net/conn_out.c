@@ -35,16 +35,17 @@ static void outq_push(struct reactor *r, struct outq *q, struct block *b,
     }
     struct seg *s = seg_get(r);
     *s = (struct seg){ NULL, block_ref(b), off, n };
-    if (t) t->next = s;
-    else q->head = s;
+    if (t)
+        t->next = s;
+    else
+        q->head = s;
     q->tail = s;
 }
 
 static void outq_consume(struct reactor *r, struct outq *q, size_t n)
 {
     q->bytes -= n;
-    while (n) {
-        struct seg *s = q->head;
+    for (struct seg *s; n && (s = q->head) != NULL;) {
         if (n < s->n) {
             s->off += (uint32_t)n;
             s->n -= (uint32_t)n;
@@ -141,8 +142,7 @@ int conn_send(struct conn *c, struct block *b, struct sv bytes)
                  t->off + t->n == r->out_used &&
                  BLOCK_BYTES - r->out_used >= bytes.n;
     if (joins || bytes.n <= COPY_ALWAYS) return conn_write(c, bytes);
-    outq_push(r, &c->out, b, (uint32_t)(bytes.p - b->data),
-              (uint32_t)bytes.n);
+    outq_push(r, &c->out, b, (uint32_t)(bytes.p - b->data), (uint32_t)bytes.n);
     conn_touch(c);
     return 0;
 }
@@ -202,11 +202,11 @@ static int write_filtered(struct conn *c)
         while (f->open && c->out.head && f->raw.bytes < CONN_HIGH && !err) {
             struct seg *s = c->out.head;
             uint32_t n = s->n;
-            err = f->ops->on_plain(c, f->state,
-                                   sv_of(s->b->data + s->off, n));
+            err = f->ops->on_plain(c, f->state, sv_of(s->b->data + s->off, n));
             if (!err) outq_consume(c->r, &c->out, n);
         }
-        if ((c->finishing || c->ending) && !f->finished && (!c->out.head || !f->open)) {
+        if ((c->finishing || c->ending) && !f->finished &&
+            (!c->out.head || !f->open)) {
             f->finished = true;
             f->ops->on_finish(c, f->state);
         }

@@ -37,7 +37,8 @@ void deadlines_cover(struct reactor *r, unsigned slot)
 
 uint64_t deadlines_next_ms(const struct reactor *r)
 {
-    return r->due_next == DUE_NONE ? UINT64_MAX
+    return r->due_next == DUE_NONE
+               ? UINT64_MAX
                : r->start_ms + (uint64_t)r->due_next * TICK_MS;
 }
 

@@ -40,9 +40,9 @@ struct waiter {
 struct name {
     char host[NAME_MAX_BYTES + 1];
     struct addr addrs[ADDRS_MAX];
-    unsigned n;             /* 0: nothing known */
+    unsigned n; /* 0: nothing known */
     uint64_t known_ms, used_ms, ask_after_ms;
-    struct lookup *asked;   /* NULL: not being asked */
+    struct lookup *asked; /* NULL: not being asked */
     struct waiter *waiters;
 };
 
@@ -86,7 +86,8 @@ static void ask_resolver(struct lookup *l)
 {
     struct addrinfo hints = { .ai_family = AF_UNSPEC,
                               .ai_socktype = SOCK_STREAM,
-                              .ai_flags = AI_ADDRCONFIG }, *list;
+                              .ai_flags = AI_ADDRCONFIG },
+                    *list;
     struct addr found[ADDRS_MAX];
     unsigned n = 0;
     if (getaddrinfo(l->host, NULL, &hints, &list) != 0) return;
@@ -182,8 +183,8 @@ static int ask(struct dns *d, struct name *m)
 {
     if (m->asked) return 0;
     struct lookup *l = NEW(struct lookup);
-    l->job = (struct job){ .reply_to = d->conf.reactor, .run = run,
-                           .done = done };
+    l->job =
+        (struct job){ .reply_to = d->conf.reactor, .run = run, .done = done };
     l->dns = d;
     l->name = m;
     memcpy(l->host, m->host, sizeof l->host);
@@ -191,8 +192,10 @@ static int ask(struct dns *d, struct name *m)
     l->hosts_file = d->conf.test_hosts_file;
 #endif
     int err = workers_submit(d->conf.workers, &l->job);
-    if (err < 0) mem_free(l);
-    else m->asked = l;
+    if (err < 0)
+        mem_free(l);
+    else
+        m->asked = l;
     return err;
 }
 
@@ -260,8 +263,7 @@ void dns_resolve(struct dns *d, struct sv host, uint16_t port, dns_fn *fn,
 
 int dns_new(struct dns **out, const struct dns_conf *conf)
 {
-    if (!conf->max_names || conf->stale_ms < conf->fresh_ms)
-        return ERR_INVALID;
+    if (!conf->max_names || conf->stale_ms < conf->fresh_ms) return ERR_INVALID;
     struct dns *d = NEW(struct dns);
     d->conf = *conf;
     *out = d;

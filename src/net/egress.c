@@ -10,8 +10,7 @@ size_t egress_machine_ips(struct ip *out, size_t max)
     if (getifaddrs(&list) < 0) return 0;
     for (i = list; i && n < max; i = i->ifa_next) {
         struct addr a;
-        if (i->ifa_addr && addr_from_sockaddr(i->ifa_addr, &a))
-            out[n++] = a.ip;
+        if (i->ifa_addr && addr_from_sockaddr(i->ifa_addr, &a)) out[n++] = a.ip;
     }
     freeifaddrs(list);
     return n;

@@ -30,7 +30,9 @@ void filter_free(struct conn *c)
 
 bool filter_wants(const struct conn *c)
 {
-    return c->reading && !c->finishing && !c->closing && !c->eof_told;
+    bool wants = c->reading && !c->finishing && !c->closing && !c->eof_told;
+    c->filter->held = !wants;
+    return wants;
 }
 
 char *filter_up_room(struct conn *c, size_t *room)
@@ -59,8 +61,10 @@ void filter_up_eof(struct conn *c)
 {
     if (c->eof_told || c->finishing || c->closing) return;
     c->eof_told = true;
-    if (c->ops->on_eof) c->ops->on_eof(c);
-    else conn_fail(c, 0);
+    if (c->ops->on_eof)
+        c->ops->on_eof(c);
+    else
+        conn_fail(c, 0);
 }
 
 bool filter_ended(const struct conn *c)

@@ -35,16 +35,15 @@ static int open_socket(const struct listener_conf *conf, int *fd_out)
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(&conf->addr, &sa);
     int on = 1, off = 0;
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    0);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return err_from_errno(errno);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (sa.ss_family == AF_INET6) {
         static const struct ip any;
         bool both = ip_eq(&conf->addr.ip, &any);
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
-                   sizeof on);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on, sizeof on);
     }
     if (bind(fd, (struct sockaddr *)&sa, n) < 0 ||
         listen(fd, conf->backlog ? conf->backlog : BACKLOG_DEFAULT) < 0) {
@@ -148,12 +147,11 @@ static void handed_over(struct mail *m)
 static struct listener *lighter_one(struct listener *l)
 {
     if (!l->group) return NULL;
-    struct listener *other =
-        l->group[rand_fast_next(&l->r->rand) % l->group_n];
+    struct listener *other = l->group[rand_fast_next(&l->r->rand) % l->group_n];
     unsigned mine = l->r->conns + l->r->ready_n;
     unsigned its = atomic_load_explicit(&other->r->load, memory_order_relaxed);
-    return other != l && mine > its + LEAD_MIN && mine > its + its / 8 ? other
-                                                                      : NULL;
+    unsigned lead = mine > its ? mine - its : 0;
+    return other != l && lead > LEAD_MIN && lead > its / 8 ? other : NULL;
 }
 
 static bool hand_over(struct listener *l, int fd, const struct addr *peer)
@@ -161,8 +159,9 @@ static bool hand_over(struct listener *l, int fd, const struct addr *peer)
     struct listener *to = lighter_one(l);
     if (!to) return false;
     struct handover *h = NEW(struct handover);
-    *h = (struct handover){ .mail.deliver = handed_over, .to = to,
-                            .peer = *peer, .fd = fd };
+    *h = (struct handover){
+        .mail.deliver = handed_over, .to = to, .peer = *peer, .fd = fd
+    };
     if (reactor_post(to->r, &h->mail) < 0) {
         mem_free(h);
         return false;

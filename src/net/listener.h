@@ -27,7 +27,8 @@ void listener_addr(const struct listener *l, struct addr *out);
 void listener_close(struct listener *l);
 /* Reactors that share an address hand fresh descriptors over when one's load
  * exceeds a random other's by 12 % and 4 (design §3). Call once, before run;
- * the array is borrowed until the reactors are freed. */
+ * the array is borrowed until the reactors are freed, which must not begin
+ * before all of them have returned from reactor_run. */
 void listener_share(struct listener *const *all, unsigned n);
 
 #endif

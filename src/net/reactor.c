@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -176,8 +177,7 @@ static int wait_for_events(struct reactor *r, struct epoll_event *events)
     if (ms == 0) return epoll_wait(r->epoll_fd, events, EVENTS_MAX, 0);
     if (r->conf.on_sleep) r->conf.on_sleep(r->conf.ctx);
     atomic_store(&r->asleep, true);
-    if (atomic_load(&r->mail) || (!r->draining && atomic_load(&r->stop_ms)))
-        ms = 0;
+    if (atomic_load(&r->mail) || atomic_load(&r->stop_ms)) ms = 0;
     int n = epoll_wait(r->epoll_fd, events, EVENTS_MAX, ms);
     atomic_store_explicit(&r->asleep, false, memory_order_relaxed);
     if (r->conf.on_wake) r->conf.on_wake(r->conf.ctx);
@@ -274,7 +274,9 @@ static void turn(struct reactor *r)
         r->conf.on_turn(r->conf.ctx);
         settle(r);
     }
-    atomic_store_explicit(&r->load, r->conns + r->ready_n,
+    /* a reactor that ends shall be given nothing */
+    atomic_store_explicit(&r->load,
+                          r->draining ? UINT_MAX : r->conns + r->ready_n,
                           memory_order_relaxed);
     STAT_ADD(r, turns, 1);
     measure_turn(r, began);
@@ -342,8 +344,8 @@ void reactor_free(struct reactor **rp)
 
 bool reactor_stopping(const struct reactor *r)
 {
-    return r->draining || atomic_load_explicit(&r->stop_ms,
-                                               memory_order_relaxed);
+    return r->draining ||
+           atomic_load_explicit(&r->stop_ms, memory_order_relaxed);
 }
 
 unsigned reactor_index(const struct reactor *r)

@@ -63,6 +63,7 @@ struct filter {
     struct block *up; /* filter_up_room's answer */
     uint32_t up_at;
     bool open;     /* handshake done: plain bytes may be sent */
+    bool held;     /* it was told that the user does not want more now */
     bool finished; /* on_finish was called */
 };
 
@@ -197,22 +198,31 @@ void blocks_fini(struct reactor *r);
 struct seg *seg_get(struct reactor *r);
 void seg_put(struct reactor *r, struct seg *s);
 
-/* --- conn.c: life and input ----------------------------------------------- */
+/* --- conn.c: life --------------------------------------------------------- */
 struct conn *conn_new(struct reactor *r, int fd, const struct conn_ops *ops,
                       void *ctx);
 void conn_free(struct conn *c);         /* at the turn's end */
 void conn_event(struct conn *c, uint32_t events);
-void conn_ready(struct conn *c);        /* from the ready list */
-void conn_queue_ready(struct conn *c);
-void conn_starve(struct conn *c);        /* until there are blocks again */
 void conn_opened(struct conn *c);
+void conn_queue_ready(struct conn *c);
+void conn_unqueue(struct conn *c);
+void conn_starve(struct conn *c);       /* until there are blocks again */
 void conn_timed_out(struct conn *c);
 void conn_fail(struct conn *c, int err);
 void conn_bury(struct conn *c);         /* closes, tells on_closed */
-void conn_input(struct conn *c, struct rest *rest, struct block **current,
-                uint32_t at, uint32_t n);
+
+/* --- conn_in.c: input ------------------------------------------------------ */
+bool conn_wants_input(const struct conn *c);
+void conn_read_turn(struct conn *c);
+void conn_ready(struct conn *c);        /* from the ready list */
+/* Where new bytes go: behind the rest, in the connection's own block if it has
+ * one, else in the reactor's. NULL: no block now. *at == BLOCK_BYTES: the rest
+ * fills a block. */
 struct block *conn_input_room(struct conn *c, struct rest *rest,
                               struct block **current, uint32_t *at);
+/* n new bytes lie at `at` of what conn_input_room answered. */
+void conn_input(struct conn *c, struct rest *rest, struct block **current,
+                uint32_t at, uint32_t n);
 void rest_drop(struct rest *rest);
 
 /* --- conn_out.c: output ---------------------------------------------------- */

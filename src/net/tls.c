@@ -45,8 +45,7 @@ static long bio_ctrl(BIO *b, int what, long n, void *p)
 {
     (void)n;
     (void)p;
-    if (what == BIO_CTRL_EOF)
-        return ((struct tls *)BIO_get_data(b))->raw_eof;
+    if (what == BIO_CTRL_EOF) return ((struct tls *)BIO_get_data(b))->raw_eof;
     return what == BIO_CTRL_FLUSH;
 }
 
@@ -102,9 +101,8 @@ static void on_start(struct conn *c, void *state)
 /* One record after the other while the user reads. */
 static void pump(struct tls *t)
 {
-    while (filter_wants(t->c)) {
+    while ((t->in.n || SSL_has_pending(t->ssl)) && filter_wants(t->c)) {
         size_t room, n;
-        if (!t->in.n && !SSL_has_pending(t->ssl)) return;
         char *p = filter_up_room(t->c, &room);
         if (!p) return;
         ERR_clear_error();
@@ -116,12 +114,8 @@ static void pump(struct tls *t)
         case SSL_ERROR_WANT_READ:
             if (!t->in.n) return;
             break;
-        case SSL_ERROR_ZERO_RETURN:
-            filter_up_eof(t->c);
-            return;
-        default:
-            fail(t, ERR_TLS);
-            return;
+        case SSL_ERROR_ZERO_RETURN: filter_up_eof(t->c); return;
+        default: fail(t, ERR_TLS); return;
         }
     }
 }

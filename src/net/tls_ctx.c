@@ -107,9 +107,12 @@ static int64_t time_ms(const ASN1_TIME *time)
 {
     struct tm tm;
     if (ASN1_TIME_to_tm(time, &tm) != 1) return 0;
-    return civil_to_ms((struct civil){
-        .year = tm.tm_year + 1900, .month = tm.tm_mon + 1, .day = tm.tm_mday,
-        .hour = tm.tm_hour, .minute = tm.tm_min, .second = tm.tm_sec });
+    return civil_to_ms((struct civil){ .year = tm.tm_year + 1900,
+                                       .month = tm.tm_mon + 1,
+                                       .day = tm.tm_mday,
+                                       .hour = tm.tm_hour,
+                                       .minute = tm.tm_min,
+                                       .second = tm.tm_sec });
 }
 
 static int cert_problem(char problem[256], const char *what, const char *file)
@@ -146,8 +149,8 @@ static int add_cert(struct tls_server *s, const struct tls_cert_conf *conf,
                     char problem[256])
 {
     struct cert *cert = &s->certs[s->n];
-    *cert = (struct cert){ ctx_new(TLS_server_method()),
-                           mem_dup_sv(conf->name) };
+    *cert =
+        (struct cert){ ctx_new(TLS_server_method()), mem_dup_sv(conf->name) };
     s->n++;
     if (!cert->ctx) return cert_problem(problem, "TLS", "context");
     for (char *p = cert->name; *p; p++) *p = ascii_lower(*p);

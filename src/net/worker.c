@@ -53,8 +53,7 @@ static void *work(void *arg)
 
 int workers_new(struct workers **out, unsigned threads, unsigned queue_max)
 {
-    struct workers *w =
-        mem_zalloc(sizeof *w + threads * sizeof w->threads[0]);
+    struct workers *w = mem_zalloc(sizeof *w + threads * sizeof w->threads[0]);
     w->queue_max = queue_max;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);
@@ -100,8 +99,10 @@ int workers_submit(struct workers *w, struct job *j)
     } else if (w->queued >= w->queue_max) {
         err = ERR_LIMIT;
     } else {
-        if (w->last) w->last->next_ = j;
-        else w->first = j;
+        if (w->last)
+            w->last->next_ = j;
+        else
+            w->first = j;
         w->last = j;
         w->queued++;
         pthread_cond_signal(&w->more);

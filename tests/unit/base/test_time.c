@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdlib.h>
@@ -26,12 +27,12 @@ static void known_days_have_their_numbers(void **state)
         int y, m, d;
         int64_t days;
     } rows[] = {
-        { 1970, 1, 1, 0 },        { 1969, 12, 31, -1 },
-        { 2000, 2, 29, 11016 },   { 2000, 3, 1, 11017 },
-        { 1900, 2, 28, -25509 },  { 1900, 3, 1, -25508 },
-        { 2024, 2, 29, 19782 },   { 2100, 2, 28, 47540 },
-        { 2100, 3, 1, 47541 },    { 1, 1, 1, -719162 },
-        { 0, 2, 29, -719469 },    { -1, 12, 31, -719529 },
+        { 1970, 1, 1, 0 },         { 1969, 12, 31, -1 },
+        { 2000, 2, 29, 11016 },    { 2000, 3, 1, 11017 },
+        { 1900, 2, 28, -25509 },   { 1900, 3, 1, -25508 },
+        { 2024, 2, 29, 19782 },    { 2100, 2, 28, 47540 },
+        { 2100, 3, 1, 47541 },     { 1, 1, 1, -719162 },
+        { 0, 2, 29, -719469 },     { -1, 12, 31, -719529 },
         { 9999, 12, 31, 2932896 },
     };
     (void)state;
@@ -64,8 +65,9 @@ static void four_centuries_agree_with_the_c_library(void **state)
 
 static void months_have_their_lengths(void **state)
 {
-    static const int days[] = { 31, 28, 31, 30, 31, 30,
-                                31, 31, 30, 31, 30, 31 };
+    static const int days[] = {
+        31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+    };
     (void)state;
     for (int m = 1; m <= 12; m++)
         assert_int_equal(civil_days_in_month(2023, m), days[m - 1]);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <errno.h>
@@ -128,9 +129,11 @@ static void views_are_cut(void **state)
 
 static void only_plain_decimal_is_a_number(void **state)
 {
-    static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1e3",
-                                       "18446744073709551616", "1.0",
-                                       "000000000000000000001" };
+    static const char *const bad[] = { "",    "-1",
+                                       "+1",  " 1",
+                                       "1 ",  "0x1",
+                                       "1e3", "18446744073709551616",
+                                       "1.0", "000000000000000000001" };
     uint64_t v = 0;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)

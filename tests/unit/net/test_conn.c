@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <errno.h>
@@ -143,8 +144,8 @@ static void send_pattern(struct one *t, size_t total)
 {
     char chunk[4096];
     while (t->sent < total) {
-        size_t n = total - t->sent < sizeof chunk ? total - t->sent
-                                                  : sizeof chunk;
+        size_t n =
+            total - t->sent < sizeof chunk ? total - t->sent : sizeof chunk;
         for (size_t i = 0; i < n; i++)
             chunk[i] = (char)((t->sent + i) * 31 >> 3);
         ssize_t k = send(t->fd, chunk, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -296,8 +297,7 @@ static void drain_slowly(struct kit *k)
         for (size_t at = 0; at < MUCH; at += sizeof chunk) {
             for (size_t i = 0; i < sizeof chunk; i++)
                 chunk[i] = (char)((at + i) * 31 >> 3);
-            assert_int_equal(conn_write(t->l.c, sv_of(chunk, sizeof chunk)),
-                             0);
+            assert_int_equal(conn_write(t->l.c, sv_of(chunk, sizeof chunk)), 0);
         }
         return;
     }
@@ -439,7 +439,8 @@ static void closed_again(struct conn *c, int err)
     l->err = err;
 }
 
-static void closing_inside_a_callback_tells_on_closed_once_after_it(void **state)
+static void closing_inside_a_callback_tells_on_closed_once_after_it(
+    void **state)
 {
     static const struct conn_ops ops = { .on_bytes = closing_bytes,
                                          .on_closed = closed_again };
@@ -472,7 +473,8 @@ static void step_finish(struct kit *k)
     until_closed(k);
 }
 
-static void finish_sends_the_queue_then_fin_then_waits_for_the_peer(void **state)
+static void finish_sends_the_queue_then_fin_then_waits_for_the_peer(
+    void **state)
 {
     struct one *t = *state;
     kit_run_busy(&t->k, step_finish);
@@ -575,7 +577,8 @@ static void a_connection_opens_and_echoes(void **state)
     struct listener *l;
     struct log_of out;
     struct addr at;
-    struct listener_conf conf = { .addr = kit_loopback(0), .inherited_fd = -1,
+    struct listener_conf conf = { .addr = kit_loopback(0),
+                                  .inherited_fd = -1,
                                   .on_accept = on_accept };
     assert_int_equal(listener_open(t->k.r, &conf, &l), 0);
     listener_addr(l, &at);

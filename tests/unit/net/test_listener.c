@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <fcntl.h>
@@ -47,8 +48,10 @@ static void until_accepted(struct kit *k)
 
 static void open_at(struct door *d, struct addr at, int inherited)
 {
-    struct listener_conf conf = { .addr = at, .inherited_fd = inherited,
-                                  .on_accept = on_accept, .ctx = d,
+    struct listener_conf conf = { .addr = at,
+                                  .inherited_fd = inherited,
+                                  .on_accept = on_accept,
+                                  .ctx = d,
                                   .ops = &EAT };
     assert_int_equal(listener_open(d->k.r, &conf, &d->l), 0);
     listener_addr(d->l, &d->at);
@@ -113,7 +116,8 @@ static void two_sockets_may_share_a_port_and_a_taken_one_is_told(void **state)
     struct door *d = *state;
     open_at(d, kit_loopback(0), -1);
     struct listener *second;
-    struct listener_conf conf = { .addr = d->at, .inherited_fd = -1,
+    struct listener_conf conf = { .addr = d->at,
+                                  .inherited_fd = -1,
                                   .ops = &EAT };
     assert_int_equal(listener_open(d->k.r, &conf, &second), 0);
     int other = socket(AF_INET, SOCK_STREAM, 0);
@@ -132,8 +136,10 @@ static void the_ipv6_wildcard_takes_ipv4_as_ipv4(void **state)
 {
     struct door *d = *state;
     struct addr any = { .port = 0 };
-    struct listener_conf conf = { .addr = any, .inherited_fd = -1,
-                                  .on_accept = on_accept, .ctx = d,
+    struct listener_conf conf = { .addr = any,
+                                  .inherited_fd = -1,
+                                  .on_accept = on_accept,
+                                  .ctx = d,
                                   .ops = &EAT };
     if (listener_open(d->k.r, &conf, &d->l) < 0) skip(); /* no IPv6 here */
     listener_addr(d->l, &d->at);
@@ -242,8 +248,11 @@ static void a_busy_reactor_hands_fresh_connections_over(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         struct listener_conf conf = {
-            .addr = kit_loopback(0), .inherited_fd = -1, .ops = &EAT,
-            .on_accept = node_accepts, .ctx = &n[i],
+            .addr = kit_loopback(0),
+            .inherited_fd = -1,
+            .ops = &EAT,
+            .on_accept = node_accepts,
+            .ctx = &n[i],
         };
         assert_int_equal(reactor_new(&n[i].r, &(struct reactor_conf){ 0 }), 0);
         assert_int_equal(listener_open(n[i].r, &conf, &n[i].l), 0);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <pthread.h>
@@ -30,8 +31,8 @@ static struct addr addr(const char *text)
 static void addresses_survive_a_round_trip(void **state)
 {
     static const char *const texts[] = {
-        "1.2.3.4:80", "0.0.0.0:0", "255.255.255.255:65535", "[::]:1",
-        "[::1]:443", "[2001:db8::1]:8080",
+        "1.2.3.4:80", "0.0.0.0:0", "255.255.255.255:65535",
+        "[::]:1",     "[::1]:443", "[2001:db8::1]:8080",
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -49,9 +50,23 @@ static void addresses_survive_a_round_trip(void **state)
 static void malformed_addresses_are_refused(void **state)
 {
     static const char *const texts[] = {
-        "", ":", ":80", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1",
-        "1.2.3.4:80 ", "[1.2.3.4]:80", "::1:80", "[::1:80", "::1]:80", "[::1]",
-        "[::1]80", "localhost:80", "[fe80::1%eth0]:80", "1.2.3.4:000080",
+        "",
+        ":",
+        ":80",
+        "1.2.3.4",
+        "1.2.3.4:",
+        "1.2.3.4:65536",
+        "1.2.3.4:-1",
+        "1.2.3.4:80 ",
+        "[1.2.3.4]:80",
+        "::1:80",
+        "[::1:80",
+        "::1]:80",
+        "[::1]",
+        "[::1]80",
+        "localhost:80",
+        "[fe80::1%eth0]:80",
+        "1.2.3.4:000080",
     };
     struct addr a;
     (void)state;
@@ -121,16 +136,17 @@ static void egress_refuses_our_own_listeners(void **state)
     struct addr own[] = { addr("10.0.0.5:8080"), addr("0.0.0.0:9090"),
                           addr("[::]:7070") };
     struct ip machine[] = { addr("10.0.0.5:0").ip, addr("[2001:db8::5]:0").ip };
-    struct egress e = { .own = own, .own_n = 3, .machine = machine,
-                        .machine_n = 2 };
+    struct egress e = {
+        .own = own, .own_n = 3, .machine = machine, .machine_n = 2
+    };
     static const struct {
         const char *to;
         bool refused;
     } rows[] = {
-        { "10.0.0.5:8080", true },   { "10.0.0.5:8081", false },
-        { "10.0.0.6:8080", false },  { "127.0.0.1:8080", false },
-        { "127.0.0.1:9090", true },  { "127.9.9.9:9090", true },
-        { "10.0.0.5:9090", true },   { "10.0.0.6:9090", false },
+        { "10.0.0.5:8080", true },      { "10.0.0.5:8081", false },
+        { "10.0.0.6:8080", false },     { "127.0.0.1:8080", false },
+        { "127.0.0.1:9090", true },     { "127.9.9.9:9090", true },
+        { "10.0.0.5:9090", true },      { "10.0.0.6:9090", false },
         { "[2001:db8::5]:7070", true }, { "[::1]:7070", true },
         { "10.0.0.5:7070", true },
     };
@@ -190,8 +206,8 @@ static void jobs_run_elsewhere_and_come_back(void **state)
     assert_int_equal(workers_new(&w, 2, 64), 0);
     for (unsigned i = 0; i < 50; i++) {
         s[i].n = i;
-        s[i].job = (struct job){ .reply_to = k.r, .run = add_up,
-                                 .done = note_done };
+        s[i].job =
+            (struct job){ .reply_to = k.r, .run = add_up, .done = note_done };
         assert_int_equal(workers_submit(w, &s[i].job), 0);
     }
     kit_run_patient(&k);
@@ -216,8 +232,8 @@ static void a_full_queue_refuses_and_what_is_queued_still_runs(void **state)
     jobs_wanted = 99;
     assert_int_equal(workers_new(&w, 0, 2), 0); /* nobody takes */
     for (int i = 0; i < 3; i++) {
-        s[i].job = (struct job){ .reply_to = k.r, .run = add_up,
-                                 .done = note_done };
+        s[i].job =
+            (struct job){ .reply_to = k.r, .run = add_up, .done = note_done };
         assert_int_equal(workers_submit(w, &s[i].job), i < 2 ? 0 : ERR_LIMIT);
     }
     workers_free(&w);
@@ -260,8 +276,10 @@ static int set_up(void **state)
     struct resolver *r = NEW(struct resolver);
     kit_init(&r->k, NULL);
     assert_int_equal(workers_new(&r->w, 1, 4), 0);
-    struct dns_conf conf = { .reactor = r->k.r, .workers = r->w,
-                             .fresh_ms = 1000, .stale_ms = 60000,
+    struct dns_conf conf = { .reactor = r->k.r,
+                             .workers = r->w,
+                             .fresh_ms = 1000,
+                             .stale_ms = 60000,
                              .max_names = 2 };
     assert_int_equal(dns_new(&r->d, &conf), 0);
     r->q.kit = &r->k;
@@ -354,9 +372,12 @@ static int set_up_hosts(void **state)
     close(fd);
     set_up(state);
     struct resolver *r = *state;
-    struct dns_conf conf = { .reactor = r->k.r, .workers = r->w,
-                             .fresh_ms = 5000, .stale_ms = 60000,
-                             .max_names = 2, .test_hosts_file = hosts_path };
+    struct dns_conf conf = { .reactor = r->k.r,
+                             .workers = r->w,
+                             .fresh_ms = 5000,
+                             .stale_ms = 60000,
+                             .max_names = 2,
+                             .test_hosts_file = hosts_path };
     dns_free(&r->d);
     return dns_new(&r->d, &conf);
 }
@@ -414,7 +435,8 @@ static void an_old_answer_serves_once_more_while_it_is_asked_anew(void **state)
     assert_string_equal(ask(r, "a.test"), "10.0.0.2");
 }
 
-static void a_failing_resolver_is_survived_until_the_answer_is_stale(void **state)
+static void a_failing_resolver_is_survived_until_the_answer_is_stale(
+    void **state)
 {
     struct resolver *r = *state;
     write_hosts("a.test 10.0.0.1\n");

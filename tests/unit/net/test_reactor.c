@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <pthread.h>
@@ -131,8 +132,8 @@ static void no_mail_of_other_threads_is_lost(void **state)
     atomic_store(&delivered, 0);
     mail_kit = &k;
     for (int i = 0; i < SENDERS; i++) {
-        s[i] = (struct sender){ k.r, mem_zalloc(LETTERS *
-                                                sizeof(struct letter)) };
+        s[i] =
+            (struct sender){ k.r, mem_zalloc(LETTERS * sizeof(struct letter)) };
         assert_int_equal(pthread_create(&thread[i], NULL, send_letters, &s[i]),
                          0);
     }
@@ -203,8 +204,8 @@ static void timers_fire_once_and_in_time(void **state)
     kit_run_busy(k, forward_one);
     for (int i = 0; i < N; i++) {
         assert_int_equal(a[i].fired, i % 3 ? 1 : 0);
-        if (i % 3) assert_in_range(a[i].fired_at, start + due[i],
-                                   start + due[i] + 1);
+        if (i % 3)
+            assert_in_range(a[i].fired_at, start + due[i], start + due[i] + 1);
         timer_cancel(k->r, &a[i].t); /* harmless */
     }
 }
@@ -248,8 +249,8 @@ static void deadlines_are_hit_once_never_early_and_within_200_ms(void **state)
         int fd[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
         other[i] = fd[1];
-        assert_int_equal(conn_adopt(k->r, fd[0], &NOTING,
-                                    (void *)(uintptr_t)i, &c[i]), 0);
+        assert_int_equal(
+            conn_adopt(k->r, fd[0], &NOTING, (void *)(uintptr_t)i, &c[i]), 0);
         if (i != 7) conn_deadline(c[i], DEADLINE_IDLE, 1 + i * 150);
     }
     conn_deadline(c[11], DEADLINE_NONE, 0);
@@ -357,7 +358,8 @@ static void stop_of_another_thread_wakes_a_sleeper(void **state)
 
 enum { MANY = 30 };
 
-static void at_the_ceiling_reading_waits_and_goes_on_when_blocks_return(void **state)
+static void at_the_ceiling_reading_waits_and_goes_on_when_blocks_return(
+    void **state)
 {
     struct kit k;
     struct log_of l[MANY];

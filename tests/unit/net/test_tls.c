@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <openssl/pem.h>
@@ -56,8 +57,10 @@ static void issue(struct issued *i, const char *name, const char *alt,
                                (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(by ? by->cert : x));
     X509_set_pubkey(x, i->key);
-    if (alt) extend(x, NID_subject_alt_name, alt);
-    else extend(x, NID_basic_constraints, "critical,CA:TRUE");
+    if (alt)
+        extend(x, NID_subject_alt_name, alt);
+    else
+        extend(x, NID_basic_constraints, "critical,CA:TRUE");
     assert_true(X509_sign(x, by ? by->key : i->key, EVP_sha256()) > 0);
     i->cert = x;
     snprintf(i->cert_file, sizeof i->cert_file, "%s/%s.crt", dir, name);
@@ -137,8 +140,7 @@ static int tear_down(void **state)
 static void adopt_pair(struct both *t)
 {
     int fd[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
-                     0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
     assert_int_equal(conn_adopt(t->k.r, fd[0], &LOG_OPS, &t->s, &t->s.c), 0);
     assert_int_equal(conn_adopt(t->k.r, fd[1], &LOG_OPS, &t->c, &t->c.c), 0);
 }
@@ -264,11 +266,11 @@ static void the_certificate_follows_the_name(void **state)
         struct sv ask;
         bool fits;
     } rows[] = {
-        { { "site.test", 9 }, true },       { { "SITE.test", 9 }, true },
-        { { "other.test", 10 }, true },     { { "OTHER.TEST", 10 }, true },
-        { { "a.wild.test", 11 }, true },    { { "a.b.wild.test", 13 }, false },
-        { { "wild.test", 9 }, false },      { { "unknown.test", 12 }, false },
-        { { "127.0.0.1", 9 }, true },       { { "127.0.0.2", 9 }, false },
+        { { "site.test", 9 }, true },    { { "SITE.test", 9 }, true },
+        { { "other.test", 10 }, true },  { { "OTHER.TEST", 10 }, true },
+        { { "a.wild.test", 11 }, true }, { { "a.b.wild.test", 13 }, false },
+        { { "wild.test", 9 }, false },   { { "unknown.test", 12 }, false },
+        { { "127.0.0.1", 9 }, true },    { { "127.0.0.2", 9 }, false },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -416,7 +418,8 @@ static void foreign_init(struct both *t, int version, const char *alpn)
     SSL_CTX *x = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(x, version);
     if (version < TLS1_2_VERSION) SSL_CTX_set_security_level(x, 0);
-    peer = (struct foreign){ .t = t, .ssl = SSL_new(x),
+    peer = (struct foreign){ .t = t,
+                             .ssl = SSL_new(x),
                              .in = BIO_new(BIO_s_mem()),
                              .out = BIO_new(BIO_s_mem()),
                              .fd = server_only(t) };
@@ -468,7 +471,9 @@ static void old_versions_are_refused(void **state)
 static void no_common_alpn_is_refused(void **state)
 {
     struct both *t = *state;
-    foreign_init(t, TLS1_3_VERSION, "\x04" "spdy");
+    foreign_init(t, TLS1_3_VERSION,
+                 "\x04"
+                 "spdy");
     kit_run_busy(&t->k, step_foreign);
     assert_int_equal(t->s.closed, 1);
     assert_int_equal(t->s.err, ERR_TLS);

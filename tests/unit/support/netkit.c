@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <errno.h>
@@ -172,8 +173,7 @@ static void set_timeouts(int fd)
 int kit_pair(struct kit *k, struct log_of *l)
 {
     int fd[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
-                     0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
     set_timeouts(fd[1]);
     assert_int_equal(conn_adopt(k->r, fd[0], &LOG_OPS, l, &l->c), 0);
     return fd[1];
