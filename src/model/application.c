@@ -109,9 +109,9 @@ static const struct shape_field authenticate_fields[] = {
     { .name = text, .types = SHAPE_INTEGER, .min = 1, .max = 3600000,  \
       .about = say }
 static const struct shape_field timeout_fields[] = {
-    FIELD_MS("connectMs", "To connect to the origin."),
-    FIELD_MS("firstByteMs", "From the request to the answer's head."),
-    FIELD_MS("idleMs", "Between two pieces of a body."),
+    FIELD_MS("connect", "To connect to the origin."),
+    FIELD_MS("firstByte", "From the request to the answer's head."),
+    FIELD_MS("idle", "Between two pieces of a body."),
     { 0 },
 };
 
@@ -153,7 +153,7 @@ static const struct shape_field fields[] = {
       .role = ROLE_ADMIN,
       .about = "Meant to be open: has no authentication profile." },
     { .name = "timeouts", .types = SHAPE_OBJECT, .fields = timeout_fields,
-      .role = ROLE_ADMIN, .about = "Milliseconds; absent: the server's." },
+      .role = ROLE_ADMIN, .about = "In milliseconds; absent: the server's." },
     { .name = "maxBodyBytes", .types = SHAPE_INTEGER, .min = 1,
       .max = FIELD_INT_MAX, .role = ROLE_ADMIN,
       .about = "Largest request body; absent: no limit." },
@@ -250,9 +250,9 @@ static int decode(const yyjson_val *root, struct arena *a,
     if (json_is_int(json_find(root, "maxBodyBytes"), &n) && n > 0)
         out->max_body_bytes = (uint64_t)n;
     const yyjson_val *timeouts = json_find(root, "timeouts");
-    out->connect_ms = ms_of(timeouts, "connectMs");
-    out->first_byte_ms = ms_of(timeouts, "firstByteMs");
-    out->idle_ms = ms_of(timeouts, "idleMs");
+    out->connect_ms = ms_of(timeouts, "connect");
+    out->first_byte_ms = ms_of(timeouts, "firstByte");
+    out->idle_ms = ms_of(timeouts, "idle");
     return authenticate_decode(json_find(root, "authenticate"), a, out);
 }
 

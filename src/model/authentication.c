@@ -60,7 +60,7 @@ static const struct shape_field fields[] = {
       .about = "Remove it before the origin sees the request; default "
                "true for tokens, false for JWT." },
     { .name = "identityClaim", .types = SHAPE_STRING, .len_min = 1,
-      .len_max = 200, .text = &text_plain,
+      .len_max = 100, .text = &text_plain,
       .about = "JWT: the claim that limits count by, instead of sub." },
     { .name = "onFault", .types = SHAPE_STRING, .options = faults,
       .fallback = "\"closed\"",

@@ -73,15 +73,16 @@ int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     int64_t n = 0;
     if (yyjson_mut_is_false(*value)) return 0;
-    if (json_is_int((const yyjson_val *)*value, &n)) {
+    if (json_is_int((const yyjson_val *)*value, &n))
         n = env->now_ms + n * 1000;
-    } else if (rfc3339_decode(sv_of(yyjson_mut_get_str(*value),
-                                    yyjson_mut_get_len(*value)), &n) ||
-               n < 1) {
+    else if (rfc3339_decode(sv_of(yyjson_mut_get_str(*value),
+                                  yyjson_mut_get_len(*value)), &n))
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be a time as in RFC 3339 or a lifetime "
                                  "in seconds");
-    }
+    else if (n <= env->now_ms)
+        return shape_problem_set(why, NULL, "invalid_value",
+                                 "must lie in the future");
     *value = yyjson_mut_sint(doc, n);
     return 0;
 }

@@ -63,8 +63,10 @@ static int name_rules(yyjson_mut_doc *doc, struct arena *a, bool by_name,
         if (rc) return rc;
     } else {
         if (!key.n)
-            return shape_problem_set(why, "name", "required",
-                                     "is required, or key");
+            return value.n ? shape_problem_set(why, "key", "required",
+                                               "is required with value")
+                           : shape_problem_set(why, "name", "required",
+                                               "is required, or key");
         name = value.n ? arena_printf(a, "%.*s:%.*s", SV_FMT(key),
                                       SV_FMT(value))
                        : key;

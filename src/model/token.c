@@ -68,10 +68,12 @@ static const struct shape_field remaining_fields[] = {
 
 #define FIELDS_OWN(remaining_types, remaining_of)                            \
     FIELD_TAGS(ROLE_VERIFIER, NULL),                                         \
-    { .name = "name", .types = SHAPE_STRING, .flags = SHAPE_NAME,            \
-      .len_min = 1, .len_max = 100, .text = &text_plain, .about = "Name." }, \
-    { .name = "owner", .types = SHAPE_STRING, .len_min = 1, .len_max = 200,  \
-      .text = &text_plain, .about = "Your id for the user it is for." },     \
+    { .name = "name", .types = SHAPE_STRING,                                 \
+      .flags = SHAPE_NAME | SHAPE_SEED, .len_max = 100, .text = &text_plain, \
+      .about = "Name." },                                                    \
+    { .name = "owner", .types = SHAPE_STRING, .flags = SHAPE_SEED,           \
+      .len_max = 255, .text = &text_plain,                                   \
+      .about = "Your id for the user it is for." },                          \
     { .name = "metadata", .types = SHAPE_MAP, .len_max = METADATA_MAX,       \
       .about = "Anything, shown to who verifies with a key." },              \
     { .name = "expires",                                                     \
