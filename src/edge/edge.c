@@ -212,7 +212,6 @@ void edge_reactor_free(struct edge_reactor **out)
 
 void edge_turn(struct edge_reactor *er)
 {
-    counters_turn(er->edge->conf.checks->counters, er->index);
     uint32_t again_ms = journal_turn(er->edge->conf.journal, er->index,
                                      reactor_now_ms(er->reactor));
     if (again_ms && er->journal_timer.at_ == 0)

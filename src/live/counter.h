@@ -116,10 +116,4 @@ struct counters_stats {
 };
 struct counters_stats *counters_stats(struct counters *c);
 
-/* Nothing is handed over any more; goes when its last caller does. */
-static inline void counters_turn(struct counters *c, unsigned reactor)
-{
-    (void)c, (void)reactor;
-}
-
 #endif

@@ -11,9 +11,7 @@
 static void on_turn(void *ctx)
 {
     struct lane *l = ctx;
-    struct server *s = l->server;
     edge_turn(l->edge);
-    journal_turn(s->journal, l->index, reactor_now_ms(l->reactor));
     epoch_turn(&l->epoch);
 }
 

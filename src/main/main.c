@@ -13,6 +13,7 @@ static const struct command {
     { "serve", command_serve, "run the gateway and the management API" },
     { "init", command_init, "make a data directory, an account and its owner "
                             "key" },
+    { "key", command_key, "create a management key, rotate the server key" },
     { "check", command_check, "check a configuration file and exit" },
     { "settings", command_settings, "print all settings, their bounds and "
                                     "defaults" },

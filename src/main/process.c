@@ -26,6 +26,7 @@ void process_harden(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
     mallopt(M_ARENA_MAX, 2);
 }
 

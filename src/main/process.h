@@ -5,7 +5,8 @@
 #include "base/sv.h"
 
 /* No core dumps, no ptrace by others, umask 077, descriptors to the hard
- * limit, SIGPIPE ignored. Before any secret is read. */
+ * limit, SIGPIPE and
+ * SIGXFSZ ignored. Before any secret is read. */
 void process_harden(void);
 /* Cores that affinity and cgroup quota allow, at least 1. */
 unsigned process_cpus(void);
