@@ -8,17 +8,33 @@
 
 #include <stdio.h>
 
+enum { TEXTS_BYTES = 64 * 1024 };
+
+static int conf_copy(struct admin *a, const struct admin_conf *conf)
+{
+    struct arena *texts = &a->texts;
+    arena_init(texts, TEXTS_BYTES, NULL, 0);
+    struct sv *names = ARENA_ARRAY(texts, struct sv, conf->api_names_n + 1);
+    a->conf = *conf;
+    a->conf.base_domain = arena_dup(texts, conf->base_domain);
+    a->conf.version = arena_dup(texts, conf->version);
+    for (size_t i = 0; names && i < conf->api_names_n; i++)
+        names[i] = arena_dup(texts, conf->api_names[i]);
+    a->conf.api_names = names;
+    return texts->overflow ? ERR_NOMEM : 0;
+}
+
 int admin_new(struct admin **out, const struct admin_conf *conf)
 {
     struct admin *a = NEW(struct admin);
-    a->conf = *conf;
+    int err = conf_copy(a, conf);
     a->keys = key_ring_new();
     a->failures = auth_limit_new();
     a->background = background_new();
     buf_init(&a->openapi, OPENAPI_MAX_BYTES);
     openapi_write(conf->version, &a->openapi);
     *out = a;
-    return a->openapi.overflow ? ERR_NOMEM : 0;
+    return err || a->openapi.overflow ? ERR_NOMEM : 0;
 }
 
 void admin_free(struct admin **ap)
@@ -29,6 +45,7 @@ void admin_free(struct admin **ap)
     auth_limit_free(&a->failures);
     background_free(&a->background);
     buf_fini(&a->openapi);
+    arena_fini(&a->texts);
     mem_free(a);
     *ap = NULL;
 }

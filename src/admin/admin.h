@@ -17,7 +17,7 @@
 struct admin;
 
 struct admin_conf {
-    /* all borrowed; they outlive the admin */
+    /* objects are borrowed and outlive the admin; texts are copied */
     struct store *store;
     struct tokens *tokens;
     struct counters *counters;

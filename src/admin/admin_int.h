@@ -15,6 +15,7 @@ enum {
 
 struct admin {
     struct admin_conf conf;
+    struct arena texts;          /* of conf */
     struct key_ring *keys;
     struct auth_limit *failures;
     struct buf openapi;          /* made once */

@@ -86,7 +86,6 @@ static bool body_read(struct call *c)
                    c->q->content_encoding.n))
         return call_fail(c, 415, "unsupported_media_type", "Content-Type",
                          "The body must be application/json, not encoded.");
-    if (!body.n && (e->flags & EP_BODY_OPTIONAL)) body = SV("{}");
     int err = json_decode(body, c->arena, &doc, &why);
     if (err == ERR_NOMEM) return call_fail_store(c, err);
     if (err) return body_refused(c, &why);

@@ -18,10 +18,9 @@ enum endpoint_flag {
     EP_OPS = 64,     /* no key needed on an ops listener */
     EP_SERVER = 128, /* of the server, not of an account */
     EP_IMPORT = 256, /* larger body */
-    EP_BODY_OPTIONAL = 512,
-    EP_PLAIN = 1024, /* no envelope */
-    EP_DOC = 2048,   /* described here, served by another folder */
-    EP_LOOSE = 4096, /* unknown fields of the body are ignored */
+    EP_PLAIN = 512, /* no envelope */
+    EP_DOC = 1024,   /* described here, served by another folder */
+    EP_LOOSE = 2048, /* unknown fields of the body are ignored */
 };
 
 /* A schema of /openapi.json made of the fields of a shape, or its own. */

@@ -141,7 +141,7 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define PATCH  .method = HTTP_PATCH, .status = 200, .flags = EP_WRITE | EP_PATCH
 #define DELETE .method = HTTP_DELETE, .status = 200, .flags = EP_WRITE
 #define DO     .method = HTTP_POST, .status = 200, \
-               .flags = EP_WRITE | EP_IDEMPOTENT | EP_BODY_OPTIONAL
+               .flags = EP_WRITE | EP_IDEMPOTENT
 
 #define ACC    "/{account_id}/"
 #define APPS   ACC "applications|application"

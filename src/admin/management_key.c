@@ -50,21 +50,12 @@ static bool insert(struct call *c, struct management_key *k)
     return err ? call_fail_store(c, err) : true;
 }
 
-static bool expires_in_past(struct call *c, const struct management_key *k)
-{
-    if (!k->expires_ms || k->expires_ms > c->now_ms ||
-        !json_find(c->input, "expires"))
-        return false;
-    call_fail(c, 400, "invalid_value", "expires", "It lies in the past.");
-    return true;
-}
-
 static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
                    const struct record *before)
 {
     struct management_key k, was;
     (void)doc;
-    if (!row_of(c, r, &k) || expires_in_past(c, &k)) return false;
+    if (!row_of(c, r, &k)) return false;
     if (!before) {
         if (!insert(c, &k)) return false;
     } else {

@@ -416,7 +416,7 @@ static void operation(struct gen *g, const struct endpoint *e,
     if (e->body) {
         body_name(e, name);
         open_object(g, "requestBody");
-        raw(g, "required", e->flags & EP_BODY_OPTIONAL ? "false" : "true");
+        raw(g, "required", "true");
         content(g, "application/json", name);
         close_object(g);
     }

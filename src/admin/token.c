@@ -42,14 +42,6 @@ int64_t token_default_expiry(const struct call *c, const struct plan_app *app)
                : 0;
 }
 
-bool token_expiry_ok(struct call *c, yyjson_val *input,
-                     const struct token_row *row, const char *field)
-{
-    yyjson_val *asked = json_find(input, "expires");
-    if (!asked || !row->expires_ms || row->expires_ms > c->now_ms) return true;
-    return call_fail(c, 400, "invalid_value", field, "It lies in the past.");
-}
-
 /* --- read ------------------------------------------------------------------------ */
 
 void token_get(struct call *c)
@@ -141,9 +133,6 @@ static bool quota_change(struct call *c, const struct token_row *row,
     if (err || !json_is_int(json_find(asked, "add"), &n))
         return call_fail_store(c, err ? err : ERR_CORRUPT);
     token_ask(token_app(c, row), row, &own, &ask);
-    if (!ask.terms.has_quota)
-        return call_fail(c, 409, "no_quota", "remaining",
-                         "The token has no quota to add to.");
     bool shared = ask.quota_slot != UINT32_MAX;
     return change_counter(c, COUNTER_ADD, shared ? ask.quota_slot : ask.slot,
                           shared ? ask.quota_tag : ask.tag, n);
@@ -157,7 +146,6 @@ static bool update(struct call *c, struct token_row *row,
     if (err) return call_fail_store(c, err);
     if (yyjson_is_null(expires))
         row->expires_ms = token_default_expiry(c, token_app(c, row));
-    if (!token_expiry_ok(c, c->input, row, "expires")) return false;
     row->updated_ms = c->now_ms;
     err = store_token_update(c->admin->conf.store, row);
     if (err) return call_fail_store(c, err);

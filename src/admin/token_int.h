@@ -20,9 +20,6 @@ bool token_secret_new(struct call *c, const struct plan_app *app,
                       struct token_row *row, struct fresh_secret *out);
 /* Lifetime of the profile for a token made now: 0 never. */
 int64_t token_default_expiry(const struct call *c, const struct plan_app *app);
-/* `expires` was asked for and lies in the past: 400. */
-bool token_expiry_ok(struct call *c, yyjson_val *input,
-                     const struct token_row *row, const char *field);
 
 /* The object of an answer; secret NULL: without. */
 void token_show(struct call *c, const struct token_row *row,

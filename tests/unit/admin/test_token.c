@@ -155,8 +155,6 @@ static void a_quota_is_taken_added_to_and_set(void **state)
     assert_int_equal(rig_int(&rig, "/data/0/effective/remaining"), 9);
     rig_patch(&rig, f("/{a}/token/%s", id), "{\"remaining\":false}");
     rig_expect(&rig, 200);
-    rig_patch(&rig, f("/{a}/token/%s", id), "{\"remaining\":{\"add\":2}}");
-    rig_expect_error(&rig, 409, "no_quota", "remaining");
 }
 
 static void counters_are_read_and_reset(void **state)
@@ -222,7 +220,7 @@ static void rotation_keeps_the_old_secret_for_its_grace(void **state)
     assert_int_equal(v.state, TOKEN_ENABLED);
     assert_true(rig_finds(&rig, app, secret, &v));
     assert_int_equal(v.state, TOKEN_ENABLED | TOKEN_ALIAS);
-    rig_post(&rig, f("/{a}/token/%s/rotate", id), NULL);
+    rig_post(&rig, f("/{a}/token/%s/rotate", id), "{}");
     rig_expect(&rig, 200);
     snprintf(third, sizeof third, "%s", rig_text(&rig, "/data/0/token"));
     assert_true(rig_finds(&rig, app, secret, &v));
