@@ -6,7 +6,8 @@
 
 #include "net/reactor_int.h"
 
-enum { LANES = 16 }; /* slots are a multiple of it */
+/* Slots are swept in groups: four vectors of four, then the next four. */
+enum { LANES = 4, VECTORS = 4, GROUP = 64 };
 typedef int32_t lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 
 void conn_deadline(struct conn *c, enum deadline which, uint32_t ms)
@@ -29,10 +30,15 @@ void deadline_set(struct conn *c, enum deadline which, uint32_t ms)
     if (at < r->due_next) r->due_next = at;
 }
 
+size_t deadlines_slots(unsigned conns)
+{
+    return ((size_t)conns + GROUP - 1) / GROUP * GROUP;
+}
+
 void deadlines_cover(struct reactor *r, unsigned slot)
 {
-    if (slot % LANES) return;
-    for (unsigned k = 0; k < LANES; k++) r->due[slot + k] = DUE_NONE;
+    if (slot % GROUP) return;
+    for (unsigned k = 0; k < GROUP; k++) r->due[slot + k] = DUE_NONE;
 }
 
 uint64_t deadlines_next_ms(const struct reactor *r)
@@ -44,13 +50,33 @@ uint64_t deadlines_next_ms(const struct reactor *r)
 
 static void hit(struct reactor *r, unsigned first, int32_t now)
 {
-    for (unsigned i = first; i < first + LANES; i++) {
+    for (unsigned i = first; i < first + GROUP; i++) {
         if (r->due[i] > now) continue;
         r->due[i] = DUE_NONE;
         STAT_ADD(r, deadlines_hit, 1);
         conn_timed_out(&r->slab[i]);
         settle(r);
     }
+}
+
+static inline lanes less_of(lanes a, lanes b)
+{
+    lanes a_less = a < b;
+    return (a & a_less) | (b & ~a_less);
+}
+
+static int32_t group_least(const int32_t *due)
+{
+    lanes low[VECTORS];
+    memcpy(low, due, sizeof low);
+    for (int i = VECTORS * LANES; i < GROUP; i += VECTORS * LANES) {
+        lanes next[VECTORS];
+        memcpy(next, due + i, sizeof next);
+        for (int k = 0; k < VECTORS; k++) low[k] = less_of(low[k], next[k]);
+    }
+    lanes l = less_of(less_of(low[0], low[1]), less_of(low[2], low[3]));
+    int32_t x = l[0] < l[1] ? l[0] : l[1], y = l[2] < l[3] ? l[2] : l[3];
+    return x < y ? x : y;
 }
 
 void deadlines_sweep(struct reactor *r)
@@ -60,22 +86,13 @@ void deadlines_sweep(struct reactor *r)
     /* callbacks store new deadlines and lower this again */
     r->due_next = DUE_NONE;
     int32_t least = DUE_NONE;
-    lanes low = least - (lanes){ 0 };
-    for (unsigned i = 0; i < r->high; i += LANES) {
-        lanes due;
-        memcpy(&due, &r->due[i], sizeof due);
-        lanes late = due <= now;
-        lanes any = late;
-        bool some = false;
-        for (int k = 0; k < LANES; k++) some |= any[k] != 0;
-        if (some) {
+    for (unsigned i = 0; i < r->high; i += GROUP) {
+        int32_t low = group_least(&r->due[i]);
+        if (low <= now) {
             hit(r, i, now);
-            memcpy(&due, &r->due[i], sizeof due);
+            low = group_least(&r->due[i]);
         }
-        lanes less = due < low;
-        low = (due & less) | (low & ~less);
+        if (low < least) least = low;
     }
-    for (int k = 0; k < LANES; k++)
-        if (low[k] < least) least = low[k];
     if (least < r->due_next) r->due_next = least;
 }

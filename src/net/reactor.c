@@ -48,7 +48,7 @@ int reactor_new(struct reactor **out, const struct reactor_conf *conf)
     if (!r->conf.blocks_bytes) r->conf.blocks_bytes = BLOCKS_DEFAULT;
     if (r->conf.blocks_bytes < BLOCKS_MIN) r->conf.blocks_bytes = BLOCKS_MIN;
     r->slots = r->conf.max_conns;
-    size_t due_n = (r->slots + 15u) / 16 * 16;
+    size_t due_n = deadlines_slots(r->slots);
     r->slab = reserve_memory(r->slots * sizeof *r->slab);
     r->due = reserve_memory(due_n * sizeof *r->due);
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -333,7 +333,7 @@ void reactor_free(struct reactor **rp)
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (fds[i] >= 0) close(fds[i]);
     if (r->slab) munmap(r->slab, r->slots * sizeof *r->slab);
-    if (r->due) munmap(r->due, (r->slots + 15u) / 16 * 16 * sizeof *r->due);
+    if (r->due) munmap(r->due, deadlines_slots(r->slots) * sizeof *r->due);
     mem_free(r->heap);
     mem_free(r);
     current = outer;

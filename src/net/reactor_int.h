@@ -185,6 +185,7 @@ void timers_fire(struct reactor *r);
 
 /* --- deadline.c ----------------------------------------------------------- */
 void deadline_set(struct conn *c, enum deadline which, uint32_t ms);
+size_t deadlines_slots(unsigned conns); /* whole groups */
 void deadlines_cover(struct reactor *r, unsigned slot); /* a new one */
 void deadlines_sweep(struct reactor *r);
 uint64_t deadlines_next_ms(const struct reactor *r);
