@@ -61,17 +61,16 @@ static int name_rules(yyjson_mut_doc *doc, struct arena *a, bool by_name,
     if (by_name) {
         int rc = name_split(name, &key, &value, why);
         if (rc) return rc;
-    } else {
-        if (!key.n)
-            return value.n ? shape_problem_set(why, "key", "required",
-                                               "is required with value")
-                           : shape_problem_set(why, "name", "required",
-                                               "is required, or key");
-        name = value.n ? arena_printf(a, "%.*s:%.*s", SV_FMT(key),
-                                      SV_FMT(value))
-                       : key;
-        if (!name.p) return ERR_NOMEM;
+    } else if (!key.n) {
+        return value.n ? shape_problem_set(why, "key", "required",
+                                           "is required with value")
+                       : shape_problem_set(why, "name", "required",
+                                           "is required, or key");
     }
+    /* one spelling: "key:" is "key" */
+    name = value.n ? arena_printf(a, "%.*s:%.*s", SV_FMT(key), SV_FMT(value))
+                   : key;
+    if (!name.p) return ERR_NOMEM;
     int rc = shape_member_set(doc, "name",
                               yyjson_mut_strncpy(doc, name.p, name.n));
     if (rc == 0)

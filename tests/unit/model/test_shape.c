@@ -251,6 +251,8 @@ static void profile_tag_and_key_creates(void **state)
           "\"value\":\"production\"}" },
         { "{\"key\":\"abc\"}",
           "{\"name\":\"abc\",\"key\":\"abc\",\"value\":\"\"}" },
+        { "{\"name\":\"abc:\"}",
+          "{\"name\":\"abc\",\"key\":\"abc\",\"value\":\"\"}" },
         { "{}", "required name" },
         { "{\"value\":\"x\"}", "required key" },
         { "{\"name\":\"ab\"}", "invalid_value name" },
