@@ -29,9 +29,10 @@ static const struct shape_field attach_fields[] = {
     FIELD_NAME(0), FIELD_KEY, FIELD_VALUE, FIELD_TAGS(0, NULL), { 0 },
 };
 
-static struct sv text_of(yyjson_mut_val *v)
+static struct sv text_of(yyjson_mut_val *v) /* "" when it has none */
 {
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+    const char *text = yyjson_mut_get_str(v);
+    return text ? sv_of(text, yyjson_mut_get_len(v)) : SV("");
 }
 
 /* "key" or "key:value" apart; refuses what {key, value} would refuse. */

@@ -261,6 +261,8 @@ static void profile_tag_and_key_creates(void **state)
     };
     static const struct row attach[] = {
         { "{\"key\":\"abc\",\"value\":\"x\"}", "{\"tags\":[\"abc:x\"]}" },
+        { "{\"key\":\"abc\"}", "{\"tags\":[\"abc\"]}" },
+        { "{\"key\":\"abc\",\"value\":null}", "{\"tags\":[\"abc\"]}" },
         { "{\"tags\":[\"a\"]}", "{\"tags\":[\"a\"]}" },
         { "{\"tags\":[\"a\"],\"name\":\"abc\"}", "invalid_value tags" },
         { "{}", "required name" },
