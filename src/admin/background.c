@@ -29,7 +29,7 @@ struct background {
     size_t uses_n, uses_cap;
     uint64_t use_due_ns, purge_due_ns, feed_due_ns;
     uint64_t feed_seq;      /* rows up to here have been looked at */
-    bool purging;           /* the last batch was full: go on at once */
+    bool purging;           /* there is more to purge: go on at once */
 };
 
 struct background *background_new(void)
@@ -52,6 +52,11 @@ void background_free(struct background **bp)
 void background_feed(struct background *b, uint64_t seq)
 {
     b->feed_seq = seq;
+}
+
+void background_purge(struct background *b)
+{
+    b->purging = true;
 }
 
 /* --- counters to the store --------------------------------------------------------- */

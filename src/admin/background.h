@@ -10,6 +10,8 @@ struct background *background_new(void);
 void background_free(struct background **b);
 /* Rows of the feed up to here are in force. */
 void background_feed(struct background *b, uint64_t seq);
+/* There are tokens to purge: begin at the next tick. */
+void background_purge(struct background *b);
 /* Any thread. */
 void background_checkpoint(struct background *b, const struct token_use *use);
 

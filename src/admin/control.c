@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { TICK_MAX_MS = 1000 };
+enum { TICK_MAX_MS = 1000, TICK_AFTER_JOB_MS = 10 };
 
 struct control {
     pthread_t thread;
@@ -63,7 +63,10 @@ static void *control_loop(void *arg)
         pthread_mutex_unlock(&c->lock);
         if (end) return NULL;
         if (j) j->run(j);
-        if (clock_mono_ns() >= due_ns) due_ns = tick(c);
+        uint64_t now_ns = clock_mono_ns();
+        uint64_t soon_ns = now_ns + TICK_AFTER_JOB_MS * 1000000u;
+        if (now_ns >= due_ns) due_ns = tick(c);
+        else if (j && due_ns > soon_ns) due_ns = soon_ns;
     }
 }
 

@@ -16,7 +16,8 @@ struct control_job {
 struct control_conf {
     unsigned queue_max;
     /* Housekeeping on the control thread; returns in how many milliseconds it
-     * wants to be called again (at most a second). NULL: none. */
+     * wants to be called again (at most a second); soon after a job, too,
+     * which may have left something behind. NULL: none. */
     unsigned (*tick)(void *ctx);
     void *ctx;
 };

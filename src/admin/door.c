@@ -42,6 +42,7 @@ struct work {
     uint64_t began_ns;
     struct buf body;
     struct request q;
+    struct sv method;
     struct answer a;
     size_t sent;                 /* of a.body */
     struct arena arena;
@@ -243,6 +244,7 @@ static bool head_copy(struct work *w, const struct http_head *h)
 {
     struct request *q = &w->q;
     q->method = h->method;
+    w->method = arena_dup(&w->arena, h->method_text);
     q->path = arena_dup(&w->arena, h->path);
     q->query = arena_dup(&w->arena, h->query);
     q->authorization = copy_field(w, h, HN_AUTHORIZATION);
@@ -262,11 +264,11 @@ static void on_request(struct http_stream *s, const struct http_head *h)
     w->job.run = run;
     w->mail.deliver = deliver;
     http_stream_set_user(s, w);
-    if (answer_health(w, h)) return;
     if (!head_copy(w, h)) {
         work_refuse(w, 431, "head_too_large", "The request head is too large.");
         return;
     }
+    if (answer_health(w, h)) return;
     w->body_max = d->conf.body_max(d->conf.ctx, h->method, w->q.path);
     if (h->body == HTTP_BODY_LENGTH && h->content_length > w->body_max) {
         work_refuse(w, 413, "body_too_large", "The request body is too large.");
@@ -337,7 +339,7 @@ static void journal(struct work *w, struct http_stream *s)
     struct event e = {
         .wall_ms = clock_wall_ms(), .door = 2,
         .outcome = outcome_of(info.status), .code = "",
-        .request_id = w->q.id, .path = w->q.path,
+        .request_id = w->q.id, .method = w->method, .path = w->q.path,
         .client = w->q.peer, .status = info.status,
         .bytes_in = info.bytes_in, .bytes_out = info.bytes_out,
         .total_us = (uint32_t)((clock_mono_ns() - w->began_ns) / 1000),

@@ -1,5 +1,6 @@
 #include "admin/publish.h"
 
+#include "admin/background.h"
 #include "admin/call.h"
 #include "admin/publish_int.h"
 #include "base/ensure.h"
@@ -242,6 +243,7 @@ static void image_publish(struct admin *a, struct change *n)
 static void image_remove(struct admin *a, const struct change *n)
 {
     plan_remove(a->conf.plan, id_sv(&n->app_id));
+    background_purge(a->background);
     if (n->quota_slot != QUOTA_NONE)
         tokens_slot_give(a->conf.tokens, n->quota_slot);
 }
@@ -316,8 +318,9 @@ int changes_apply(struct call *c)
         log_error("admin", "a committed change was not published: %s",
                   err_text(err));
         if (!first_err) first_err = err;
+        if (n->what != COUNTER) /* that one says so in its answer, no more */
+            atomic_store(&c->admin->diverged, true);
     }
-    if (first_err) atomic_store(&c->admin->diverged, true);
     if (x->seq) plan_set_seq(c->admin->conf.plan, x->seq);
     changes_forget(x);
     return first_err;

@@ -5,7 +5,7 @@
 #include "admin/admin_int.h"
 #include "model/token.h"
 
-enum { QUOTA_NONE = UINT32_MAX };
+#define QUOTA_NONE UINT32_MAX
 
 /* Documents and slots of an application as plan_build wants them. */
 struct app_source {
