@@ -12,7 +12,8 @@
 #include "base/mem.h"
 
 enum {
-    BATCH = 1000,
+    BATCH = 1000,           /* rows that are written in place */
+    PURGE_BATCH = 200,      /* rows that leave all their indexes */
     USES_MAX = 1 << 20,     /* waiting checkpoints: 32 MiB; more is dropped */
     RECLAIM_MS = 10,
     USE_EVERY_MS = 5000,
@@ -149,7 +150,7 @@ static void slot_gone(void *ctx, uint32_t slot)
 {
     struct gone *g = ctx;
     if (g->n == g->cap) {
-        g->cap = g->cap ? g->cap * 2 : BATCH;
+        g->cap = g->cap ? g->cap * 2 : PURGE_BATCH * 2;
         g->slots = mem_realloc(g->slots, g->cap * sizeof *g->slots);
     }
     g->slots[g->n++] = slot;
@@ -161,10 +162,10 @@ static int purge_rows(struct admin *a, bool of_apps, struct gone *g,
     struct store *s = a->conf.store;
     int err = store_begin(s);
     if (!err)
-        err = of_apps ? store_token_purge_app(s, BATCH, slot_gone, g, n)
+        err = of_apps ? store_token_purge_app(s, PURGE_BATCH, slot_gone, g, n)
                       : store_token_purge_old(s,
                                               clock_wall_ms() - TOMBSTONE_MS,
-                                              BATCH, slot_gone, g, n);
+                                              PURGE_BATCH, slot_gone, g, n);
     if (!err) err = store_commit(s); /* nothing to write costs nothing */
     store_rollback(s); /* without an open one: nothing */
     return err;
@@ -181,7 +182,7 @@ static bool purge_batch(struct admin *a, bool of_apps)
         tokens_slot_give(a->conf.tokens, g.slots[i]);
     }
     mem_free(g.slots);
-    return !err && n >= BATCH;
+    return !err && n >= PURGE_BATCH;
 }
 
 static bool prune(struct admin *a)

@@ -303,17 +303,19 @@ static int token_delete(struct purge *p, uint32_t slot)
     return rc ? rc : row_delete(p, slot);
 }
 
-/* `text`: ?1 an argument, ?2 how many. Deletes about max rows. */
+/* `text`: ?1 an argument, ?2 how many. Deletes max rows, and the aliases of
+ * the last one. */
 static int delete_found(struct purge *p, const char *text, int64_t argument,
                         unsigned max)
 {
     uint32_t slots[CHUNK];
-    unsigned n = CHUNK;
+    unsigned n = 0, want = 0;
     int rc = 0;
-    while (rc == 0 && n == CHUNK && *p->n < max) {
+    while (rc == 0 && n == want && *p->n < max) {
         struct sql *q = sql_get(p->s->db, text);
+        want = max - *p->n < CHUNK ? max - *p->n : CHUNK;
         sql_bind_int(q, 1, argument);
-        sql_bind_int(q, 2, CHUNK);
+        sql_bind_int(q, 2, want);
         rc = slots_read(q, slots, CHUNK, &n);
         for (unsigned i = 0; rc == 0 && i < n; i++)
             rc = token_delete(p, slots[i]);

@@ -270,7 +270,7 @@ static void a_deleted_applications_tokens_go_in_the_background(void **state)
     rig_expect(&rig, 404);
     rig_get(&rig, "/{a}/token");
     assert_int_equal(rig_count(&rig), 0);
-    for (int i = 0; i < 10; i++) admin_tick(rig.admin);
+    for (int i = 0; i < 20; i++) admin_tick(rig.admin);
     tokens_stats(rig.tokens, &after);
     assert_int_equal(after.live, before.live);
     rig_restart(&rig);
