@@ -226,6 +226,8 @@ int listeners_open(struct server *s)
         s->own[s->egress.own_n++] = at;
     }
     s->egress.own = s->own;
+    s->egress.machine = s->machine;
+    s->egress.machine_n = egress_machine_ips(s->machine, MACHINE_IPS_MAX);
     return 0;
 }
 

@@ -18,6 +18,8 @@
 enum listening { LISTEN_API, LISTEN_GATEWAY, LISTEN_GATEWAY_TLS,
                  LISTEN_VERIFY, LISTEN_OPS, LISTEN_COUNT };
 
+enum { MACHINE_IPS_MAX = 256 };
+
 struct server;
 
 struct lane { /* one reactor and all that belongs to its thread */
@@ -51,6 +53,7 @@ struct server {
     struct listener **shared[LISTEN_COUNT]; /* arrays that listeners borrow */
     struct addr bound[LISTEN_COUNT]; /* port 0: not listening */
     struct addr own[LISTEN_COUNT];   /* the same, dense, for egress */
+    struct ip machine[MACHINE_IPS_MAX];
     struct cidr trusted[SETTING_LIST_MAX];
     unsigned trusted_n;
     struct lane *lanes;

@@ -45,7 +45,7 @@ static void what_is_no_host_is_refused(void **state)
         "a:80", "http://a", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4",
         "a.1", "a.123", "[1.2.3.4]", "[::1", "::1]", "[a]", "*", "*.", "*.com",
         "*.1.2", "a.*.com", "**.a.com", "*a.b.com", "a@b", "a?b", "a#b",
-        "\xff.com", "xn--a.com", "xn--\xc3\xbc.com", "a\xe2\x80\x8d" "b.com",
+        "\xff.com", "xn--a.com", "xn--\xc3\xbc.com", ("a\xe2\x80\x8d" "b.com"),
         "\xe3\x80\x82", "*.127.0.0.1",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

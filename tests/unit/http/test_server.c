@@ -860,10 +860,8 @@ static void room_is_told_to_who_waits_for_it(void **state)
     turns();
     struct http_reply r = chunked_reply();
     http_stream_head(rig.s, &r);
-    size_t sent = 0;
     while (http_stream_queued(rig.s) < CONN_HIGH) {
         http_stream_body(rig.s, sv_of(data, sizeof data), NULL);
-        sent += sizeof data;
         turns();
     }
     rig.log[0] = '\0';

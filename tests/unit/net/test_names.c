@@ -197,7 +197,8 @@ static void jobs_run_elsewhere_and_come_back(void **state)
 {
     struct kit k;
     struct workers *w;
-    struct sum s[50] = { 0 };
+    static struct sum s[50];
+    memset(s, 0, sizeof s);
     (void)state;
     kit_init(&k, NULL);
     worker_kit = &k;
@@ -224,7 +225,8 @@ static void a_full_queue_refuses_and_what_is_queued_still_runs(void **state)
 {
     struct kit k;
     struct workers *w;
-    struct sum s[3] = { 0 };
+    static struct sum s[3];
+    memset(s, 0, sizeof s);
     (void)state;
     kit_init(&k, NULL);
     worker_kit = &k;
