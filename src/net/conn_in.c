@@ -169,7 +169,8 @@ void conn_read_turn(struct conn *c)
             return;
         }
         size_t room = BLOCK_BYTES - at;
-        ssize_t n = recv(c->fd, b->data + at, room, 0);
+        __builtin_prefetch(c->ctx); /* its user's, wanted right after */
+        ssize_t n = raw_recv(c->fd, b->data + at, room);
         STAT_ADD(r, reads, 1);
         if (n > 0) {
             if ((size_t)n < room && !c->hup) c->can_read = false;

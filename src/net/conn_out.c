@@ -162,8 +162,7 @@ static ssize_t write_some(struct conn *c, const struct outq *q, size_t *asked)
     *asked = 0;
     if (!q->head->next) {
         *asked = q->head->n;
-        return send(c->fd, q->head->b->data + q->head->off, q->head->n,
-                    MSG_NOSIGNAL);
+        return raw_send(c->fd, q->head->b->data + q->head->off, q->head->n);
     }
     for (struct seg *s = q->head; s && n < IOV; s = s->next) {
         iov[n++] = (struct iovec){ s->b->data + s->off, s->n };

@@ -195,6 +195,17 @@ static void dispatch(struct reactor *r, const struct epoll_event *e)
     }
 }
 
+/* The next event's connection comes nearer while this one is served. */
+static void prefetch(const struct reactor *r, const struct epoll_event *e)
+{
+    uint32_t index = (uint32_t)e->data.u64;
+    if (index >= r->high) return;
+    const char *c = (const char *)&r->slab[index];
+    __builtin_prefetch(c); /* three lines */
+    __builtin_prefetch(c + 64);
+    __builtin_prefetch(c + 128);
+}
+
 static void feed_starved(struct reactor *r)
 {
     while (r->starved.next != &r->starved && blocks_left(r) &&
@@ -260,7 +271,10 @@ static void turn(struct reactor *r)
     ENSURE(n >= 0 || errno == EINTR);
     uint64_t began = clock_mono_ns();
     r->now_ms = (r->conf.clock_ns ? now_ns(r) : began) / 1000000;
-    for (int i = 0; i < n; i++) dispatch(r, &events[i]);
+    for (int i = 0; i < n; i++) {
+        if (i + 1 < n) prefetch(r, &events[i + 1]);
+        dispatch(r, &events[i]);
+    }
     feed_starved(r);
     run_ready(r);
     deliver_mail(r);

@@ -7,6 +7,9 @@
 #define NET_REACTOR_INT_H
 
 #include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/ensure.h"
 #include "base/rand.h"
@@ -160,6 +163,17 @@ struct listener {
     struct listener *const *group; /* listener_share; NULL: alone */
     unsigned group_n;
 };
+
+/* recv and send as bare system calls: those of libc are points of thread
+ * cancellation, which costs two atomic operations each and serves nobody. */
+static inline ssize_t raw_recv(int fd, void *p, size_t n)
+{
+    return syscall(SYS_recvfrom, fd, p, n, 0, NULL, NULL);
+}
+static inline ssize_t raw_send(int fd, const void *p, size_t n)
+{
+    return syscall(SYS_sendto, fd, p, n, MSG_NOSIGNAL, NULL, 0);
+}
 
 #define STAT_ADD(r, field, k) \
     atomic_store_explicit(&(r)->stats.field, \
