@@ -74,24 +74,32 @@ static int scan_crlf(struct scan *s)
 static int scan_version(struct scan *s)
 {
     static const char shape[] = "HTTP/0.0"; /* 0: any digit */
+    if (s->end - s->p >= 8 && memcmp(s->p, "HTTP/1.", 7) == 0 &&
+        (s->p[7] == '1' || s->p[7] == '0')) {
+        s->h->minor = (uint8_t)(s->p[7] - '0');
+        s->p += 8;
+        return 1;
+    }
     for (int i = 0; i < 8; i++) {
         if (s->p + i == s->end) return 0;
         char c = s->p[i];
         if (shape[i] == '0' ? c < '0' || c > '9' : c != shape[i])
             return refuse(s, "malformed HTTP version");
     }
-    if (s->p[5] != '1' || s->p[7] > '1')
-        return refuse_as(s, s->request ? 505 : 502,
-                         "HTTP version not supported");
-    s->h->minor = (uint8_t)(s->p[7] - '0');
-    s->p += 8;
-    return 1;
+    return refuse_as(s, s->request ? 505 : 502, "HTTP version not supported");
 }
 
 /* Content-Length: digits only, below 10^18 (RFC 9112 6.3 refuses lists). */
 static bool length_parse(struct sv v, uint64_t *out)
 {
-    return v.n <= 18 && sv_to_u64(v, UINT64_MAX, out);
+    uint64_t n = 0;
+    for (size_t i = 0; i < v.n; i++) {
+        unsigned digit = (unsigned)(uint8_t)v.p[i] - '0';
+        if (digit > 9) return false;
+        n = n * 10 + digit;
+    }
+    *out = n;
+    return v.n > 0 && v.n <= 18;
 }
 
 static void scan_connection(struct scan *s, struct sv list)

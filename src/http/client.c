@@ -16,9 +16,8 @@
 void call_free(struct http_call *c)
 {
     struct http_pool *p = c->pool;
-    timer_cancel(p->conf.reactor, &c->timer);
-    if (c->head != c->head_inline) mem_free(c->head);
-    buf_fini(&c->early);
+    if (c->dial) dial_drop(c);
+    if (c->head && c->head != c->head_inline) mem_free(c->head);
     COUNT(p, active, -1);
     slab_put(&p->calls, c);
 }
@@ -27,8 +26,7 @@ void call_free(struct http_call *c)
 static void call_tell_failure(struct http_call *c)
 {
     if (c->ops->on_fail) c->ops->on_fail(c, c->err, c->sent);
-    if (c->resolving) c->cancelled = true; /* freed by the resolver's answer */
-    else call_free(c);
+    call_free(c);
 }
 
 void call_fail_later(struct http_call *c, int err, const char *problem)
@@ -37,7 +35,7 @@ void call_fail_later(struct http_call *c, int err, const char *problem)
     c->err = err;
     c->problem = problem;
     c->state = CALL_FAILED;
-    timer_cancel(p->conf.reactor, &c->timer);
+    dial_drop(c);
     c->next = p->failed;
     p->failed = c;
     if (!p->failed_timer.at_)
@@ -54,10 +52,8 @@ void calls_tell_failed(struct timer *t)
     }
 }
 
-/* Waited or resolved too long. */
-void call_timed_out(struct timer *t)
+void call_timed_out(struct http_call *c)
 {
-    struct http_call *c = CONTAINER_OF(t, struct http_call, timer);
     struct upstream *u = c->up;
     if (c->state == CALL_WAITING) waiting_remove(c);
     c->err = ERR_TIMEOUT;
@@ -118,7 +114,7 @@ static void request_write(const struct request_text *t, char *out)
 static char *head_room(struct http_call *c, size_t n)
 {
     c->head = n <= sizeof c->head_inline ? c->head_inline : mem_alloc(n);
-    c->head_n = n;
+    c->head_n = (uint32_t)n;
     return c->head;
 }
 
@@ -149,7 +145,6 @@ static int start_pooled(struct http_call *c, const struct request_text *t)
     request_write(t, p);
     if (c->retryable) memcpy(head_room(c, t->size), p, t->size);
     conn_commit(conn, t->size);
-    c->peer = *conn_peer(conn);
     call_begin(c);
     return 0;
 }
@@ -163,12 +158,13 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
     request_text(&t, req);
     if (t.size > BLOCK_BYTES) return ERR_TOOBIG;
     struct http_call *c = slab_get(&p->calls);
-    memset(c, 0, offsetof(struct http_call, addrs));
+    memset(c, 0, offsetof(struct http_call, peer));
     c->pool = p;
+    c->peer = (struct addr){.port = 0};
     c->origin = origin_get(p, origin);
     c->ops = ops;
     c->ctx = ctx;
-    c->method = req->method_id;
+    c->method = (uint8_t)req->method_id;
     c->asks_upgrade = req->upgrade;
     c->reading = true;
     c->first_byte_ms = req->first_byte_ms ? req->first_byte_ms : 60000;
@@ -178,13 +174,10 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
         req->body == HTTP_BODY_NONE ||
         (req->body == HTTP_BODY_LENGTH && req->content_length == 0);
     c->retryable = http_method_is_idempotent(req->method_id) && !req->upgrade;
-    c->timer.fire = call_timed_out;
-    buf_init(&c->early, CONN_HIGH + 2 * BLOCK_BYTES);
     COUNT(p, active, 1);
     *out = c;
     struct upstream *u = upstream_reuse(c->origin);
     c->connect_ms = req->connect_ms ? req->connect_ms : 5000;
-    c->connect_until_ms = reactor_now_ms(p->conf.reactor) + c->connect_ms;
     if (u) {
         upstream_attach(u, c);
         int err = start_pooled(c, &t);
@@ -203,12 +196,11 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
 void call_opened(struct http_call *c)
 {
     struct conn *conn = c->up->conn;
-    timer_cancel(c->pool->conf.reactor, &c->timer);
+    struct buf *early = &c->dial->early;
     int err = conn_write(conn, sv_of(c->head, c->head_n));
-    if (!err) err = conn_write(conn, buf_sv(&c->early));
-    if (c->early.n) c->retryable = false;
-    buf_clear(&c->early);
-    c->peer = *conn_peer(conn);
+    if (!err) err = conn_write(conn, buf_sv(early));
+    if (early->n) c->retryable = false;
+    dial_drop(c);
     call_begin(c);
     if (err) conn_abort(conn, err);
 }
@@ -219,15 +211,16 @@ void call_opened(struct http_call *c)
 static int early_body(struct http_call *c, struct sv bytes)
 {
     char head[CHUNK_HEAD_MAX];
+    struct buf *early = &c->dial->early;
     bool chunked = c->out.kind == HTTP_BODY_CHUNKED;
     if (c->out.kind == HTTP_BODY_LENGTH) {
         if (bytes.n > c->out.left) return ERR_PROTOCOL;
         c->out.left -= bytes.n;
     }
-    if (chunked) buf_put(&c->early, sv_of(head, chunk_head(head, bytes.n)));
-    buf_put(&c->early, bytes);
-    if (chunked) buf_put(&c->early, SV("\r\n"));
-    return c->early.overflow ? ERR_LIMIT : 0;
+    if (chunked) buf_put(early, sv_of(head, chunk_head(head, bytes.n)));
+    buf_put(early, bytes);
+    if (chunked) buf_put(early, SV("\r\n"));
+    return early->overflow ? ERR_LIMIT : 0;
 }
 
 static int early_end(struct http_call *c, const struct http_field *trailers,
@@ -236,10 +229,10 @@ static int early_end(struct http_call *c, const struct http_field *trailers,
     if (c->out.kind == HTTP_BODY_LENGTH && c->out.left) return ERR_PROTOCOL;
     if (c->out.kind != HTTP_BODY_CHUNKED) return 0;
     size_t size = http1_head_size(SV("0"), trailers, n, SV(""));
-    char *p = buf_reserve(&c->early, size);
+    char *p = buf_reserve(&c->dial->early, size);
     if (!p) return ERR_LIMIT;
     http1_head_encode(p, SV("0"), trailers, n, SV(""));
-    c->early.n += size;
+    c->dial->early.n += size;
     return 0;
 }
 
@@ -289,7 +282,7 @@ void http_call_end(struct http_call *c, const struct http_field *trailers,
                    size_t trailers_n)
 {
     bool tunnel = c->in.kind == HTTP_BODY_TUNNEL;
-    ENSURE(!c->request_ended);
+    if (c->request_ended) return;
     c->request_ended = true;
     if (c->state == CALL_FAILED) return;
     if (tunnel) {
@@ -341,8 +334,8 @@ static bool answer_head(struct upstream *u, struct sv *in)
     struct http_head *head = &p->head;
     struct http1_refusal why;
     c->answer_begun = true;
-    int n = http1_response_scan(*in, &c->searched, &p->conf.limits, c->method,
-                                head, &why);
+    int n = http1_response_scan(*in, &c->searched, &p->conf.limits,
+                                (enum http_method)c->method, head, &why);
     if (n < 0) answer_broken(c, ERR_PROTOCOL, why.reason);
     if (n <= 0) return false;
     *in = sv_from(*in, (size_t)n);
@@ -367,6 +360,7 @@ static bool answer_head(struct upstream *u, struct sv *in)
         c->out.kind = HTTP_BODY_TUNNEL;
         c->request_ended = false;
     }
+    c->tick_out = conn_bytes_out(u->conn);
     conn_deadline(u->conn, DEADLINE_IDLE, c->idle_ms);
     c->ops->on_head(c, head);
     return u->call == c;
@@ -432,6 +426,7 @@ static size_t upstream_bytes(struct conn *conn, struct sv all)
         conn_close(conn);
         return all.n;
     }
+    __builtin_prefetch(c->ctx);
     if (c->head_seen) conn_deadline(conn, DEADLINE_IDLE, c->idle_ms);
     while (u->call == c && !conn_closing(conn) &&
            (c->head_seen ? answer_body(u, &in)
@@ -524,13 +519,12 @@ static void upstream_closed(struct conn *conn, int err)
     }
     u->call = NULL;
     c->up = NULL;
+    c->peer = *conn_peer(conn);
     c->sent = c->sent || conn_bytes_out(conn) > c->sent_base;
     if (is_stale(u, c, err)) {
         c->retried = true;
         COUNT(c->pool, stale_retries, 1);
         upstream_lost(u, err);
-        c->connect_until_ms =
-            reactor_now_ms(c->pool->conf.reactor) + c->connect_ms;
         call_seek(c);
         return;
     }
@@ -565,7 +559,7 @@ struct conn *http_call_conn(const struct http_call *c)
 size_t http_call_queued(const struct http_call *c)
 {
     struct conn *conn = http_call_conn(c);
-    return conn ? conn_queued(conn) : c->early.n;
+    return conn ? conn_queued(conn) : c->dial ? c->dial->early.n : 0;
 }
 
 void http_call_read(struct http_call *c, bool on)
@@ -586,14 +580,12 @@ void http_call_cancel(struct http_call *c)
         while (*p != c) p = &(*p)->next;
         *p = c->next;
     }
-    timer_cancel(c->pool->conf.reactor, &c->timer);
     if (u) {
         u->call = NULL;
         if (u->conn) conn_close(u->conn);
         else upstream_lost(u, 0);
     }
-    if (c->resolving) c->cancelled = true;
-    else call_free(c);
+    call_free(c);
 }
 
 const char *http_call_problem(const struct http_call *c)
@@ -603,5 +595,6 @@ const char *http_call_problem(const struct http_call *c)
 
 const struct addr *http_call_peer(const struct http_call *c)
 {
-    return &c->peer;
+    const struct conn *conn = http_call_conn(c);
+    return conn ? conn_peer(conn) : &c->peer;
 }

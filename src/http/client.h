@@ -89,7 +89,8 @@ struct http_request {
 
 /* Everything in `req` is copied or written before return; memory for a call
  * comes from the pool's slab. No callback comes before the return. NONE and
- * LENGTH 0 have ended by this call; else http_call_end must follow.
+ * LENGTH 0 have ended by this call (http_call_end is then harmless); else
+ * http_call_end must follow.
  * ERR_TOOBIG: the head does not fit a block; there is no call then. */
 int http_call_start(struct http_pool *p, const struct http_origin *o,
                     const struct http_request *req,

@@ -40,7 +40,7 @@ struct origin {
 struct http_pool {
     struct http_pool_conf conf;
     struct http_pool_stats stats;
-    struct slab calls, upstreams;
+    struct slab calls, dials, upstreams;
     struct origin **origins;
     uint32_t origins_n;
     struct http_call *failed;  /* to be told from outside their callers */
@@ -57,33 +57,40 @@ enum call_state {
     CALL_FAILED,    /* to be told: in the pool's list */
 };
 
+/* What a call needs only until it has its connection. */
+struct dial {
+    struct http_pool *pool;
+    struct http_call *call; /* NULL: only the resolver still knows this */
+    struct timer timer;     /* end of waiting and resolving */
+    struct buf early;       /* the request's body in wire form */
+    uint64_t until_ms;
+    bool resolving;
+    unsigned addrs_n, addrs_at;
+    struct addr addrs[CALL_ADDRS];
+};
+
 struct http_call {
     struct http_pool *pool;
     struct origin *origin;
     const struct http_call_ops *ops;
     void *ctx;
     struct upstream *up;
+    struct dial *dial;
     struct http_call *next; /* in origin's waiting or the pool's failed list */
-    struct timer timer;     /* end of waiting and resolving */
-    uint64_t connect_until_ms, sent_base, tick_out;
-    uint32_t connect_ms, first_byte_ms, idle_ms;
-    struct body_in in;
-    struct body_out out;
-    size_t searched;
     const char *problem;
+    char *head;             /* kept wire form or NULL */
+    uint32_t head_n, connect_ms, first_byte_ms, idle_ms;
+    struct body_out out;
+    struct body_in in;
+    size_t searched;
+    uint64_t sent_base, tick_out;
     int err;
-    uint8_t state, interims;
-    enum http_method method;
+    uint8_t state, method, interims;
     bool asks_upgrade, request_ended, reading;
     bool answer_begun, head_seen; /* its first byte, its head */
-    bool retryable, retried, sent, resolving;
-    bool cancelled;               /* only the resolver still knows it */
-    char *head;                   /* kept wire form or NULL */
-    size_t head_n;
-    struct buf early;             /* body in wire form, before connecting */
-    struct addr peer;
-    unsigned addrs_n, addrs_at;
-    struct addr addrs[CALL_ADDRS];
+    bool retryable, retried, sent;
+    /* from here on not cleared at the start */
+    struct addr peer; /* once the connection is gone */
     char head_inline[CALL_HEAD_INLINE];
 };
 
@@ -100,6 +107,7 @@ struct origin *origin_get(struct http_pool *p, const struct http_origin *o);
 struct upstream *upstream_reuse(struct origin *o);
 /* Ties the call to a fresh connection, or lets it wait for one. */
 void call_seek(struct http_call *c);
+void dial_drop(struct http_call *c); /* connected, or over */
 void upstream_attach(struct upstream *u, struct http_call *c);
 /* The call is done with it: to the pool, or closed. */
 void upstream_release(struct upstream *u, bool reusable);
@@ -109,7 +117,7 @@ extern const struct conn_ops upstream_ops;
 void call_opened(struct http_call *c);            /* connected: write */
 void call_fail_later(struct http_call *c, int err, const char *problem);
 void calls_tell_failed(struct timer *t);
-void call_timed_out(struct timer *t);
+void call_timed_out(struct http_call *c); /* waited or resolved too long */
 void call_free(struct http_call *c);
 /* pool.c, for upstream_ops */
 void upstream_lost(struct upstream *u, int err); /* its conn is gone */

@@ -25,6 +25,7 @@ int http_pool_new(struct http_pool **out, const struct http_pool_conf *conf)
     ENSURE(l->head_bytes <= BLOCK_BYTES && l->fields <= HTTP_FIELDS_MAX);
     p->failed_timer.fire = calls_tell_failed;
     slab_init(&p->calls, sizeof(struct http_call));
+    slab_init(&p->dials, sizeof(struct dial));
     slab_init(&p->upstreams, sizeof(struct upstream));
     *out = p;
     return 0;
@@ -48,6 +49,7 @@ void http_pool_free(struct http_pool **pp)
     for (uint32_t i = 0; i < p->origins_n; i++) mem_free(p->origins[i]);
     mem_free(p->origins);
     slab_fini(&p->calls);
+    slab_fini(&p->dials);
     slab_fini(&p->upstreams);
     mem_free(p);
     *pp = NULL;
@@ -220,15 +222,46 @@ static uint64_t now_ms(const struct http_call *c)
     return reactor_now_ms(c->pool->conf.reactor);
 }
 
+static void dial_timed_out(struct timer *t)
+{
+    call_timed_out(CONTAINER_OF(t, struct dial, timer)->call);
+}
+
+static void dial_begin(struct http_call *c)
+{
+    struct dial *d = slab_get(&c->pool->dials);
+    memset(d, 0, offsetof(struct dial, addrs));
+    d->pool = c->pool;
+    d->call = c;
+    d->until_ms = now_ms(c) + c->connect_ms;
+    d->timer.fire = dial_timed_out;
+    buf_init(&d->early, CONN_HIGH + 2 * BLOCK_BYTES);
+    timer_arm(c->pool->conf.reactor, &d->timer, c->connect_ms);
+    c->dial = d;
+}
+
+void dial_drop(struct http_call *c)
+{
+    struct dial *d = c->dial;
+    if (!d) return;
+    c->dial = NULL;
+    timer_cancel(c->pool->conf.reactor, &d->timer);
+    buf_fini(&d->early);
+    if (d->resolving) d->call = NULL; /* its answer frees it */
+    else slab_put(&c->pool->dials, d);
+}
+
 /* The next address that may be tried; each gets its share of the time left.
  * False: none, call->err says why. */
 static bool connect_next(struct upstream *u)
 {
     struct http_call *c = u->call;
     struct http_pool *p = c->pool;
+    struct dial *d = c->dial;
     const struct http_origin *o = &u->origin->conf;
-    while (c->addrs_at < c->addrs_n && !p->freeing && now_ms(c) < c->connect_until_ms) {
-        const struct addr *to = &c->addrs[c->addrs_at++];
+    while (d->addrs_at < d->addrs_n && !p->freeing &&
+           now_ms(c) < d->until_ms) {
+        const struct addr *to = &d->addrs[d->addrs_at++];
         const char *why =
             p->conf.egress ? egress_refuses(p->conf.egress, to) : NULL;
         c->peer = *to;
@@ -242,8 +275,8 @@ static bool connect_next(struct upstream *u)
             c->problem = err_text(c->err);
             continue;
         }
-        uint64_t left = c->connect_until_ms - now_ms(c);
-        uint64_t part = left / (c->addrs_n - c->addrs_at + 1);
+        uint64_t left = d->until_ms - now_ms(c);
+        uint64_t part = left / (d->addrs_n - d->addrs_at + 1);
         if (part < ATTEMPT_MIN_MS) part = ATTEMPT_MIN_MS;
         if (part > left) part = left;
         conn_deadline(u->conn,
@@ -269,31 +302,29 @@ static void connect_gave_up(struct upstream *u)
 
 static void resolved(void *ctx, const struct dns_answer *a)
 {
-    struct http_call *c = ctx;
-    struct upstream *u = c->up;
-    c->resolving = false;
-    if (c->cancelled) {
-        call_free(c);
+    struct dial *d = ctx;
+    struct http_call *c = d->call;
+    d->resolving = false;
+    if (!c) {
+        slab_put(&d->pool->dials, d);
         return;
     }
-    c->addrs_n = a->n < CALL_ADDRS ? a->n : CALL_ADDRS;
-    c->addrs_at = 0;
-    memcpy(c->addrs, a->addrs, c->addrs_n * sizeof *a->addrs);
+    struct upstream *u = c->up;
+    d->addrs_n = a->n < CALL_ADDRS ? a->n : CALL_ADDRS;
+    memcpy(d->addrs, a->addrs, d->addrs_n * sizeof *a->addrs);
     if (a->n == 0) {
         c->err = a->err ? a->err : ERR_RESOLVE;
         c->problem = err_text(c->err);
     }
     c->state = CALL_CONNECTING;
-    timer_cancel(c->pool->conf.reactor, &c->timer);
+    timer_cancel(c->pool->conf.reactor, &d->timer);
     if (!connect_next(u)) connect_gave_up(u);
 }
 
 void call_seek(struct http_call *c)
 {
     struct origin *o = c->origin;
-    uint64_t now = now_ms(c);
-    uint64_t left = c->connect_until_ms > now ? c->connect_until_ms - now : 0;
-    if (!c->timer.at_) timer_arm(c->pool->conf.reactor, &c->timer, left);
+    if (!c->dial) dial_begin(c);
     if (o->conns >= o->conns_max) {
         wait_for_one(c);
         return;
@@ -304,8 +335,9 @@ void call_seek(struct http_call *c)
     o->conns++;
     upstream_attach(u, c);
     c->state = CALL_RESOLVING;
-    c->resolving = true;
-    dns_resolve(o->pool->conf.dns, o->conf.host, o->conf.port, resolved, c);
+    c->dial->resolving = true;
+    dns_resolve(o->pool->conf.dns, o->conf.host, o->conf.port, resolved,
+                c->dial);
 }
 
 /* The connection of `u` has ended. A call that was still connecting goes on

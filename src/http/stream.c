@@ -139,10 +139,12 @@ static struct sv text_sv(const struct text *t)
 
 static void status_line(struct text *t, unsigned status)
 {
-    t->n = 0;
-    text_add(t, SV("HTTP/1.1 "));
-    text_add_u64(t, status);
-    text_add(t, SV(" "));
+    ENSURE(status >= 100 && status <= 999);
+    memcpy(t->at, "HTTP/1.1 000 ", 13);
+    t->at[9] = (char)('0' + status / 100);
+    t->at[10] = (char)('0' + status / 10 % 10);
+    t->at[11] = (char)('0' + status % 10);
+    t->n = 13;
     text_add(t, http_status_text(status));
 }
 
