@@ -243,6 +243,8 @@ void conn_event(struct conn *c, uint32_t events)
     if (c->closing || !(events & (EPOLLIN | EPOLLRDHUP | GONE))) return;
     c->can_read = !c->eof;
     if (events & (EPOLLRDHUP | GONE)) c->hup = true;
+    /* what is queued has a rest to offer before more is read behind it */
+    if (c->queue.next && !c->starved) return;
     if (conn_wants_input(c))
         conn_read_turn(c);
     else if (events & GONE)

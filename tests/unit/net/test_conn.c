@@ -74,6 +74,12 @@ static void until_five(struct kit *k)
     if (t->l.in.n >= 5) k->done = true;
 }
 
+static void until_two_blocks(struct kit *k)
+{
+    struct one *t = k->test;
+    if (t->l.in.n >= 2 * BLOCK_BYTES || t->l.closed) k->done = true;
+}
+
 /* --- input ---------------------------------------------------------------- */
 
 static void bytes_from_the_peer_are_offered_once(void **state)
@@ -206,6 +212,28 @@ static void a_full_block_that_nobody_consumes_closes(void **state)
     send_pattern(t, BLOCK_BYTES);
     kit_run(&t->k, until_closed);
     assert_int_equal(t->l.err, ERR_TOOBIG);
+}
+
+static size_t stop_reading(struct conn *c, struct sv in)
+{
+    (void)in;
+    conn_read(c, false);
+    return 0;
+}
+
+static void a_full_rest_is_offered_before_more_is_read(void **state)
+{
+    struct one *t = *state;
+    static const struct conn_ops full = { .on_bytes = stop_reading };
+    conn_set_ops(t->l.c, &full, &t->l);
+    send_pattern(t, BLOCK_BYTES);
+    kit_run(&t->k, stop_after_two_turns);
+    conn_set_ops(t->l.c, &LOG_OPS, &t->l);
+    conn_read(t->l.c, true);
+    send_pattern(t, 2 * BLOCK_BYTES); /* its event comes in the same turn */
+    kit_run(&t->k, until_two_blocks);
+    assert_int_equal(t->l.closed, 0);
+    check_pattern(t->l.in.p, t->l.in.n);
 }
 
 static struct block *kept;
@@ -627,6 +655,7 @@ int main(void)
         T(a_long_stream_arrives_whole_and_in_order),
         T(a_stream_consumed_in_odd_pieces_arrives_in_order),
         T(a_full_block_that_nobody_consumes_closes),
+        T(a_full_rest_is_offered_before_more_is_read),
         T(kept_bytes_survive_later_reads),
         T(output_leaves_when_the_callback_returns),
         T(output_queued_before_the_run_leaves_by_flush),
