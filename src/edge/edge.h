@@ -38,6 +38,7 @@ struct edge_conf {
     struct edge_keys keys;         /* is_of_account NULL: no key is known */
     /* Where the application says none; 0: 5 s, 60 s, 300 s. */
     uint32_t connect_ms, first_byte_ms, idle_ms;
+    uint32_t origin_conns;         /* to one origin, over all reactors */
     unsigned reactors;
 };
 

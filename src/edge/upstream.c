@@ -70,6 +70,7 @@ static int call(struct proxy *p, const struct http_head *head)
         .port = o->at.port,
         .tls = o->at.tls,
         .tls_verify = o->tls_verify,
+        .conns_max = conf->origin_conns,
     };
     struct http_request req = {
         .method = head->method_text,
