@@ -6,7 +6,9 @@ import {
   createServer,
   type IncomingMessage,
   type RequestListener,
+  type Server as HttpServer,
 } from "node:http";
+import { createServer as createTls, type ServerOptions as TlsOptions } from "node:https";
 import { createServer as createTcp, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,27 +28,35 @@ export interface Recorded {
   trailers: IncomingMessage["trailers"];
 }
 
+export interface OriginOptions {
+  host?: string;
+  /** Key and certificate: it speaks HTTPS. */
+  tls?: TlsOptions;
+}
+
 export class NodeOrigin {
   /** Requests that arrived whole, oldest first. */
   readonly requests: Recorded[] = [];
   /** Connections accepted so far. */
   connections = 0;
-  readonly address: Address;
 
-  private constructor(address: Address) {
-    this.address = address;
-  }
+  private constructor(
+    readonly address: Address,
+    /** For tests that need upgrades, timeouts, Expect. */
+    readonly server: HttpServer,
+  ) {}
 
   /** Without `answer` it answers 200 "hello from the origin". */
   static async start(
     cleanup: Cleanup,
     answer?: RequestListener,
+    { host = "127.0.0.1", tls }: OriginOptions = {},
   ): Promise<NodeOrigin> {
-    const server = createServer();
-    server.listen(0, "127.0.0.1");
+    const server = tls ? createTls(tls) : createServer();
+    server.listen(0, host);
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as AddressInfo;
-    const origin = new NodeOrigin({ host: "127.0.0.1", port });
+    const origin = new NodeOrigin({ host, port }, server);
     server.on("connection", () => origin.connections++);
     server.on("request", (request, response) => {
       const parts: Buffer[] = [];
