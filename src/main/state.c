@@ -2,6 +2,7 @@
  * other, filled from the store, closed in reverse. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -113,6 +114,7 @@ int server_state_open(struct server *s)
     if (admin_new(&a, &admin)) return fails("admin", "failed");
     s->admin = a;
     if (admin_load(a, problem)) return fails(s->set.data, problem);
+    malloc_trim(0); /* once: what loading and the growing index left */
     s->checks = (struct check_env){ .tokens = s->tokens,
                                     .counters = s->counters, .plan = s->plan,
                                     .wall_ms = clock_wall_ms,

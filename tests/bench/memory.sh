@@ -23,11 +23,11 @@ for n in 0 100000 1000000; do
   sleep 1
   if [ "$n" = 0 ]; then
     wrk -t1 -c16 -d2s "http://$gateway/" >/dev/null; sleep 1
-    before=$(pss "$pid"); "$scratch/idle" "${gateway##*:}" 9000 >"$scratch/idle.out" 2>/dev/null & idle=$!
+    before=$(pss "$pid"); echo "pss_0 $before KiB"; "$scratch/idle" "${gateway##*:}" 9000 >"$scratch/idle.out" 2>/dev/null & idle=$!
     until grep -q ready "$scratch/idle.out"; do sleep 0.1; done; sleep 1
     after=$(pss "$pid"); kill "$idle"
     echo "idle_connection $(awk -v a="$after" -v b="$before" 'BEGIN{printf "%.2f", (a-b)/9000}') KiB"
   fi
-  echo "pss_$n $(pss "$pid") KiB"
+  [ "$n" = 0 ] || echo "pss_$n $(pss "$pid") KiB"
   end
 done
