@@ -46,7 +46,7 @@ int edge_new(struct edge **out, const struct edge_conf *conf);
 void edge_free(struct edge **e); /* after its reactors */
 int edge_reactor_new(struct edge_reactor **out, struct edge *e,
                      struct reactor *r, struct dns *dns);
-/* After the reactor's last connection. */
+/* After the reactor's run has returned and after dns_free. */
 void edge_reactor_free(struct edge_reactor **er);
 /* In the reactor's on_turn; also the turn of its counters and its journal. */
 void edge_turn(struct edge_reactor *er);

@@ -1,10 +1,11 @@
 /* Metadata above 256 bytes lies in a file; a worker reads it for the answers
  * of /authenticate. */
 #include "base/ensure.h"
+#include "base/epoch.h"
 #include "base/mem.h"
 #include "edge/verify_int.h"
 
-enum { METADATA_MAX = 4096 + 64 };
+enum { METADATA_MAX = 16 * 1024 };
 
 struct metadata_job {
     struct job job;
@@ -21,12 +22,17 @@ struct metadata_job {
 static void run(struct job *j)
 {
     struct metadata_job *m = CONTAINER_OF(j, struct metadata_job, job);
+    struct epoch_reader reader = { 0 };
+    epoch_join(&reader);
+    epoch_wake(&reader);
     for (unsigned i = 0; i < m->n; i++) {
         struct metadata_text *t = &m->texts[i];
         if (tokens_metadata_read(m->tokens, t->slot, t->tag, t->text,
                                  sizeof t->text, &t->n) != 0)
             t->n = 0;
     }
+    epoch_sleep(&reader);
+    epoch_leave(&reader);
 }
 
 /* The answer with its holes filled. */
