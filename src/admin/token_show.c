@@ -138,13 +138,14 @@ static void put_record(struct call *c, const struct token_row *row,
                        const struct fresh_secret *secret, struct buf *b)
 {
     static const char *const owns[] = {
-        "owner", "metadata", "remaining", "ratelimit", "ratelimits", "refill",
-        "scopes", "ipAllowlist",
+        "metadata", "remaining", "ratelimit", "ratelimits", "refill", "scopes",
+        "ipAllowlist",
     };
     struct id id = id_make(KIND_TOKEN, &row->id);
     yyjson_val *own = row->body.n ? call_parse(c, row->body) : NULL;
     yyjson_val *tags = json_find(own, "tags");
     struct sv name = json_text(json_find(own, "name"));
+    struct sv owner = json_text(json_find(own, "owner"));
     buf_putc(b, '{');
     put_text(b, "id", id_sv(&id));
     put_text(b, "applicationId", id_sv(&row->app_id));
@@ -154,6 +155,7 @@ static void put_record(struct call *c, const struct token_row *row,
     json_put_name(b, "tags");
     buf_put(b, tags ? json_encode_val(c->arena, tags) : SV("[]"));
     if (name.n) put_text(b, "name", name);
+    put_text(b, "owner", owner.p ? owner : SV(""));
     for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
         put_own(c, b, own, owns[i]);
     json_put_name(b, "enabled");

@@ -1,5 +1,6 @@
 // The management API and /authenticate, as a customer's program calls them.
 import { request, type IncomingHttpHeaders } from "node:http";
+import { Contract } from "./contract.js";
 import type { Address } from "./server.js";
 
 /** The envelope of every answer (api.md §1). */
@@ -83,10 +84,12 @@ export class Api {
   async call(method: string, path: string, options: Call = {}): Promise<Answer> {
     const { body, headers = {}, key = this.key } = options;
     const raw = typeof body === "string" || Buffer.isBuffer(body);
-    return call(
+    const target = path.startsWith("/") ? path : `/${this.accountId}/${path}`;
+    const contract = await this.contract();
+    const answer = await call(
       this.address,
       method,
-      path.startsWith("/") ? path : `/${this.accountId}/${path}`,
+      target,
       {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -94,6 +97,14 @@ export class Api {
       },
       body === undefined ? undefined : raw ? body : JSON.stringify(body),
     );
+    contract.check(method, target, answer);
+    return answer;
+  }
+
+  /** The server's own description, which every answer is checked against. */
+  contract(): Promise<Contract> {
+    return Contract.of(this.address, async () =>
+      (await call(this.address, "GET", "/openapi.json")).text);
   }
 
   get = (path: string, options?: Call) => this.call("GET", path, options);
@@ -141,12 +152,9 @@ export class Api {
   }
 
   authenticate(appID: string, token: string, extra: object = {}) {
-    return call(
-      this.address,
-      "POST",
-      "/authenticate",
-      { "content-type": "application/json" },
-      JSON.stringify({ appID, token, ...extra }),
-    );
+    return this.call("POST", "/authenticate", {
+      body: { appID, token, ...extra },
+      key: null,
+    });
   }
 }
