@@ -110,8 +110,11 @@ export class Gateway {
     return readFile(join(this.server.data, "access.log"), "latin1");
   }
 
-  /** The access log, once it has at least `count` lines of the proxy. */
-  async log(count: number): Promise<LogLine[]> {
+  /** The proxy's lines of the access log, once there are `count` to keep. */
+  async log(
+    count: number,
+    keep: (line: LogLine) => boolean = () => true,
+  ): Promise<LogLine[]> {
     let lines: LogLine[] = [];
     await eventually(`${count} lines of access log`, async () => {
       const text = await this.logText().catch(() => "");
@@ -119,7 +122,7 @@ export class Gateway {
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => JSON.parse(line) as LogLine)
-        .filter((line) => line.d === "p");
+        .filter((line) => line.d === "p" && keep(line));
       return lines.length >= count;
     });
     return lines;
