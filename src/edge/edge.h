@@ -39,6 +39,7 @@ struct edge_conf {
     /* Where the application says none; 0: 5 s, 60 s, 300 s. */
     uint32_t connect_ms, first_byte_ms, idle_ms;
     uint32_t origin_conns;         /* to one origin, over all reactors */
+    bool origins_unverified;       /* any certificate of an origin will do */
     unsigned reactors;
 };
 

@@ -69,7 +69,7 @@ static int call(struct proxy *p, const struct http_head *head)
         .host = o->at.host,
         .port = o->at.port,
         .tls = o->at.tls,
-        .tls_verify = o->tls_verify,
+        .tls_verify = o->tls_verify && !conf->origins_unverified,
         .conns_max = conf->origin_conns,
     };
     struct http_request req = {

@@ -87,6 +87,7 @@ static int shared_open(struct server *s)
         .first_byte_ms = (uint32_t)set->first_byte_timeout_ms,
         .idle_ms = (uint32_t)set->origin_idle_ms,
         .origin_conns = (uint32_t)set->origin_conns,
+        .origins_unverified = !set->origin_tls_verify,
         .reactors = s->lanes_n,
     };
     metrics_add(s->journal, lanes_metrics, s);
