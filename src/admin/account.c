@@ -9,12 +9,13 @@ static bool remove_all(struct call *c, struct sv account_id, enum kind kind)
 {
     struct store *s = c->admin->conf.store;
     struct store_filter any = STORE_FILTER_ANY;
-    struct store_page page = { .after = SV(""), .before = SV(""),
+    struct store_page page = { .after = SV(""),
+                               .before = SV(""),
                                .limit = 1000 };
     struct store_records rows = { .has_more = true };
     while (rows.has_more) {
-        int err = store_record_list(s, kind, account_id, &any, &page,
-                                    c->arena, &rows);
+        int err = store_record_list(s, kind, account_id, &any, &page, c->arena,
+                                    &rows);
         for (uint32_t i = 0; !err && i < rows.n; i++)
             err = store_record_delete(s, kind, account_id,
                                       id_sv(&rows.rows[i].id));
@@ -52,12 +53,31 @@ static bool gone(struct call *c, const struct record *r)
 }
 
 const struct noun noun_account = {
-    .name = "account", .shape = &shape_account, .stored = stored,
-    .leaving = leaving, .gone = gone, .unique_field = "slug",
+    .name = "account",
+    .shape = &shape_account,
+    .stored = stored,
+    .leaving = leaving,
+    .gone = gone,
+    .unique_field = "slug",
 };
 
-void account_create(struct call *c) { noun_create(c, &noun_account); }
-void account_list(struct call *c) { noun_list(c, &noun_account); }
-void account_get(struct call *c) { noun_get(c, &noun_account); }
-void account_patch(struct call *c) { noun_patch(c, &noun_account); }
-void account_delete(struct call *c) { noun_delete(c, &noun_account); }
+void account_create(struct call *c)
+{
+    noun_create(c, &noun_account);
+}
+void account_list(struct call *c)
+{
+    noun_list(c, &noun_account);
+}
+void account_get(struct call *c)
+{
+    noun_get(c, &noun_account);
+}
+void account_patch(struct call *c)
+{
+    noun_patch(c, &noun_account);
+}
+void account_delete(struct call *c)
+{
+    noun_delete(c, &noun_account);
+}

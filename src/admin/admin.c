@@ -78,7 +78,8 @@ void admin_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
 {
     struct admin *a = ctx;
     background_checkpoint(a->background,
-                          &(struct token_use){ .slot = slot, .tag = tag,
+                          &(struct token_use){ .slot = slot,
+                                               .tag = tag,
                                                .used = used,
                                                .refills = refills,
                                                .last_used_s = last_used_s });

@@ -9,8 +9,7 @@
 
 static struct sv doc_text(yyjson_mut_doc *doc, const char *name)
 {
-    yyjson_mut_val *v =
-        yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), name);
+    yyjson_mut_val *v = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), name);
     return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
 }
 
@@ -21,7 +20,7 @@ static struct sv body_text(struct call *c, const struct record *r,
     return text.p ? text : SV("");
 }
 
-/* --- the domain ---------------------------------------------------------------- */
+/* --- the domain --------------------------------------------- */
 
 /* Equal to `name`, under it, or a wildcard over it. */
 static bool touches(struct sv domain, struct sv name)
@@ -74,7 +73,7 @@ static bool domain_check(struct call *c, yyjson_mut_doc *doc, struct sv had)
                      "This domain belongs to the server.");
 }
 
-/* --- hooks ------------------------------------------------------------------------ */
+/* --- hooks --------------------------------------------- */
 
 static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
                   const struct record *before)
@@ -98,8 +97,7 @@ static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
 {
     struct sv domain = doc_text(doc, "domain");
     if (!before || !sv_eq(domain, body_text(c, before, "domain"))) {
-        int err = store_domain_set(c->admin->conf.store, id_sv(&r->id),
-                                   domain);
+        int err = store_domain_set(c->admin->conf.store, id_sv(&r->id), domain);
         if (err == ERR_EXISTS)
             return call_fail(c, 409, "domain_taken", "domain",
                              "The domain is not free.");
@@ -122,18 +120,37 @@ static const char *message(struct call *c, const struct record *r)
 }
 
 const struct noun noun_application = {
-    .name = "application", .shape = &shape_application, .check = check,
-    .stored = stored, .gone = gone, .unique_field = "name",
+    .name = "application",
+    .shape = &shape_application,
+    .check = check,
+    .stored = stored,
+    .gone = gone,
+    .unique_field = "name",
     .message = message,
 };
 
-/* --- endpoints ---------------------------------------------------------------------- */
+/* --- endpoints --------------------------------------------- */
 
-void application_create(struct call *c) { noun_create(c, &noun_application); }
-void application_list(struct call *c) { noun_list(c, &noun_application); }
-void application_get(struct call *c) { noun_get(c, &noun_application); }
-void application_patch(struct call *c) { noun_patch(c, &noun_application); }
-void application_delete(struct call *c) { noun_delete(c, &noun_application); }
+void application_create(struct call *c)
+{
+    noun_create(c, &noun_application);
+}
+void application_list(struct call *c)
+{
+    noun_list(c, &noun_application);
+}
+void application_get(struct call *c)
+{
+    noun_get(c, &noun_application);
+}
+void application_patch(struct call *c)
+{
+    noun_patch(c, &noun_application);
+}
+void application_delete(struct call *c)
+{
+    noun_delete(c, &noun_application);
+}
 
 void application_tag(struct call *c)
 {

@@ -42,9 +42,9 @@ void audit_list(struct call *c)
     struct store_page page;
     struct audit_page rows;
     if (!call_page(c, KIND_EVENT, &page)) return;
-    int err = store_audit_list(c->admin->conf.store, id_sv(&c->account_id),
-                               object.p ? object : SV(""), &page, c->arena,
-                               &rows);
+    int err =
+        store_audit_list(c->admin->conf.store, id_sv(&c->account_id),
+                         object.p ? object : SV(""), &page, c->arena, &rows);
     if (err) {
         call_fail_store(c, err);
         return;

@@ -30,8 +30,8 @@ bool auth_caller(struct call *c)
         return call_fail(c, 401, "missing_key", NULL,
                          "A management key is needed: "
                          "Authorization: Bearer <key>.");
-    unsigned wait_s = auth_limit_fail(c->admin->failures, &c->q->peer,
-                                      c->now_ms);
+    unsigned wait_s =
+        auth_limit_fail(c->admin->failures, &c->q->peer, c->now_ms);
     if (!wait_s)
         return call_fail(c, 401, "invalid_key", NULL,
                          "The management key is unknown or expired.");

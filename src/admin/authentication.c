@@ -43,7 +43,8 @@ static bool refuse(struct call *c, const struct record *apps, unsigned n)
     }
     answer_fail_with(c->a, 409, "in_use", NULL,
                      "The profile is attached to the applications in data; "
-                     "?detach=true detaches it first.", buf_sv(&names));
+                     "?detach=true detaches it first.",
+                     buf_sv(&names));
     buf_fini(&names);
     return false;
 }
@@ -57,8 +58,7 @@ static bool detach(struct call *c, const struct record *app)
     yyjson_val *present = call_parse(c, app->body);
     yyjson_val *input = call_parse(c, SV("{\"auth_id\":null}"));
     if (!present || !input) return call_fail_store(c, ERR_CORRUPT);
-    int err = shape_patch(&shape_application, &env, present, input, &doc,
-                          &why);
+    int err = shape_patch(&shape_application, &env, present, input, &doc, &why);
     if (err) return call_fail_shape(c, err, &why);
     return noun_update(c, &noun_application, app, doc, &after);
 }
@@ -83,8 +83,11 @@ static bool gone(struct call *c, const struct record *r)
 }
 
 const struct noun noun_authentication = {
-    .name = "authentication", .shape = &shape_authentication,
-    .stored = stored, .leaving = leaving, .gone = gone,
+    .name = "authentication",
+    .shape = &shape_authentication,
+    .stored = stored,
+    .leaving = leaving,
+    .gone = gone,
     .unique_field = "name",
 };
 

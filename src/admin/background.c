@@ -12,9 +12,9 @@
 #include "base/mem.h"
 
 enum {
-    BATCH = 1000,           /* rows that are written in place */
-    PURGE_BATCH = 200,      /* rows that leave all their indexes */
-    USES_MAX = 1 << 20,     /* waiting checkpoints: 32 MiB; more is dropped */
+    BATCH = 1000,       /* rows that are written in place */
+    PURGE_BATCH = 200,  /* rows that leave all their indexes */
+    USES_MAX = 1 << 20, /* waiting checkpoints: 32 MiB; more is dropped */
     RECLAIM_MS = 10,
     USE_EVERY_MS = 5000,
     FEED_EVERY_MS = 500,
@@ -29,8 +29,8 @@ struct background {
     struct token_use *uses; /* under the lock */
     size_t uses_n, uses_cap;
     uint64_t use_due_ns, purge_due_ns, feed_due_ns;
-    uint64_t feed_seq;      /* rows up to here have been looked at */
-    bool purging;           /* there is more to purge: go on at once */
+    uint64_t feed_seq; /* rows up to here have been looked at */
+    bool purging;      /* there is more to purge: go on at once */
 };
 
 struct background *background_new(void)
@@ -60,7 +60,7 @@ void background_purge(struct background *b)
     b->purging = true;
 }
 
-/* --- counters to the store --------------------------------------------------------- */
+/* --- counters to the store --------------------------------------------- */
 
 void background_checkpoint(struct background *b, const struct token_use *use)
 {
@@ -97,7 +97,7 @@ static bool uses_save(struct admin *a)
     return !err && n == BATCH;
 }
 
-/* --- outcomes to the store ------------------------------------------------------------ */
+/* --- outcomes to the store --------------------------------------------- */
 
 struct drain {
     struct arena arena;
@@ -116,7 +116,8 @@ static void drain_one(void *ctx, uint32_t slot, const uint8_t id[16],
         d->rows = mem_realloc(d->rows, d->cap * sizeof *d->rows);
     }
     struct use_row *row = &d->rows[d->n++];
-    *row = (struct use_row){ .day = d->day, .count = n,
+    *row = (struct use_row){ .day = d->day,
+                             .count = n,
                              .code = arena_dup(&d->arena, sv_cstr(code)) };
     memcpy(row->token.b, id, sizeof row->token.b);
     if (!row->code.p) d->n--;
@@ -139,7 +140,7 @@ static void outcomes_save(struct admin *a)
     arena_fini(&d.arena);
 }
 
-/* --- purging ----------------------------------------------------------------------------------- */
+/* --- purging --------------------------------------------- */
 
 struct gone { /* a token goes with its aliases: a batch may be larger */
     uint32_t *slots;
@@ -163,11 +164,10 @@ static int purge_rows(struct admin *a, bool of_apps, struct gone *g,
     int err = store_begin(s);
     if (!err)
         err = of_apps ? store_token_purge_app(s, PURGE_BATCH, slot_gone, g, n)
-                      : store_token_purge_old(s,
-                                              clock_wall_ms() - TOMBSTONE_MS,
+                      : store_token_purge_old(s, clock_wall_ms() - TOMBSTONE_MS,
                                               PURGE_BATCH, slot_gone, g, n);
     if (!err) err = store_commit(s); /* nothing to write costs nothing */
-    store_rollback(s); /* without an open one: nothing */
+    store_rollback(s);               /* without an open one: nothing */
     return err;
 }
 
@@ -208,7 +208,7 @@ static bool purge(struct admin *a)
     return prune(a) || more;
 }
 
-/* --- the change feed ----------------------------------------------------------------------------------- */
+/* --- the change feed --------------------------------------------- */
 
 struct feed {
     uint64_t seq;
@@ -235,7 +235,7 @@ static void feed_follow(struct admin *a)
     b->feed_seq = f.seq;
 }
 
-/* --- the tick ---------------------------------------------------------------------------------------- */
+/* --- the tick --------------------------------------------- */
 
 unsigned admin_tick(void *ctx)
 {

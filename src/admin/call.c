@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* --- failures ----------------------------------------------------------------- */
+/* --- failures --------------------------------------------- */
 
 bool call_fail(struct call *c, unsigned status, const char *code,
                const char *field, const char *message)
@@ -34,7 +34,9 @@ bool call_fail_store(struct call *c, int err)
     case ERR_NOMEM:
         return call_fail(c, 500, "too_much", NULL,
                          "The request needs more memory than it may take.");
-    case ERR_AGAIN: case ERR_IO: case ERR_FULL:
+    case ERR_AGAIN:
+    case ERR_IO:
+    case ERR_FULL:
         log_error("admin", "store: %s", err_text(err));
         atomic_store(&c->admin->store_fault, err);
         call_fail(c, 503, "store_unavailable", NULL,
@@ -57,20 +59,22 @@ bool call_fail_shape(struct call *c, int err, const struct shape_problem *why)
     return call_fail_store(c, err);
 }
 
-/* --- shapes ---------------------------------------------------------------------- */
+/* --- shapes --------------------------------------------- */
 
 static bool exists(void *ctx, enum kind kind, struct sv id)
 {
     struct call *c = ctx;
     struct record r;
-    return store_record_get(c->admin->conf.store, kind,
-                            id_sv(&c->account_id), id, c->arena, &r) == 0;
+    return store_record_get(c->admin->conf.store, kind, id_sv(&c->account_id),
+                            id, c->arena, &r) == 0;
 }
 
 struct shape_env call_shape_env(struct call *c)
 {
-    return (struct shape_env){ .arena = c->arena, .now_ms = c->now_ms,
-                               .role = c->who.role, .exists = exists,
+    return (struct shape_env){ .arena = c->arena,
+                               .now_ms = c->now_ms,
+                               .role = c->who.role,
+                               .exists = exists,
                                .ctx = c };
 }
 
@@ -81,7 +85,7 @@ yyjson_val *call_parse(struct call *c, struct sv text)
     return yyjson_doc_get_root(doc);
 }
 
-/* --- ETags --------------------------------------------------------------------------- */
+/* --- ETags --------------------------------------------- */
 
 bool call_if_match(struct call *c, uint64_t version)
 {
@@ -97,7 +101,7 @@ void call_set_etag(struct call *c, uint64_t version)
     c->a->etag[n] = 0;
 }
 
-/* --- lists ------------------------------------------------------------------------------ */
+/* --- lists --------------------------------------------- */
 
 static bool cursor(struct call *c, enum kind kind, const char *name,
                    struct sv *out)
@@ -152,10 +156,9 @@ bool call_filter(struct call *c, struct store_filter *out)
         if (sv_eq(p->name, SV("tag")) && !tag_filter(c, p->value, out))
             return false;
         if (!key.p) continue;
-        struct sv tag = p->value.n
-                            ? arena_printf(c->arena, "%.*s:%.*s", SV_FMT(key),
-                                           SV_FMT(p->value))
-                            : key;
+        struct sv tag = p->value.n ? arena_printf(c->arena, "%.*s:%.*s",
+                                                  SV_FMT(key), SV_FMT(p->value))
+                                   : key;
         if (!tag_filter(c, tag, out)) return false;
     }
     return true;
@@ -166,14 +169,13 @@ bool call_flag(struct call *c, struct sv name, bool fallback, bool *out)
     char field[32];
     struct sv v = query_find(&c->query, name);
     *out = v.p ? sv_eq(v, SV("true")) || sv_eq(v, SV("1")) : fallback;
-    if (!v.p || *out || sv_eq(v, SV("false")) || sv_eq(v, SV("0")))
-        return true;
+    if (!v.p || *out || sv_eq(v, SV("false")) || sv_eq(v, SV("0"))) return true;
     snprintf(field, sizeof field, "%.*s", SV_FMT(name));
     return call_fail(c, 400, "invalid_value", field,
                      "It must be true or false.");
 }
 
-/* --- audit -------------------------------------------------------------------------------- */
+/* --- audit --------------------------------------------- */
 
 bool call_audit(struct call *c, const char *noun, const char *verb,
                 struct sv object_id, struct sv before, struct sv after)
@@ -188,7 +190,8 @@ bool call_audit(struct call *c, const char *noun, const char *verb,
         .action = arena_printf(c->arena, "%s.%s", noun, verb),
         .object_id = object_id,
         .from = sv_of(from, ip_format(&c->q->peer, from)),
-        .before = before, .after = after,
+        .before = before,
+        .after = after,
     };
     int err = e.action.p ? store_audit_append(s, &e) : ERR_NOMEM;
     return err ? call_fail_store(c, err) : true;

@@ -65,8 +65,10 @@ static void *control_loop(void *arg)
         if (j) j->run(j);
         uint64_t now_ns = clock_mono_ns();
         uint64_t soon_ns = now_ns + TICK_AFTER_JOB_MS * 1000000u;
-        if (now_ns >= due_ns) due_ns = tick(c);
-        else if (j && due_ns > soon_ns) due_ns = soon_ns;
+        if (now_ns >= due_ns)
+            due_ns = tick(c);
+        else if (j && due_ns > soon_ns)
+            due_ns = soon_ns;
     }
 }
 
@@ -98,8 +100,10 @@ int control_submit(struct control *c, struct control_job *j)
 {
     int err = 0;
     pthread_mutex_lock(&c->lock);
-    if (c->stopping) err = ERR_SHUTDOWN;
-    else if (c->n >= c->conf.queue_max) err = ERR_LIMIT;
+    if (c->stopping)
+        err = ERR_SHUTDOWN;
+    else if (c->n >= c->conf.queue_max)
+        err = ERR_LIMIT;
     if (!err) {
         j->next_ = NULL;
         *c->last = j;

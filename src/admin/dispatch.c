@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-/* --- the query's names ---------------------------------------------------------- */
+/* --- the query's names --------------------------------------------- */
 
 static bool name_is_one_of(struct sv name, const char *const *list)
 {
@@ -53,7 +53,7 @@ static bool query_read(struct call *c)
     return true;
 }
 
-/* --- the body ------------------------------------------------------------------------ */
+/* --- the body --------------------------------------------- */
 
 static bool type_is_json(struct sv type)
 {
@@ -82,8 +82,8 @@ static bool body_read(struct call *c)
     if (body.n > admin_body_max(c->admin, e->method, c->q->path))
         return call_fail(c, 413, "body_too_large", NULL,
                          "The request body is too large.");
-    if (body.n && (!type_is_json(c->q->content_type) ||
-                   c->q->content_encoding.n))
+    if (body.n &&
+        (!type_is_json(c->q->content_type) || c->q->content_encoding.n))
         return call_fail(c, 415, "unsupported_media_type", "Content-Type",
                          "The body must be application/json, not encoded.");
     int err = json_decode(body, c->arena, &doc, &why);
@@ -95,7 +95,7 @@ static bool body_read(struct call *c)
                      "The body must be a JSON object.");
 }
 
-/* --- the handler --------------------------------------------------------------------- */
+/* --- the handler --------------------------------------------- */
 
 static bool succeeded(const struct call *c)
 {
@@ -143,11 +143,9 @@ static void run_write(struct call *c)
 static void run(struct call *c)
 {
     const struct endpoint *e = c->route.endpoint;
-    bool open = (e->flags & EP_OPEN) ||
-                ((e->flags & EP_OPS) && c->q->ops_open);
+    bool open = (e->flags & EP_OPEN) || ((e->flags & EP_OPS) && c->q->ops_open);
     if (!query_read(c)) return;
-    if (!open && (!auth_caller(c) || !auth_account(c) || !auth_role(c)))
-        return;
+    if (!open && (!auth_caller(c) || !auth_account(c) || !auth_role(c))) return;
     if (!body_read(c)) return;
     if (e->flags & EP_WRITE)
         run_write(c);
@@ -159,7 +157,10 @@ void admin_serve(void *ctx, const struct request *q, struct answer *a)
 {
     struct admin *admin = ctx;
     struct arena arena;
-    struct call c = { .admin = admin, .q = q, .a = a, .arena = &arena,
+    struct call c = { .admin = admin,
+                      .q = q,
+                      .a = a,
+                      .arena = &arena,
                       .now_ms = clock_wall_ms() };
     arena_init(&arena, CALL_ARENA_BYTES, NULL, 0);
     route_find(q->method, q->path, &c.route);
@@ -184,7 +185,6 @@ size_t admin_body_max(void *ctx, enum http_method m, struct sv path)
     struct route r;
     (void)ctx;
     route_find(m, path, &r);
-    return r.endpoint && (r.endpoint->flags & EP_IMPORT)
-               ? IMPORT_BODY_MAX_BYTES
-               : BODY_MAX_BYTES;
+    return r.endpoint && (r.endpoint->flags & EP_IMPORT) ? IMPORT_BODY_MAX_BYTES
+                                                         : BODY_MAX_BYTES;
 }

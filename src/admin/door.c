@@ -35,8 +35,8 @@ struct work {
     struct mail mail;
     struct api_door *door;
     struct reactor *reactor;
-    struct http_stream *stream;  /* NULL: the client is gone */
-    bool away;                   /* with the control thread */
+    struct http_stream *stream; /* NULL: the client is gone */
+    bool away;                  /* with the control thread */
     bool answered;
     size_t body_max, counted;
     uint64_t began_ns;
@@ -44,12 +44,12 @@ struct work {
     struct request q;
     struct sv method;
     struct answer a;
-    size_t sent;                 /* of a.body */
+    size_t sent; /* of a.body */
     struct arena arena;
     char id[REQUEST_ID_CHARS];
 };
 
-/* --- life of a piece of work ---------------------------------------------- */
+/* --- life of a piece of work --------------------------------------------- */
 
 static struct work *work_new(struct api_door *d, struct http_stream *s)
 {
@@ -78,7 +78,7 @@ static void work_free(struct work *w)
     mem_free(w);
 }
 
-/* --- the answer ------------------------------------------------------------- */
+/* --- the answer --------------------------------------------- */
 
 struct fields {
     struct http_field at[FIELDS_MAX];
@@ -91,7 +91,8 @@ static void field_add(struct fields *f, const char *name, struct sv value)
     f->at[f->n++] = (struct http_field){ sv_cstr(name), value, HN_OTHER };
 }
 
-static void answer_fields(struct work *w, struct fields *f, char retry[FMT_U64_MAX])
+static void answer_fields(struct work *w, struct fields *f,
+                          char retry[FMT_U64_MAX])
 {
     const struct answer *a = &w->a;
     field_add(f, "Content-Type",
@@ -115,8 +116,8 @@ static void work_send(struct work *w)
     struct http_stream *s = w->stream;
     while (w->sent < w->a.body.n) {
         if (http_stream_queued(s) >= CONN_HIGH) return;
-        struct sv part = sv_first(sv_from(buf_sv(&w->a.body), w->sent),
-                                  BLOCK_BYTES);
+        struct sv part =
+            sv_first(sv_from(buf_sv(&w->a.body), w->sent), BLOCK_BYTES);
         w->sent += part.n;
         if (http_stream_body(s, part, NULL)) {
             http_stream_abort(s, ERR_CLOSED);
@@ -139,10 +140,14 @@ static void work_answer(struct work *w, bool close)
     }
     answer_fields(w, &f, retry);
     struct http_reply reply = {
-        .status = w->a.status, .fields = f.at, .fields_n = f.n,
+        .status = w->a.status,
+        .fields = f.at,
+        .fields_n = f.n,
         .body = w->a.status == 204 || w->a.status == 304 ? HTTP_BODY_NONE
                                                          : HTTP_BODY_LENGTH,
-        .content_length = w->a.body.n, .close = close, .add_date = true,
+        .content_length = w->a.body.n,
+        .close = close,
+        .add_date = true,
     };
     if (http_stream_head(w->stream, &reply))
         http_stream_abort(w->stream, ERR_IO);
@@ -161,7 +166,7 @@ static void work_refuse(struct work *w, unsigned status, const char *code,
     work_answer(w, true);
 }
 
-/* --- health, answered without the control thread ---------------------------- */
+/* --- health, answered without the control thread --------------------------------------------- */
 
 static bool answer_health(struct work *w, const struct http_head *h)
 {
@@ -169,8 +174,7 @@ static bool answer_health(struct work *w, const struct http_head *h)
     bool get = h->method == HTTP_GET || h->method == HTTP_HEAD;
     if (get && sv_eq(h->path, SV("/healthz"))) {
         answer_ok(&w->a, 200, "ok");
-    } else if (get && sv_eq(h->path, SV("/readyz")) &&
-               w->door->conf.ops_open) {
+    } else if (get && sv_eq(h->path, SV("/readyz")) && w->door->conf.ops_open) {
         if (w->door->conf.ready(w->door->conf.ctx, why))
             answer_ok(&w->a, 200, "ready");
         else
@@ -182,7 +186,7 @@ static bool answer_health(struct work *w, const struct http_head *h)
     return true;
 }
 
-/* --- there and back ----------------------------------------------------------- */
+/* --- there and back --------------------------------------------- */
 
 static void deliver(struct mail *m)
 {
@@ -212,7 +216,7 @@ static void submit(struct work *w)
     work_refuse(w, 503, "busy", "Too many changes are waiting; try again.");
 }
 
-/* --- taking a request in -------------------------------------------------------- */
+/* --- taking a request in --------------------------------------------- */
 
 static struct sv copy_field(struct work *w, const struct http_head *h,
                             enum http_name name)
@@ -223,7 +227,8 @@ static struct sv copy_field(struct work *w, const struct http_head *h,
 
 /* The client's address: the last one in X-Forwarded-For that is no trusted
  * peer's, as long as each hop before it is trusted. */
-static struct ip client_of(const struct api_door *d, const struct http_stream *s,
+static struct ip client_of(const struct api_door *d,
+                           const struct http_stream *s,
                            const struct http_head *h)
 {
     struct ip ip = conn_peer(http_stream_conn(s))->ip;
@@ -294,7 +299,8 @@ static size_t on_body(struct http_stream *s, struct sv bytes)
     if (w->body.n + bytes.n > w->body_max) {
         work_refuse(w, 413, "body_too_large", "The request body is too large.");
     } else if (!body_room(w, bytes.n)) {
-        work_refuse(w, 503, "busy", "Too many bodies are in flight; try again.");
+        work_refuse(w, 503, "busy",
+                    "Too many bodies are in flight; try again.");
     } else {
         buf_put(&w->body, bytes);
         if (w->body.overflow)
@@ -316,7 +322,7 @@ static void on_room(struct http_stream *s)
     if (!w->away && w->a.status && !w->answered) work_send(w);
 }
 
-/* --- the end ------------------------------------------------------------------------ */
+/* --- the end --------------------------------------------- */
 
 static enum outcome outcome_of(unsigned status)
 {
@@ -337,13 +343,20 @@ static void journal(struct work *w, struct http_stream *s)
     if (!w->door->conf.journal) return;
     http_stream_info(s, &info);
     struct event e = {
-        .wall_ms = clock_wall_ms(), .door = 2,
-        .outcome = outcome_of(info.status), .code = "",
-        .request_id = w->q.id, .method = w->method, .path = w->q.path,
-        .client = w->q.peer, .status = info.status,
-        .bytes_in = info.bytes_in, .bytes_out = info.bytes_out,
+        .wall_ms = clock_wall_ms(),
+        .door = 2,
+        .outcome = outcome_of(info.status),
+        .code = "",
+        .request_id = w->q.id,
+        .method = w->method,
+        .path = w->q.path,
+        .client = w->q.peer,
+        .status = info.status,
+        .bytes_in = info.bytes_in,
+        .bytes_out = info.bytes_out,
         .total_us = (uint32_t)((clock_mono_ns() - w->began_ns) / 1000),
-        .http_minor = info.minor, .tls = http_stream_is_tls(s),
+        .http_minor = info.minor,
+        .tls = http_stream_is_tls(s),
     };
     journal_event(w->door->conf.journal, reactor_index(w->reactor), &e);
 }
@@ -375,16 +388,20 @@ void door_refusal_body(const struct http1_refusal *why, struct buf *out)
 {
     struct answer a;
     answer_init(&a);
-    answer_fail(&a, why->status, why->status == 413 ? "body_too_large"
-                                                    : "bad_request",
-                NULL, why->reason);
+    answer_fail(&a, why->status,
+                why->status == 413 ? "body_too_large" : "bad_request", NULL,
+                why->reason);
     buf_put(out, buf_sv(&a.body));
     answer_fini(&a);
 }
 
 static const struct http_service service = {
-    .on_request = on_request, .on_body = on_body, .on_end = on_end,
-    .on_room = on_room, .on_done = on_done, .on_gone = on_gone,
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_room = on_room,
+    .on_done = on_done,
+    .on_gone = on_gone,
     .on_refusal = on_refusal,
 };
 

@@ -5,13 +5,17 @@
 #include "admin/nouns.h"
 #include "base/ensure.h"
 
-/* --- what answers hold -------------------------------------------------------- */
+/* --- what answers hold --------------------------------------------- */
 
-#define OURS(text, type, say) \
-    { .name = text, .types = type, .flags = SHAPE_READ_ONLY, .about = say }
-#define TIME(text, say)                                              \
-    { .name = text, .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY, \
-      .format = "date-time", .about = say }
+#define OURS(text, type, say)                                               \
+    {                                                                       \
+        .name = text, .types = type, .flags = SHAPE_READ_ONLY, .about = say \
+    }
+#define TIME(text, say)                                                \
+    {                                                                  \
+        .name = text, .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY, \
+        .format = "date-time", .about = say                            \
+    }
 
 static const struct shape_field token_more[] = {
     OURS("id", SHAPE_STRING, "Id."),
@@ -81,7 +85,7 @@ static const struct answer_type
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     verdict = { "Verdict", NULL, verdict_fields, NULL };
 
-/* --- bodies that no noun's shape describes ------------------------------------- */
+/* --- bodies that no noun's shape describes --------------------------------------------- */
 
 static const struct shape_field telemetry_fields[] = {
     OURS("url", SHAPE_STRING, "Absolute or path only."),
@@ -92,48 +96,69 @@ static const struct shape_field telemetry_fields[] = {
     { 0 },
 };
 static const struct shape_field question_fields[] = {
-    { .name = "token", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
+    { .name = "token",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
       .about = "The credential." },
-    { .name = "appID", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
+    { .name = "appID",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
       .about = "Id of the application." },
-    { .name = "telemetry", .types = SHAPE_OBJECT, .fields = telemetry_fields,
+    { .name = "telemetry",
+      .types = SHAPE_OBJECT,
+      .fields = telemetry_fields,
       .about = "The request that it came with." },
-    { .name = "cost", .types = SHAPE_INTEGER, .min = 1, .max = 1000000,
-      .fallback = "1", .about = "How much it takes." },
-    { .name = "scopes", .types = SHAPE_STRINGS,
+    { .name = "cost",
+      .types = SHAPE_INTEGER,
+      .min = 1,
+      .max = 1000000,
+      .fallback = "1",
+      .about = "How much it takes." },
+    { .name = "scopes",
+      .types = SHAPE_STRINGS,
       .about = "Scopes that must all be held." },
-    { .name = "peek", .types = SHAPE_BOOLEAN, .fallback = "false",
+    { .name = "peek",
+      .types = SHAPE_BOOLEAN,
+      .fallback = "false",
       .about = "Check without taking." },
     { 0 },
 };
 static const struct shape shape_question = { .name = "AuthenticateRequest",
                                              .fields = question_fields };
 static const struct shape_field batch_fields[] = {
-    { .name = "questions", .types = SHAPE_OBJECTS, .flags = SHAPE_REQUIRED,
-      .len_min = 1, .len_max = 100, .fields = question_fields,
+    { .name = "questions",
+      .types = SHAPE_OBJECTS,
+      .flags = SHAPE_REQUIRED,
+      .len_min = 1,
+      .len_max = 100,
+      .fields = question_fields,
       .about = "Each is judged alone." },
     { 0 },
 };
 static const struct shape shape_batch = { .name = "AuthenticateBatchRequest",
                                           .fields = batch_fields };
 static const struct shape_field import_fields[] = {
-    { .name = "tokens", .types = SHAPE_OBJECTS, .flags = SHAPE_REQUIRED,
-      .len_min = 1, .len_max = 10000, /* items: shape_token_import_item */
+    { .name = "tokens",
+      .types = SHAPE_OBJECTS,
+      .flags = SHAPE_REQUIRED,
+      .len_min = 1,
+      .len_max = 10000, /* items: shape_token_import_item */
       .about = "Hashes with the optional fields of a token." },
     { 0 },
 };
 static const struct shape shape_import = { .name = "ImportTokensRequest",
                                            .fields = import_fields };
 
-/* --- rows ------------------------------------------------------------------------ */
+/* --- rows --------------------------------------------- */
 
-static const char *const token_params[] = { "applicationId", "owner",
-                                            "enabled", NULL };
+static const char *const token_params[] = { "applicationId", "owner", "enabled",
+                                            NULL };
 static const char *const revoked_params[] = { "revoked", NULL };
 static const char *const usage_params[] = { "start", "end", NULL };
 static const char *const detach_params[] = { "detach", NULL };
 static const char *const audit_params[] = { "object_id", NULL };
 
+/* clang-format off */
 #define CREATE .method = HTTP_POST, .status = 201, \
                .flags = EP_WRITE | EP_IDEMPOTENT
 #define LIST   .method = HTTP_GET, .status = 200, .flags = EP_LIST | EP_FILTER
@@ -326,4 +351,6 @@ const struct endpoint endpoints[] = {
       .handle = server_metrics, .role = ROLE_VIEWER, .tag = "Server",
       .summary = "Figures for Prometheus" },
 };
+/* clang-format on */
+
 const size_t endpoints_n = ARRAY_LEN(endpoints);

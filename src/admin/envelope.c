@@ -11,8 +11,7 @@ static void restart(struct answer *a, unsigned status)
 }
 
 void answer_fail_with(struct answer *a, unsigned status, const char *code,
-                      const char *field, const char *message,
-                      struct sv objects)
+                      const char *field, const char *message, struct sv objects)
 {
     struct buf *b = &a->body;
     restart(a, status);
@@ -64,8 +63,8 @@ void answer_end(struct answer *a)
 
 void answer_end_list(struct answer *a, bool has_more)
 {
-    buf_puts(&a->body, has_more ? "],\"has_more\":true}"
-                                : "],\"has_more\":false}");
+    buf_puts(&a->body,
+             has_more ? "],\"has_more\":true}" : "],\"has_more\":false}");
 }
 
 void answer_ok(struct answer *a, unsigned status, const char *message)

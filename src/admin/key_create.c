@@ -31,10 +31,15 @@ static int audit(struct store *s, const struct record *r, struct arena *arena)
     buf_init(&after, KEY_ARENA_BYTES);
     record_show_redacted(r, &shape_management_key, arena, &after);
     struct audit_entry e = {
-        .id = store_ulid(s, r->created_ms), .account_id = id_sv(&r->account_id),
-        .key_id = SV(""), .at_ms = r->created_ms,
-        .action = SV("management-key.create"), .object_id = id_sv(&r->id),
-        .from = SV("command line"), .before = SV(""), .after = buf_sv(&after),
+        .id = store_ulid(s, r->created_ms),
+        .account_id = id_sv(&r->account_id),
+        .key_id = SV(""),
+        .at_ms = r->created_ms,
+        .action = SV("management-key.create"),
+        .object_id = id_sv(&r->id),
+        .from = SV("command line"),
+        .before = SV(""),
+        .after = buf_sv(&after),
     };
     int err = store_audit_append(s, &e);
     buf_fini(&after);
@@ -59,10 +64,13 @@ static int create(struct store *s, const struct admin_key_ask *ask,
 {
     struct ulid u = store_ulid(s, wall_ms);
     int64_t ends = ask->expires_s ? wall_ms + ask->expires_s * 1000 : 0;
-    struct record r = { .kind = KIND_MANAGEMENT_KEY, .version = 1,
+    struct record r = { .kind = KIND_MANAGEMENT_KEY,
+                        .version = 1,
                         .id = id_make(KIND_MANAGEMENT_KEY, &u),
-                        .created_ms = wall_ms, .updated_ms = wall_ms };
-    struct management_key k = { .id = r.id, .role = ask->role,
+                        .created_ms = wall_ms,
+                        .updated_ms = wall_ms };
+    struct management_key k = { .id = r.id,
+                                .role = ask->role,
                                 .expires_ms = ends };
     yyjson_mut_doc *doc = json_new(arena);
     if (!doc || !document(doc, ask, ends)) return ERR_NOMEM;

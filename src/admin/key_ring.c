@@ -54,8 +54,7 @@ static int add(void *ctx, const struct management_key *key)
     if (((*t)->n + 1) * 2 > (*t)->cap) {
         struct table *larger = table_new((*t)->cap * 2);
         for (size_t i = 0; i < (*t)->cap; i++)
-            if ((*t)->at[i].role != ROLE_COUNT)
-                table_put(larger, &(*t)->at[i]);
+            if ((*t)->at[i].role != ROLE_COUNT) table_put(larger, &(*t)->at[i]);
         table_free(*t);
         *t = larger;
     }
@@ -91,8 +90,8 @@ int key_ring_load(struct key_ring *k, struct store *s)
     return 0;
 }
 
-bool key_ring_find(const struct key_ring *k, struct sv secret,
-                   int64_t wall_ms, struct management_key *out)
+bool key_ring_find(const struct key_ring *k, struct sv secret, int64_t wall_ms,
+                   struct management_key *out)
 {
     const struct table *t = atomic_load(&k->table);
     const struct management_key *hit = NULL;

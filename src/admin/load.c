@@ -19,14 +19,14 @@ struct quota {
 };
 struct load {
     struct admin *a;
-    char *problem;           /* 256 bytes */
+    char *problem; /* 256 bytes */
     struct app_name *apps;
     size_t apps_n, apps_cap;
     struct quota *quotas;
     size_t quotas_n, quotas_cap;
     struct token_hot *aliases; /* without bodies */
     size_t aliases_n, aliases_cap;
-    struct arena arena;      /* of one row */
+    struct arena arena; /* of one row */
 };
 
 static int failed(struct load *l, int err, const char *what, const char *id)
@@ -35,7 +35,7 @@ static int failed(struct load *l, int err, const char *what, const char *id)
     return err;
 }
 
-/* --- applications ---------------------------------------------------------------- */
+/* --- applications --------------------------------------------- */
 
 static int app_collect(void *ctx, const struct record *r)
 {
@@ -94,7 +94,7 @@ static int apps_load(struct load *l)
     return err;
 }
 
-/* --- tokens ------------------------------------------------------------------------ */
+/* --- tokens --------------------------------------------- */
 
 static int counter_load(struct admin *a, uint32_t slot, uint32_t tag,
                         int64_t used, uint32_t refills)
@@ -107,8 +107,12 @@ static int counter_load(struct admin *a, uint32_t slot, uint32_t tag,
 static int primary_load(struct load *l, const struct token_hot *t)
 {
     struct token_row row = {
-        .id = t->id, .slot = t->slot, .app = t->app, .enabled = t->enabled,
-        .revoked_ms = t->revoked, .expires_ms = t->expires_ms,
+        .id = t->id,
+        .slot = t->slot,
+        .app = t->app,
+        .enabled = t->enabled,
+        .revoked_ms = t->revoked,
+        .expires_ms = t->expires_ms,
         .body = t->body,
     };
     struct token_record r;
@@ -128,8 +132,8 @@ static int token_load(void *ctx, const struct token_hot *t)
     if (t->primary == UINT32_MAX) return primary_load(l, t);
     if (l->aliases_n == l->aliases_cap) {
         l->aliases_cap = l->aliases_cap ? l->aliases_cap * 2 : 64;
-        l->aliases = mem_realloc(l->aliases,
-                                 l->aliases_cap * sizeof *l->aliases);
+        l->aliases =
+            mem_realloc(l->aliases, l->aliases_cap * sizeof *l->aliases);
     }
     l->aliases[l->aliases_n++] = *t;
     return 0;
@@ -153,8 +157,7 @@ static int quotas_load(struct load *l)
         const struct quota *q = &l->quotas[i];
         err = tokens_slot_claim(l->a->conf.tokens, q->slot);
         if (!err)
-            err = counter_load(l->a, q->slot, app_tag(id_sv(&q->app_id)), 0,
-                               0);
+            err = counter_load(l->a, q->slot, app_tag(id_sv(&q->app_id)), 0, 0);
     }
     return err;
 }
@@ -167,7 +170,7 @@ static int tokens_load_all(struct load *l)
     return err ? failed(l, err, "tokens", "") : 0;
 }
 
-/* --- all ---------------------------------------------------------------------------------- */
+/* --- all --------------------------------------------- */
 
 int admin_load(struct admin *a, char problem[256])
 {

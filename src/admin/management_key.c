@@ -89,8 +89,12 @@ static void show(struct call *c, const struct record *r, struct buf *out)
 }
 
 const struct noun noun_management_key = {
-    .name = "management-key", .shape = &shape_management_key,
-    .stored = stored, .gone = gone, .unique_field = "name", .show = show,
+    .name = "management-key",
+    .shape = &shape_management_key,
+    .stored = stored,
+    .gone = gone,
+    .unique_field = "name",
+    .show = show,
 };
 
 void management_key_create(struct call *c)
@@ -99,8 +103,14 @@ void management_key_create(struct call *c)
     struct fresh *f = c->user;
     if (f) mem_wipe(f, sizeof *f);
 }
-void management_key_list(struct call *c) { noun_list(c, &noun_management_key); }
-void management_key_get(struct call *c) { noun_get(c, &noun_management_key); }
+void management_key_list(struct call *c)
+{
+    noun_list(c, &noun_management_key);
+}
+void management_key_get(struct call *c)
+{
+    noun_get(c, &noun_management_key);
+}
 void management_key_patch(struct call *c)
 {
     noun_patch(c, &noun_management_key);

@@ -10,8 +10,10 @@ enum { OBJECT_MAX_BYTES = 1 << 20 };
 static void show(struct call *c, const struct noun *n, const struct record *r)
 {
     answer_next(c->a);
-    if (n->show) n->show(c, r, &c->a->body);
-    else record_show(r, &c->a->body);
+    if (n->show)
+        n->show(c, r, &c->a->body);
+    else
+        record_show(r, &c->a->body);
 }
 
 static void answer_one(struct call *c, const struct noun *n,
@@ -46,8 +48,10 @@ static struct sv shown(struct call *c, const struct noun *n,
 {
     struct buf b;
     buf_init(&b, OBJECT_MAX_BYTES);
-    if (n->show) n->show(c, r, &b);
-    else record_show(r, &b);
+    if (n->show)
+        n->show(c, r, &b);
+    else
+        record_show(r, &b);
     return text_keep(c, &b);
 }
 
@@ -63,7 +67,7 @@ static bool fail_write(struct call *c, const struct noun *n, int err)
     return call_fail(c, 409, "duplicate", n->unique_field, message);
 }
 
-/* --- create ---------------------------------------------------------------------- */
+/* --- create --------------------------------------------- */
 
 static bool insert(struct call *c, const struct noun *n, struct record *r,
                    yyjson_mut_doc *doc)
@@ -89,15 +93,18 @@ void noun_create(struct call *c, const struct noun *n)
     }
     struct ulid u = store_ulid(c->admin->conf.store, c->now_ms);
     struct record r = {
-        .kind = n->shape->kind, .id = id_make(n->shape->kind, &u),
-        .account_id = c->account_id, .version = 1,
-        .created_ms = c->now_ms, .updated_ms = c->now_ms,
+        .kind = n->shape->kind,
+        .id = id_make(n->shape->kind, &u),
+        .account_id = c->account_id,
+        .version = 1,
+        .created_ms = c->now_ms,
+        .updated_ms = c->now_ms,
     };
     if (!insert(c, n, &r, doc)) return;
     answer_one(c, n, &r, 201, n->message ? n->message(c, &r) : "Created.");
 }
 
-/* --- read ---------------------------------------------------------------------------- */
+/* --- read --------------------------------------------- */
 
 bool noun_find(struct call *c, const struct noun *n, struct record *out)
 {
@@ -111,7 +118,7 @@ bool noun_find(struct call *c, const struct noun *n, struct record *out)
 
 void noun_get(struct call *c, const struct noun *n)
 {
-    struct record r;
+    struct record r = { .version = 0 };
     if (noun_find(c, n, &r)) answer_one(c, n, &r, 200, "");
 }
 
@@ -123,8 +130,8 @@ void noun_list(struct call *c, const struct noun *n)
     if (!call_filter(c, &filter) || !call_page(c, n->shape->kind, &page))
         return;
     int err = store_record_list(c->admin->conf.store, n->shape->kind,
-                                id_sv(&c->account_id), &filter, &page,
-                                c->arena, &rows);
+                                id_sv(&c->account_id), &filter, &page, c->arena,
+                                &rows);
     if (err) {
         call_fail_store(c, err);
         return;
@@ -134,16 +141,19 @@ void noun_list(struct call *c, const struct noun *n)
     answer_end_list(c->a, rows.has_more);
 }
 
-/* --- change ---------------------------------------------------------------------------- */
+/* --- change --------------------------------------------- */
 
 bool noun_update(struct call *c, const struct noun *n,
                  const struct record *before, yyjson_mut_doc *doc,
                  struct record *out)
 {
     *out = (struct record){
-        .kind = before->kind, .id = before->id,
-        .account_id = before->account_id, .num = before->num,
-        .version = before->version, .created_ms = before->created_ms,
+        .kind = before->kind,
+        .id = before->id,
+        .account_id = before->account_id,
+        .num = before->num,
+        .version = before->version,
+        .created_ms = before->created_ms,
         .updated_ms = c->now_ms,
     };
     if (n->check && !n->check(c, out, doc, before)) return false;
@@ -159,7 +169,7 @@ void noun_patch(struct call *c, const struct noun *n)
 {
     struct shape_env env = call_shape_env(c);
     struct shape_problem why = { .field = "" };
-    struct record before, after;
+    struct record before = { .version = 0 }, after = { .version = 0 };
     yyjson_mut_doc *doc;
     if (!noun_find(c, n, &before) || !call_if_match(c, before.version)) return;
     yyjson_val *present = call_parse(c, shown(c, n, &before));
@@ -168,16 +178,17 @@ void noun_patch(struct call *c, const struct noun *n)
         return;
     }
     int err = shape_patch(n->shape, &env, present, c->input, &doc, &why);
-    if (err) call_fail_shape(c, err, &why);
+    if (err)
+        call_fail_shape(c, err, &why);
     else if (noun_update(c, n, &before, doc, &after))
         answer_one(c, n, &after, 200, "Updated.");
 }
 
-/* --- delete ------------------------------------------------------------------------------ */
+/* --- delete --------------------------------------------- */
 
 void noun_delete(struct call *c, const struct noun *n)
 {
-    struct record r;
+    struct record r = { .version = 0 };
     if (!noun_find(c, n, &r) || !call_if_match(c, r.version)) return;
     if (n->leaving && !n->leaving(c, &r)) return;
     int err = store_record_delete(c->admin->conf.store, n->shape->kind,
@@ -187,7 +198,7 @@ void noun_delete(struct call *c, const struct noun *n)
         return;
     }
     if (n->gone && !n->gone(c, &r)) return;
-    if (call_audit(c, n->name, "delete", id_sv(&r.id),
-                   noun_redacted(c, n, &r), SV("")))
+    if (call_audit(c, n->name, "delete", id_sv(&r.id), noun_redacted(c, n, &r),
+                   SV("")))
         answer_ok(c->a, 200, "Deleted.");
 }

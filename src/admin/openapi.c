@@ -18,7 +18,7 @@ struct gen {
     size_t schemas_n;
 };
 
-/* --- writing ------------------------------------------------------------------- */
+/* --- writing --------------------------------------------- */
 
 static void text(struct gen *g, const char *name, const char *value)
 {
@@ -59,7 +59,7 @@ static void ref(struct gen *g, const char *schema)
     buf_printf(g->b, "{\"$ref\":\"#/components/schemas/%s\"}", schema);
 }
 
-/* --- a field's schema ------------------------------------------------------------- */
+/* --- a field's schema --------------------------------------------- */
 
 static void object_schema(struct gen *g, const struct shape_field *fields,
                           enum flavour flavour, bool loose);
@@ -136,8 +136,10 @@ static void type_schema(struct gen *g, const struct shape_field *f,
         }
         break;
     case SHAPE_OBJECT:
-        if (f->fields) object_schema(g, f->fields, flavour, false);
-        else text(g, "type", "object");
+        if (f->fields)
+            object_schema(g, f->fields, flavour, false);
+        else
+            text(g, "type", "object");
         break;
     case SHAPE_MAP: text(g, "type", "object"); break;
     default: break;
@@ -146,9 +148,10 @@ static void type_schema(struct gen *g, const struct shape_field *f,
 
 static bool may_be_null(const struct shape_field *f, enum flavour flavour)
 {
-    static const char *const never[] = { "id", "account_id", "createdAt",
-                                         "updatedAt", "applicationId",
-                                         "token", "key", NULL };
+    static const char *const never[] = {
+        "id",    "account_id", "createdAt", "updatedAt", "applicationId",
+        "token", "key",        NULL
+    };
     if (flavour == FLAVOUR_CREATE || (f->flags & SHAPE_REQUIRED)) return false;
     if (flavour == FLAVOUR_PATCH) return true;
     for (int i = 0; never[i]; i++)
@@ -189,7 +192,7 @@ static void field_schema(struct gen *g, const struct shape_field *f,
     close_object(g);
 }
 
-/* --- an object's schema -------------------------------------------------------------- */
+/* --- an object's schema --------------------------------------------- */
 
 static bool listed(const char *const *names, const char *name)
 {
@@ -200,8 +203,7 @@ static bool listed(const char *const *names, const char *name)
 
 static bool field_belongs(const struct shape_field *f, enum flavour flavour)
 {
-    if (flavour == FLAVOUR_CREATE)
-        return !(f->flags & SHAPE_READ_ONLY);
+    if (flavour == FLAVOUR_CREATE) return !(f->flags & SHAPE_READ_ONLY);
     return true;
 }
 
@@ -252,7 +254,7 @@ static bool schema_begin(struct gen *g, const char *name)
     return true;
 }
 
-/* --- names ------------------------------------------------------------------------------ */
+/* --- names --------------------------------------------- */
 
 static void body_name(const struct endpoint *e, char out[NAME_MAX_])
 {
@@ -267,10 +269,13 @@ static void body_name(const struct endpoint *e, char out[NAME_MAX_])
 
 static void answer_name(const struct endpoint *e, char out[NAME_MAX_])
 {
-    if (e->answer_name) snprintf(out, NAME_MAX_, "%s", e->answer_name);
-    else if (!e->answer) snprintf(out, NAME_MAX_, "Done");
-    else snprintf(out, NAME_MAX_, "%s%s", e->answer->name,
-                  e->flags & EP_LIST ? "List" : "Response");
+    if (e->answer_name)
+        snprintf(out, NAME_MAX_, "%s", e->answer_name);
+    else if (!e->answer)
+        snprintf(out, NAME_MAX_, "Done");
+    else
+        snprintf(out, NAME_MAX_, "%s%s", e->answer->name,
+                 e->flags & EP_LIST ? "List" : "Response");
 }
 
 /* The published form of a template: the first of "a|b". */
@@ -305,7 +310,7 @@ static bool path_alias(const char *template, unsigned k, char out[PATH_MAX_])
     return true;
 }
 
-/* --- an operation --------------------------------------------------------------------------- */
+/* --- an operation --------------------------------------------- */
 
 static void parameter(struct gen *g, const char *name, const char *in,
                       const char *schema)
@@ -373,8 +378,10 @@ static void responses(struct gen *g, const struct endpoint *e)
     answer_name(e, name);
     open_object(g, "responses");
     open_object(g, status);
-    text(g, "description", e->done ? e->done
-                                   : e->status == 201 ? "Created" : "OK");
+    text(g, "description",
+         e->done            ? e->done
+         : e->status == 201 ? "Created"
+                            : "OK");
     if (!(e->flags & EP_PLAIN)) content(g, "application/json", name);
     close_object(g);
     open_object(g, "default");
@@ -396,8 +403,8 @@ static const char *method_name(enum http_method m)
     }
 }
 
-static void operation(struct gen *g, const struct endpoint *e,
-                      const char *path, bool also)
+static void operation(struct gen *g, const struct endpoint *e, const char *path,
+                      bool also)
 {
     char name[NAME_MAX_], id[PATH_MAX_];
     size_t n = 0;
@@ -408,8 +415,10 @@ static void operation(struct gen *g, const struct endpoint *e,
     text(g, "summary", e->summary);
     n = (size_t)snprintf(id, sizeof id, "%s", method_name(e->method));
     for (const char *p = path; *p && n < sizeof id - 1; p++)
-        if (strchr("/-.", *p)) id[n++] = '_';
-        else if (!strchr("{}", *p)) id[n++] = *p;
+        if (strchr("/-.", *p))
+            id[n++] = '_';
+        else if (!strchr("{}", *p))
+            id[n++] = *p;
     id[n] = 0;
     text(g, "operationId", id);
     parameters(g, e, path);
@@ -426,12 +435,13 @@ static void operation(struct gen *g, const struct endpoint *e,
         text(g, "x-role", role_name(e->role));
     }
     if (also)
-        text(g, "description", "The account is the key's; a root key says "
-                               "?account_id=.");
+        text(g, "description",
+             "The account is the key's; a root key says "
+             "?account_id=.");
     close_object(g);
 }
 
-/* --- paths ------------------------------------------------------------------------------------ */
+/* --- paths --------------------------------------------- */
 
 /* All rows of one path together; `also` picks the second form. */
 static void path_item(struct gen *g, size_t first, const char *path, bool also)
@@ -464,10 +474,14 @@ static void path_ref(struct gen *g, const char *alias, const char *path)
     open_object(g, alias);
     buf_puts(g->b, "\"$ref\":\"#/paths/");
     for (const char *p = path; *p; p++)
-        if (*p == '/') buf_puts(g->b, "~1");
-        else if (*p == '{') buf_puts(g->b, "%7B");
-        else if (*p == '}') buf_puts(g->b, "%7D");
-        else buf_putc(g->b, *p);
+        if (*p == '/')
+            buf_puts(g->b, "~1");
+        else if (*p == '{')
+            buf_puts(g->b, "%7B");
+        else if (*p == '}')
+            buf_puts(g->b, "%7D");
+        else
+            buf_putc(g->b, *p);
     buf_puts(g->b, "\"}");
 }
 
@@ -489,7 +503,7 @@ static void paths(struct gen *g)
     close_object(g);
 }
 
-/* --- components --------------------------------------------------------------------------------- */
+/* --- components --------------------------------------------- */
 
 static void answer_schemas(struct gen *g, const struct endpoint *e)
 {
@@ -564,8 +578,7 @@ static void components(struct gen *g)
     snprintf(g->schemas[g->schemas_n++], NAME_MAX_, "ApplicationResponse");
     snprintf(g->schemas[g->schemas_n++], NAME_MAX_, "Application");
     if (schema_begin(g, "ImportedToken")) {
-        object_schema(g, shape_token_import_item.fields, FLAVOUR_CREATE,
-                      false);
+        object_schema(g, shape_token_import_item.fields, FLAVOUR_CREATE, false);
         close_object(g);
     }
     for (size_t i = 0; i < endpoints_n; i++) {
@@ -584,8 +597,9 @@ void openapi_write(struct sv version, struct buf *out)
     text(g, "openapi", "3.1.0");
     open_object(g, "info");
     text(g, "title", "Type Auth API");
-    text(g, "description", "API for managing applications, authentication, "
-                           "monitoring, and security features");
+    text(g, "description",
+         "API for managing applications, authentication, "
+         "monitoring, and security features");
     json_put_name(out, "version");
     json_put_text(out, version);
     close_object(g);

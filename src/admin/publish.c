@@ -9,7 +9,13 @@
 #include "base/mem.h"
 
 enum what {
-    IMAGE, IMAGE_GONE, KEYS, TOKEN_PUT, TOKEN_ROTATE, TOKEN_REVOKE, COUNTER,
+    IMAGE,
+    IMAGE_GONE,
+    KEYS,
+    TOKEN_PUT,
+    TOKEN_ROTATE,
+    TOKEN_REVOKE,
+    COUNTER,
 };
 enum { PROFILE_APPLICATIONS_MAX = 4096 };
 
@@ -18,7 +24,7 @@ struct change {
     struct change *next;
     /* IMAGE, IMAGE_GONE */
     struct id app_id;
-    struct plan_app *image;     /* built by changes_prepare */
+    struct plan_app *image; /* built by changes_prepare */
     uint32_t quota_slot;
     /* TOKEN_* */
     const struct token_row *row;
@@ -32,7 +38,7 @@ struct change {
     int64_t n;
 };
 
-/* --- said by handlers -------------------------------------------------------- */
+/* --- said by handlers --------------------------------------------- */
 
 void changes_init(struct changes *x)
 {
@@ -56,8 +62,8 @@ static struct change *change_new(struct call *c, enum what what)
 
 bool change_row(struct call *c, enum kind kind, struct sv id)
 {
-    int err = store_change_append(c->admin->conf.store, kind, id,
-                                  &c->changes.seq);
+    int err =
+        store_change_append(c->admin->conf.store, kind, id, &c->changes.seq);
     return err ? call_fail_store(c, err) : true;
 }
 
@@ -81,8 +87,7 @@ bool change_application(struct call *c, struct sv app_id)
 
 bool change_profile(struct call *c, struct sv auth_id)
 {
-    struct sv *ids = ARENA_ARRAY(c->arena, struct sv,
-                                 PROFILE_APPLICATIONS_MAX);
+    struct sv *ids = ARENA_ARRAY(c->arena, struct sv, PROFILE_APPLICATIONS_MAX);
     unsigned n = 0;
     int err = ids ? store_referrers(c->admin->conf.store, auth_id, c->arena,
                                     ids, PROFILE_APPLICATIONS_MAX, &n)
@@ -189,10 +194,9 @@ bool change_counter(struct call *c, enum counter_change what, uint32_t slot,
     return true;
 }
 
-/* --- before the commit ----------------------------------------------------------- */
+/* --- before the commit --------------------------------------------- */
 
-static bool quota_make(struct call *c, struct change *n,
-                       struct app_source *src)
+static bool quota_make(struct call *c, struct change *n, struct app_source *src)
 {
     n->quota_slot = change_slot(c, src->plan.quota_tag);
     if (n->quota_slot == UINT32_MAX) return false;
@@ -208,9 +212,9 @@ static bool image_build(struct call *c, struct change *n)
     struct app_source src;
     struct plan_problem why;
     struct record app;
-    int err = store_record_get(a->conf.store, KIND_APPLICATION,
-                               id_sv(&c->account_id), id_sv(&n->app_id),
-                               c->arena, &app);
+    int err =
+        store_record_get(a->conf.store, KIND_APPLICATION, id_sv(&c->account_id),
+                         id_sv(&n->app_id), c->arena, &app);
     if (!err) err = app_source_read(a, &app, c->arena, &src);
     if (err) return call_fail_store(c, err);
     if (src.limits > 1 &&
@@ -232,7 +236,7 @@ bool changes_prepare(struct call *c)
     return true;
 }
 
-/* --- after it ------------------------------------------------------------------------ */
+/* --- after it --------------------------------------------- */
 
 static void image_publish(struct admin *a, struct change *n)
 {
@@ -270,8 +274,7 @@ static int counter_apply(struct admin *a, const struct change *n)
     struct counters *k = a->conf.counters;
     switch (n->counter) {
     case COUNTER_ADD: return counters_add(k, n->slot, n->tag, n->n);
-    case COUNTER_SET_USED:
-        return counters_set_used(k, n->slot, n->tag, n->n);
+    case COUNTER_SET_USED: return counters_set_used(k, n->slot, n->tag, n->n);
     case COUNTER_RESET: return counters_reset(k, n->slot, n->tag);
     }
     return 0;
@@ -281,18 +284,12 @@ static int change_apply(struct call *c, struct change *n)
 {
     struct admin *a = c->admin;
     switch (n->what) {
-    case IMAGE:
-        image_publish(a, n);
-        return 0;
-    case IMAGE_GONE:
-        image_remove(a, n);
-        return 0;
+    case IMAGE: image_publish(a, n); return 0;
+    case IMAGE_GONE: image_remove(a, n); return 0;
     case KEYS: return key_ring_load(a->keys, a->conf.store);
     case TOKEN_PUT: return token_put(a, n->row, c->arena);
     case TOKEN_ROTATE: return token_rotate(a, n);
-    case TOKEN_REVOKE:
-        tokens_revoke(a->conf.tokens, n->row->slot);
-        return 0;
+    case TOKEN_REVOKE: tokens_revoke(a->conf.tokens, n->row->slot); return 0;
     case COUNTER: return counter_apply(a, n);
     }
     return 0;

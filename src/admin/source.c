@@ -75,8 +75,7 @@ static int profile_read(struct admin *a, const struct record *app,
     int err = auth_id_of(app, arena, &auth_id);
     if (err || !auth_id.n) return err;
     err = store_record_get(a->conf.store, KIND_AUTHENTICATION,
-                               id_sv(&app->account_id), auth_id, arena,
-                               &profile);
+                           id_sv(&app->account_id), auth_id, arena, &profile);
     if (err) return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
     out->plan.authentication = profile.body;
     err = authentication_decode(profile.body, arena, &auth);
@@ -90,15 +89,17 @@ int app_source_read(struct admin *a, const struct record *app,
                     struct arena *arena, struct app_source *out)
 {
     *out = (struct app_source){
-        .plan = { .application = app->body, .authentication = SV(""),
-                  .num = app->num, .quota_slot = QUOTA_NONE,
+        .plan = { .application = app->body,
+                  .authentication = SV(""),
+                  .num = app->num,
+                  .quota_slot = QUOTA_NONE,
                   .quota_tag = app_tag(id_sv(&app->id)) },
     };
     int err = profile_read(a, app, arena, out);
     if (!err) err = quota_read(a, id_sv(&app->id), arena, out);
     if (!err)
-        err = store_token_imported(a->conf.store, app->num,
-                                   &out->plan.imported);
+        err =
+            store_token_imported(a->conf.store, app->num, &out->plan.imported);
     return err;
 }
 
@@ -108,15 +109,20 @@ int token_record_fill(struct token_record *r, const struct token_row *row,
     int err = token_own_decode(row->body, arena, own);
     if (err) return err;
     *r = (struct token_record){
-        .slot = row->slot, .app = row->app,
+        .slot = row->slot,
+        .app = row->app,
         .state = (uint8_t)((row->enabled ? TOKEN_ENABLED : 0) |
                            (row->revoked_ms ? TOKEN_REVOKED : 0)),
         .expires_ms = row->expires_ms,
         .own = own->has_policy ? &own->policy : NULL,
-        .owner = own->owner, .metadata = own->metadata,
-        .scopes = own->scopes, .scopes_n = own->scopes_n,
-        .tags = own->tags, .tags_n = own->tags_n,
-        .allow = own->allow, .allow_n = own->allow_n,
+        .owner = own->owner,
+        .metadata = own->metadata,
+        .scopes = own->scopes,
+        .scopes_n = own->scopes_n,
+        .tags = own->tags,
+        .tags_n = own->tags_n,
+        .allow = own->allow,
+        .allow_n = own->allow_n,
         .has_allow = own->has_allow,
     };
     memcpy(r->id, row->id.b, sizeof r->id);

@@ -25,8 +25,8 @@ static bool gone(struct call *c, const struct record *r)
 static void show(struct call *c, const struct record *r, struct buf *out)
 {
     uint64_t apps = 0, tokens = 0;
-    store_tag_count(c->admin->conf.store, id_sv(&c->account_id), r->name,
-                    &apps, &tokens);
+    store_tag_count(c->admin->conf.store, id_sv(&c->account_id), r->name, &apps,
+                    &tokens);
     record_show(r, out);
     if (out->overflow) return;
     out->n--;
@@ -35,24 +35,43 @@ static void show(struct call *c, const struct record *r, struct buf *out)
 }
 
 const struct noun noun_tag = {
-    .name = "tag", .shape = &shape_tag, .stored = stored, .gone = gone,
-    .unique_field = "name", .show = show,
+    .name = "tag",
+    .shape = &shape_tag,
+    .stored = stored,
+    .gone = gone,
+    .unique_field = "name",
+    .show = show,
 };
 
-void tag_create(struct call *c) { noun_create(c, &noun_tag); }
-void tag_list(struct call *c) { noun_list(c, &noun_tag); }
-void tag_get(struct call *c) { noun_get(c, &noun_tag); }
-void tag_patch(struct call *c) { noun_patch(c, &noun_tag); }
-void tag_delete(struct call *c) { noun_delete(c, &noun_tag); }
+void tag_create(struct call *c)
+{
+    noun_create(c, &noun_tag);
+}
+void tag_list(struct call *c)
+{
+    noun_list(c, &noun_tag);
+}
+void tag_get(struct call *c)
+{
+    noun_get(c, &noun_tag);
+}
+void tag_patch(struct call *c)
+{
+    noun_patch(c, &noun_tag);
+}
+void tag_delete(struct call *c)
+{
+    noun_delete(c, &noun_tag);
+}
 
-/* --- tags of another object ------------------------------------------------------ */
+/* --- tags of another object --------------------------------------------- */
 
 static bool has(yyjson_mut_val *list, yyjson_mut_val *tag)
 {
     size_t i, max;
     yyjson_mut_val *one;
-    yyjson_mut_arr_foreach(list, i, max, one)
-        if (yyjson_mut_equals(one, tag)) return true;
+    yyjson_mut_arr_foreach(list, i, max,
+                           one) if (yyjson_mut_equals(one, tag)) return true;
     return false;
 }
 
@@ -73,9 +92,8 @@ yyjson_val *tags_patch(struct call *c, yyjson_val *present)
                                               : yyjson_mut_arr(out);
     yyjson_mut_val *add =
         yyjson_mut_obj_get(yyjson_mut_doc_get_root(asked), "tags");
-    yyjson_mut_arr_foreach(add, i, max, tag)
-        if (!has(list, tag))
-            yyjson_mut_arr_append(list, yyjson_mut_val_mut_copy(out, tag));
+    yyjson_mut_arr_foreach(add, i, max, tag) if (!has(list, tag))
+        yyjson_mut_arr_append(list, yyjson_mut_val_mut_copy(out, tag));
     if (yyjson_mut_arr_size(list) > TAGS_MAX) {
         call_fail(c, 400, "out_of_range", "tags",
                   "An object bears at most 5 tags.");

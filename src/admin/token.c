@@ -42,7 +42,7 @@ int64_t token_default_expiry(const struct call *c, const struct plan_app *app)
                : 0;
 }
 
-/* --- read ------------------------------------------------------------------------ */
+/* --- read --------------------------------------------- */
 
 void token_get(struct call *c)
 {
@@ -91,7 +91,7 @@ void token_list(struct call *c)
     answer_end_list(c->a, rows.has_more);
 }
 
-/* --- change ------------------------------------------------------------------------ */
+/* --- change --------------------------------------------- */
 
 static void patched(struct call *c)
 {
@@ -167,14 +167,13 @@ static void patch_row(struct call *c, const struct token_row *before,
         return;
     }
     *row = *before;
-    int err = shape_patch(&shape_token_patch, &env, present, c->input, &doc,
-                          &why);
+    int err =
+        shape_patch(&shape_token_patch, &env, present, c->input, &doc, &why);
     if (err) {
         call_fail_shape(c, err, &why);
         return;
     }
-    if (!quota_change(c, before, doc, present) ||
-        !update(c, row, before, doc))
+    if (!quota_change(c, before, doc, present) || !update(c, row, before, doc))
         return;
     answer_ok(c->a, 200, "Updated.");
     c->user = row;
@@ -183,7 +182,7 @@ static void patch_row(struct call *c, const struct token_row *before,
 
 void token_patch(struct call *c)
 {
-    struct token_row before;
+    struct token_row before = { .version = 0 };
     if (!token_find(c, false, &before) || !call_if_match(c, before.version))
         return;
     c->input = without_moving(c, c->input);
@@ -192,7 +191,7 @@ void token_patch(struct call *c)
 
 void token_tag(struct call *c)
 {
-    struct token_row before;
+    struct token_row before = { .version = 0 };
     if (!token_find(c, false, &before) || !call_if_match(c, before.version))
         return;
     yyjson_val *present = call_parse(c, token_record_text(c, &before));
@@ -212,7 +211,7 @@ void token_delete(struct call *c)
     }
     struct id id = id_make(KIND_TOKEN, &row->id);
     if (change_token_revoke(c, row) &&
-        call_audit(c, "token", "delete", id_sv(&id),
-                   token_record_text(c, row), SV("")))
+        call_audit(c, "token", "delete", id_sv(&id), token_record_text(c, row),
+                   SV("")))
         answer_ok(c->a, 200, "Revoked.");
 }

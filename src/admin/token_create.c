@@ -15,7 +15,8 @@ static bool batch_new(struct call *c, yyjson_mut_doc *doc, struct batch *out)
 {
     int64_t n = 1;
     json_is_int((const yyjson_val *)yyjson_mut_obj_get(
-                    yyjson_mut_doc_get_root(doc), "amount"), &n);
+                    yyjson_mut_doc_get_root(doc), "amount"),
+                &n);
     out->n = (size_t)n;
     out->rows = ARENA_ARRAY(c->arena, struct token_row, out->n);
     out->secrets = ARENA_ARRAY(c->arena, struct fresh_secret, out->n);
@@ -38,15 +39,19 @@ static bool rows_make(struct call *c, const struct plan_app *app,
     struct id app_id = { "" };
     memcpy(app_id.text, app->app.id.p, app->app.id.n);
     struct token_row like = {
-        .app = app->app.num, .app_id = app_id, .enabled = true, .version = 1,
-        .updated_ms = c->now_ms, .expires_ms = token_default_expiry(c, app),
-        .start = SV(""), .body = SV(""),
+        .app = app->app.num,
+        .app_id = app_id,
+        .enabled = true,
+        .version = 1,
+        .updated_ms = c->now_ms,
+        .expires_ms = token_default_expiry(c, app),
+        .start = SV(""),
+        .body = SV(""),
     };
     int err = token_row_fill(&like, doc, c->arena);
     if (err) return call_fail_store(c, err);
     for (size_t i = 0; i < b->n; i++)
-        if (!row_make(c, app, &like, &b->rows[i], &b->secrets[i]))
-            return false;
+        if (!row_make(c, app, &like, &b->rows[i], &b->secrets[i])) return false;
     return true;
 }
 

@@ -31,9 +31,14 @@ static bool row_make(struct call *c, const struct plan_app *app, size_t i,
     memcpy(app_id.text, app->app.id.p, app->app.id.n);
     *row = (struct token_row){
         .id = store_ulid(c->admin->conf.store, c->now_ms),
-        .app = app->app.num, .app_id = app_id, .enabled = true, .version = 1,
-        .updated_ms = c->now_ms, .expires_ms = token_default_expiry(c, app),
-        .start = SV(""), .body = SV(""),
+        .app = app->app.num,
+        .app_id = app_id,
+        .enabled = true,
+        .version = 1,
+        .updated_ms = c->now_ms,
+        .expires_ms = token_default_expiry(c, app),
+        .start = SV(""),
+        .body = SV(""),
     };
     if ((err = token_row_fill(row, doc, c->arena)))
         return call_fail_store(c, err);
@@ -45,11 +50,12 @@ static yyjson_val *list_of(struct call *c)
 {
     size_t i, max;
     yyjson_val *key, *value, *list = json_find(c->input, "tokens");
-    yyjson_obj_foreach(c->input, i, max, key, value) {
+    yyjson_obj_foreach(c->input, i, max, key, value)
+    {
         if (value == list) continue;
         char field[64];
-        snprintf(field, sizeof field, "%.*s", SV_FMT(sv_first(json_text(key),
-                                                              60)));
+        snprintf(field, sizeof field, "%.*s",
+                 SV_FMT(sv_first(json_text(key), 60)));
         call_fail(c, 400, "unknown_field", field, "It is not a known field.");
         return NULL;
     }
@@ -137,15 +143,15 @@ void token_import(struct call *c)
     if (!list) return;
     struct token_row *rows =
         ARENA_ARRAY(c->arena, struct token_row, yyjson_arr_size(list));
-    int err = rows ? store_token_imported(c->admin->conf.store, app->app.num,
-                                          &before)
-                   : ERR_NOMEM;
+    int err =
+        rows ? store_token_imported(c->admin->conf.store, app->app.num, &before)
+             : ERR_NOMEM;
     if (err) {
         call_fail_store(c, err);
         return;
     }
-    yyjson_arr_foreach(list, i, n, item)
-        if (!row_make(c, app, i, item, &rows[i])) return;
+    yyjson_arr_foreach(list, i, n,
+                       item) if (!row_make(c, app, i, item, &rows[i])) return;
     if (rows_store(c, rows, n) && mark_imported(c, app_id, before) &&
         audit(c, app_id, n))
         answer(c, rows, n);

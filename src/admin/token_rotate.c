@@ -17,7 +17,8 @@ static bool grace_of(struct call *c, int64_t *ms)
     int err = shape_create(&shape_token_rotate, &env, c->input, &doc, &why);
     if (err) return call_fail_shape(c, err, &why);
     json_is_int((const yyjson_val *)yyjson_mut_obj_get(
-                    yyjson_mut_doc_get_root(doc), "gracePeriod"), &s);
+                    yyjson_mut_doc_get_root(doc), "gracePeriod"),
+                &s);
     *ms = s * 1000;
     return true;
 }
@@ -36,8 +37,8 @@ static bool rotate(struct call *c, struct token_row *row, int64_t grace_ms)
     row->updated_ms = c->now_ms;
     err = store_token_rotate(s, row, alias_slot, ends_ms, c->now_ms);
     return err ? call_fail_store(c, err)
-               : change_token_rotate(c, row, alias_slot,
-                                     grace_ms ? ends_ms : 0, ended, n);
+               : change_token_rotate(c, row, alias_slot, grace_ms ? ends_ms : 0,
+                                     ended, n);
 }
 
 void token_rotate(struct call *c)
@@ -45,8 +46,8 @@ void token_rotate(struct call *c)
     struct token_row *row = ARENA_NEW(c->arena, struct token_row);
     struct fresh_secret secret = { .n = 0 };
     int64_t grace_ms = 0;
-    if (!row || !token_find(c, false, row) ||
-        !call_if_match(c, row->version) || !grace_of(c, &grace_ms))
+    if (!row || !token_find(c, false, row) || !call_if_match(c, row->version) ||
+        !grace_of(c, &grace_ms))
         return;
     struct sv before = token_record_text(c, row);
     struct id id = id_make(KIND_TOKEN, &row->id);

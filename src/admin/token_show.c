@@ -8,7 +8,7 @@
 
 enum { READ_TRIES = 1000, OBJECT_MAX_BYTES = 1 << 20 };
 
-/* --- small writers ----------------------------------------------------------------- */
+/* --- small writers --------------------------------------------- */
 
 static void put_text(struct buf *b, const char *name, struct sv text)
 {
@@ -52,7 +52,8 @@ static void put_limit(struct buf *b, const struct limit *l)
         json_put_name(b, "burst");
         buf_put_u64(b, l->burst);
     }
-    put_text(b, "scope", l->scope == LIMIT_CLUSTER ? SV("cluster") : SV("node"));
+    put_text(b, "scope",
+             l->scope == LIMIT_CLUSTER ? SV("cluster") : SV("node"));
     buf_putc(b, '}');
 }
 
@@ -66,12 +67,14 @@ static void put_refill(struct buf *b, const struct refill *r)
     buf_puts(b, "{\"amount\":");
     buf_put_i64(b, r->amount);
     buf_puts(b, ",\"interval\":");
-    if (r->interval_s) buf_put_u64(b, r->interval_s);
-    else buf_puts(b, "\"monthly\"");
+    if (r->interval_s)
+        buf_put_u64(b, r->interval_s);
+    else
+        buf_puts(b, "\"monthly\"");
     buf_putc(b, '}');
 }
 
-/* --- what holds ----------------------------------------------------------------------- */
+/* --- what holds --------------------------------------------- */
 
 void token_ask(const struct plan_app *app, const struct token_row *row,
                const struct token_own *own, struct take_ask *out)
@@ -82,12 +85,15 @@ void token_ask(const struct plan_app *app, const struct token_row *row,
     bool shared = app && app->quota_slot != UINT32_MAX &&
                   !own->policy.has_quota && !own->policy.has_refill;
     *out = (struct take_ask){
-        .slot = row->slot, .tag = ulid_tag(&row->id),
+        .slot = row->slot,
+        .tag = ulid_tag(&row->id),
         .quota_slot = shared ? app->quota_slot : UINT32_MAX,
         .quota_tag = shared ? app->quota_tag : 0,
         .terms = policy_terms(profile, own->has_policy ? &own->policy : NULL),
         .created_ms = shared ? app->created_ms : ulid_ms(&row->id),
-        .now_ms = clock_node_ms(), .cost = 1, .peek = true,
+        .now_ms = clock_node_ms(),
+        .cost = 1,
+        .peek = true,
     };
 }
 
@@ -111,11 +117,15 @@ static void put_effective(struct buf *b, const struct terms *t,
     }
     buf_putc(b, ']');
     json_put_name(b, "quota");
-    if (t->has_quota) buf_put_i64(b, t->quota);
-    else buf_puts(b, "null");
+    if (t->has_quota)
+        buf_put_i64(b, t->quota);
+    else
+        buf_puts(b, "null");
     json_put_name(b, "remaining");
-    if (t->has_quota && now) buf_put_i64(b, now->quota_remaining);
-    else buf_puts(b, "null");
+    if (t->has_quota && now)
+        buf_put_i64(b, now->quota_remaining);
+    else
+        buf_puts(b, "null");
     put_refill(b, t->refill);
     buf_putc(b, '}');
 }
@@ -132,14 +142,14 @@ static void put_now(struct call *c, struct buf *b, const struct token_row *row)
     put_time(b, "lastUsedAt", known ? now.last_used_s * 1000ll : 0);
 }
 
-/* --- the object ------------------------------------------------------------------------ */
+/* --- the object --------------------------------------------- */
 
 static void put_record(struct call *c, const struct token_row *row,
                        const struct fresh_secret *secret, struct buf *b)
 {
     static const char *const owns[] = {
-        "metadata", "remaining", "ratelimit", "ratelimits", "refill", "scopes",
-        "ipAllowlist",
+        "metadata", "remaining", "ratelimit",   "ratelimits",
+        "refill",   "scopes",    "ipAllowlist",
     };
     struct id id = id_make(KIND_TOKEN, &row->id);
     yyjson_val *own = row->body.n ? call_parse(c, row->body) : NULL;

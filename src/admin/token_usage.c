@@ -44,7 +44,7 @@ static bool counters_now(struct call *c, const struct token_row *row,
     return err ? call_fail_store(c, err) : true;
 }
 
-/* --- counters -------------------------------------------------------------------- */
+/* --- counters --------------------------------------------- */
 
 static void put_limits(struct buf *b, const struct take_ask *ask,
                        const struct counter_state *now)
@@ -80,7 +80,7 @@ static void counters_answer(struct call *c)
     const struct token_row *row = c->user;
     struct token_own own;
     struct take_ask ask;
-    struct counter_state now;
+    struct counter_state now = { .used = 0 };
     struct buf *b = &c->a->body;
     if (!counters_now(c, row, &own, &ask, &now)) return;
     answer_begin(c->a, 200, "");
@@ -88,8 +88,10 @@ static void counters_answer(struct call *c)
     put_totals(b, row, &now);
     put_number(b, "used", now.used);
     json_put_name(b, "remaining");
-    if (now.has_quota) buf_put_i64(b, now.quota_remaining);
-    else buf_puts(b, "null");
+    if (now.has_quota)
+        buf_put_i64(b, now.quota_remaining);
+    else
+        buf_puts(b, "null");
     put_limits(b, &ask, &now);
     buf_putc(b, '}');
     answer_end(c->a);
@@ -97,7 +99,7 @@ static void counters_answer(struct call *c)
 
 void token_counters_get(struct call *c)
 {
-    struct token_row row;
+    struct token_row row = { .version = 0 };
     if (!token_find(c, false, &row)) return;
     c->user = &row;
     counters_answer(c);
@@ -116,7 +118,7 @@ void token_counters_reset(struct call *c)
     c->finish = counters_answer;
 }
 
-/* --- days --------------------------------------------------------------------------- */
+/* --- days --------------------------------------------- */
 
 static bool day_param(struct call *c, const char *name, int64_t fallback_ms,
                       uint32_t *day)
@@ -161,12 +163,12 @@ static void put_days(struct buf *b, const struct use_row *rows, size_t n)
 
 void token_usage(struct call *c)
 {
-    struct token_row row;
+    struct token_row row = { .version = 0 };
     struct token_own own;
     struct take_ask ask;
-    struct counter_state now;
+    struct counter_state now = { .used = 0 };
     struct use_row *rows;
-    uint32_t from, to;
+    uint32_t from = 0, to = 0;
     size_t n;
     if (!token_find(c, false, &row) ||
         !counters_now(c, &row, &own, &ask, &now) ||

@@ -83,14 +83,16 @@ static const char *sample(const struct endpoint *e)
     size_t n = 0;
     const char *p = e->path;
     while (*p && n < sizeof out - 60) {
-        if (*p == '|') p += strcspn(p, "/");
+        if (*p == '|')
+            p += strcspn(p, "/");
         else if (!strncmp(p, "{account_id}", 12)) {
             n += (size_t)sprintf(out + n, "{a}");
             p += 12;
         } else if (*p == '{') {
             n += (size_t)sprintf(out + n, "nothing");
             p += strcspn(p, "}") + 1;
-        } else out[n++] = *p++;
+        } else
+            out[n++] = *p++;
     }
     out[n] = 0;
     return out;
@@ -101,7 +103,9 @@ static const char *sample(const struct endpoint *e)
 static void each_role_may_what_its_row_says(void **state)
 {
     static const char *const methods[] = {
-        [HTTP_GET] = "GET", [HTTP_POST] = "POST", [HTTP_PATCH] = "PATCH",
+        [HTTP_GET] = "GET",
+        [HTTP_POST] = "POST",
+        [HTTP_PATCH] = "PATCH",
         [HTTP_DELETE] = "DELETE",
     };
     char keys[ROLE_COUNT][80];
@@ -136,8 +140,8 @@ static void the_rights_are_those_of_the_specification(void **state)
         { "editor", "POST", "/{a}/tag/create", "{\"name\":\"abc\"}", 201 },
         { "editor", "POST", "/{a}/applications/create", "{\"name\":\"x\"}",
           403 },
-        { "editor", "POST", "/{a}/authentication/create",
-          "{\"name\":\"x\"}", 403 },
+        { "editor", "POST", "/{a}/authentication/create", "{\"name\":\"x\"}",
+          403 },
         { "admin", "POST", "/{a}/authentication/create", "{\"name\":\"x\"}",
           201 },
         { "admin", "GET", "/{a}/audit", NULL, 200 },
@@ -259,7 +263,8 @@ static void an_expired_key_is_unknown(void **state)
 static void a_key_made_at_the_machine_is_taken_up(void **state)
 {
     struct admin_key_ask ask = { .account_id = sv_cstr(rig.account),
-                                 .role = ROLE_EDITOR, .name = SV("cli") };
+                                 .role = ROLE_EDITOR,
+                                 .name = SV("cli") };
     struct admin_key_made made;
     (void)state;
     assert_int_equal(admin_key_create(rig.store, &ask, 1, &made), 0);
@@ -270,8 +275,7 @@ static void a_key_made_at_the_machine_is_taken_up(void **state)
     rig_ask(&rig, made.secret, "GET", "/{a}/tag", NULL);
     rig_expect(&rig, 200);
     ask.account_id = SV("acc_00000000000000000000000000");
-    assert_int_equal(admin_key_create(rig.store, &ask, 1, &made),
-                     ERR_NOTFOUND);
+    assert_int_equal(admin_key_create(rig.store, &ask, 1, &made), ERR_NOTFOUND);
 }
 
 static void health_is_open_and_figures_are_not(void **state)

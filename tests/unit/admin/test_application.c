@@ -19,8 +19,9 @@ static void one_without_a_profile_is_public_and_says_so(void **state)
 static void the_fields_of_the_seed_are_never_null(void **state)
 {
     static const char *const fields[] = {
-        "id", "name", "description", "domain", "createdAt", "updatedAt",
-        "originHostname", "auth_id", "llmcache_id", "abuse_id",
+        "id",          "name",      "description",    "domain",
+        "createdAt",   "updatedAt", "originHostname", "auth_id",
+        "llmcache_id", "abuse_id",
     };
     (void)state;
     rig_post(&rig, CREATE, "{\"name\":\"a\"}");
@@ -96,13 +97,13 @@ static void a_taken_domain_is_refused(void **state)
 static void names_of_the_server_are_refused(void **state)
 {
     static const char *const names[] = {
-        "base.test", "*.base.test", "api9-first-proxy.base.test",
+        "base.test",   "*.base.test", "api9-first-proxy.base.test",
         "x.base.test", "api.test",
     };
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        rig_post(&rig, CREATE, f("{\"name\":\"a\",\"domain\":\"%s\"}",
-                                 names[i]));
+        rig_post(&rig, CREATE,
+                 f("{\"name\":\"a\",\"domain\":\"%s\"}", names[i]));
         rig_expect_error(&rig, 400, "domain_reserved", "domain");
     }
     rig_post(&rig, CREATE, "{\"name\":\"a\",\"domain\":\"otherbase.test\"}");
@@ -136,12 +137,12 @@ static void bad_fields_are_named(void **state)
     rig_expect_error(&rig, 400, "unknown_field", "nmae");
     rig_post(&rig, CREATE, "{\"name\":\"a\",\"enabled\":\"yes\"}");
     rig_expect_error(&rig, 400, "invalid_type", "enabled");
-    rig_post(&rig, CREATE,
-             "{\"name\":\"a\",\"auth_id\":\"auth_00000000000000000000000000\"}");
+    rig_post(
+        &rig, CREATE,
+        "{\"name\":\"a\",\"auth_id\":\"auth_00000000000000000000000000\"}");
     rig_expect(&rig, 400);
     assert_string_equal(rig_text(&rig, "/error/field"), "auth_id");
-    rig_post(&rig, CREATE,
-             "{\"name\":\"a\",\"origin_hostname\":\"ftp://x\"}");
+    rig_post(&rig, CREATE, "{\"name\":\"a\",\"origin_hostname\":\"ftp://x\"}");
     rig_expect(&rig, 400);
     rig_get(&rig, "/{a}/applications");
     assert_int_equal(rig_count(&rig), 0);

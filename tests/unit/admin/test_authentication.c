@@ -7,8 +7,10 @@ static char app[40], auth[40];
 static int setup_app(void **state)
 {
     setup(state);
-    make_app("a", "{\"name\":\"p\",\"ratelimit\":{\"requests\":5,"
-                  "\"window\":60}}", app, auth);
+    make_app("a",
+             "{\"name\":\"p\",\"ratelimit\":{\"requests\":5,"
+             "\"window\":60}}",
+             app, auth);
     return 0;
 }
 
@@ -97,8 +99,7 @@ static void new_tokens_take_its_form_and_lifetime(void **state)
 static void a_plan_that_does_not_build_rolls_back(void **state)
 {
     (void)state;
-    rig_patch(&rig, f("/{a}/authentication/%s", auth),
-              "{\"keyType\":\"jwt\"}");
+    rig_patch(&rig, f("/{a}/authentication/%s", auth), "{\"keyType\":\"jwt\"}");
     rig_expect(&rig, 400);
     rig_get(&rig, "/{a}/authentication/%s", auth);
     assert_string_equal(rig_text(&rig, "/data/0/keyType"), "token");

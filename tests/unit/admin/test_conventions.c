@@ -28,7 +28,7 @@ static void pages_lead_through_all_though_rows_come_and_go(void **state)
         assert_int_equal(yyjson_get_bool(rig_at(&rig, "/has_more")), page < 3);
         snprintf(last, sizeof last, "%s",
                  rig_text(&rig, f("/data/%zu/id", rig_count(&rig) - 1)));
-        tag(100 + page);                      /* newer: in no later page */
+        tag(100 + page);                       /* newer: in no later page */
         rig_delete(&rig, "/{a}/tag/%s", last); /* a gone cursor still works */
         rig_expect(&rig, 200);
     }
@@ -50,8 +50,8 @@ static void bad_pages_are_refused(void **state)
         { "starting_after=app_00000000000000000000000000", "invalid_value",
           "starting_after" },
         { "starting_after=tag_00000000000000000000000000&"
-          "ending_before=tag_00000000000000000000000000", "invalid_value",
-          "ending_before" },
+          "ending_before=tag_00000000000000000000000000",
+          "invalid_value", "ending_before" },
         { "tag=a&tag=b", "invalid_value", "tag" },
     };
     (void)state;
@@ -79,8 +79,10 @@ static void a_repeated_create_gives_the_same_answer(void **state)
         rig_expect(&rig, 201);
         assert_int_equal(rig.a.replayed, i == 1);
         assert_string_equal(rig.a.etag, "\"1\"");
-        if (i) assert_memory_equal(rig.a.body.p, first, rig.a.body.n);
-        else memcpy(first, rig.a.body.p, rig.a.body.n);
+        if (i)
+            assert_memory_equal(rig.a.body.p, first, rig.a.body.n);
+        else
+            memcpy(first, rig.a.body.p, rig.a.body.n);
     }
     rig_get(&rig, "/{a}/token");
     assert_int_equal(rig_count(&rig), 1);
@@ -119,9 +121,9 @@ static void a_refused_create_may_be_repeated_with_a_better_body(void **state)
 static void every_change_is_logged_and_no_secret_is(void **state)
 {
     static const char *const actions[] = {
-        "token.delete", "token.rotate", "token.update", "token.create",
-        "application.update", "application.create", "authentication.create",
-        "management-key.create",
+        "token.delete",          "token.rotate",          "token.update",
+        "token.create",          "application.update",    "application.create",
+        "authentication.create", "management-key.create",
     };
     char app[40], auth[40], id[40], secret[300], key[80];
     (void)state;
@@ -142,8 +144,7 @@ static void every_change_is_logged_and_no_secret_is(void **state)
     for (int i = 0; i < 8; i++) {
         assert_string_equal(rig_text(&rig, f("/data/%d/action", i)),
                             actions[i]);
-        assert_string_equal(rig_text(&rig, f("/data/%d/from", i)),
-                            "192.0.2.1");
+        assert_string_equal(rig_text(&rig, f("/data/%d/from", i)), "192.0.2.1");
         assert_memory_equal(rig_text(&rig, f("/data/%d/key_id", i)), "key_", 4);
     }
     assert_string_equal(rig_text(&rig, "/data/4/before/name"), "a");
@@ -151,13 +152,11 @@ static void every_change_is_logged_and_no_secret_is(void **state)
     assert_string_equal(rig_text(&rig, "/data/2/after/owner"), "me");
     buf_putc(&rig.a.body, 0);
     const char *const secrets[] = { secret, second, key };
-    for (int i = 0; i < 3; i++)
-        assert_null(strstr(rig.a.body.p, secrets[i]));
+    for (int i = 0; i < 3; i++) assert_null(strstr(rig.a.body.p, secrets[i]));
     rig_get(&rig, "/{a}/audit?object_id=%s&limit=2", id);
     assert_int_equal(rig_count(&rig), 2);
     assert_true(yyjson_get_bool(rig_at(&rig, "/has_more")));
-    rig_get(&rig, "/{a}/audit?starting_after=%s",
-            rig_text(&rig, "/data/1/id"));
+    rig_get(&rig, "/{a}/audit?starting_after=%s", rig_text(&rig, "/data/1/id"));
     assert_int_equal(rig_count(&rig), 6);
 }
 

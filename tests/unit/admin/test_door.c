@@ -26,9 +26,9 @@ static struct {
     struct addr at;
     pthread_t thread;
     sem_t begun, go;
-    _Atomic bool gated;   /* serve waits for `go` */
+    _Atomic bool gated; /* serve waits for `go` */
     _Atomic unsigned served;
-    size_t answer_bytes;  /* of padding */
+    size_t answer_bytes; /* of padding */
 } rig;
 
 /* --- the judge ------------------------------------------------------------------ */
@@ -85,13 +85,17 @@ static int setup(void **state)
     assert_int_equal(reactor_new(&rig.reactor, &rc), 0);
     assert_int_equal(control_start(&rig.control, &cc), 0);
     struct door_conf dc = {
-        .control = rig.control, .serve = serve, .body_max = body_max,
-        .ready = ready, .ops_open = true, .trusted = &trusted, .trusted_n = 1,
+        .control = rig.control,
+        .serve = serve,
+        .body_max = body_max,
+        .ready = ready,
+        .ops_open = true,
+        .trusted = &trusted,
+        .trusted_n = 1,
         .bodies_max_bytes = 1500,
     };
     assert_int_equal(door_new(&rig.door, &dc), 0);
-    struct http_server_conf hc = { .service = door_service(),
-                                   .ctx = rig.door };
+    struct http_server_conf hc = { .service = door_service(), .ctx = rig.door };
     struct addr at = kit_loopback(0);
     assert_int_equal(http_server_open(rig.reactor, &at, -1, &hc, &rig.server),
                      0);
@@ -144,8 +148,8 @@ static void has(const char *text, const char *part)
 static void a_request_is_judged_and_its_answer_comes_back(void **state)
 {
     (void)state;
-    const char *got = end(begin(HEAD("POST", "/x/y?z=1")
-                                "Content-Length: 5\r\n\r\nhello"));
+    const char *got =
+        end(begin(HEAD("POST", "/x/y?z=1") "Content-Length: 5\r\n\r\nhello"));
     has(got, "HTTP/1.1 201 Created\r\n");
     has(got, "Content-Type: application/json; charset=utf-8\r\n");
     has(got, "X-Request-Id: ");
@@ -158,15 +162,16 @@ static void a_chunked_body_is_collected(void **state)
 {
     (void)state;
     has(end(begin(HEAD("POST", "/") "Transfer-Encoding: chunked\r\n\r\n"
-                  "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n")), "\"/? 7\"");
+                                    "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n")),
+        "\"/? 7\"");
 }
 
 static void a_body_that_is_too_long_is_refused_unread(void **state)
 {
     char text[BODY_MAX_HERE + 600];
     (void)state;
-    const char *got = end(begin(HEAD("POST", "/")
-                                "Content-Length: 1001\r\n\r\n"));
+    const char *got =
+        end(begin(HEAD("POST", "/") "Content-Length: 1001\r\n\r\n"));
     has(got, "HTTP/1.1 413 ");
     has(got, "\"code\":\"body_too_large\"");
     int n = snprintf(text, sizeof text, "%s%s%x\r\n", HEAD("POST", "/"),
@@ -182,8 +187,8 @@ static void all_bodies_together_have_a_limit(void **state)
     char text[BODY_MAX_HERE + 200];
     (void)state;
     /* 900 of 1,500 bytes lie in a request that waits for its last one */
-    int n = snprintf(text, sizeof text, "%s", HEAD("POST", "/")
-                     "Content-Length: 901\r\n\r\n");
+    int n = snprintf(text, sizeof text, "%s",
+                     HEAD("POST", "/") "Content-Length: 901\r\n\r\n");
     memset(text + n, 'x', 900);
     text[n + 900] = 0;
     int first = begin(text);
@@ -243,18 +248,18 @@ static void a_long_answer_comes_whole(void **state)
     rig.answer_bytes = 500000;
     const char *got = end(begin(HEAD("GET", "/long") "\r\n"));
     const char *body = strstr(got, "\r\n\r\n") + 4;
-    assert_int_equal(strlen(body), strtoul(strstr(got, "Content-Length: ") + 16,
-                                           NULL, 10));
+    assert_int_equal(strlen(body),
+                     strtoul(strstr(got, "Content-Length: ") + 16, NULL, 10));
     assert_string_equal(body + strlen(body) - 2, "]}");
 }
 
 static void requests_on_one_connection_follow_each_other(void **state)
 {
     (void)state;
-    const char *got = end(begin("POST /1 HTTP/1.1\r\nHost: a\r\n"
-                                "Content-Length: 2\r\n\r\nab"
-                                "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-                                HEAD("GET", "/2") "\r\n"));
+    const char *got = end(begin(
+        "POST /1 HTTP/1.1\r\nHost: a\r\n"
+        "Content-Length: 2\r\n\r\nab"
+        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" HEAD("GET", "/2") "\r\n"));
     has(got, "\"/1? 2\"");
     has(got, "\"message\":\"ok\"");
     has(got, "\"/2? 0\"");
@@ -273,11 +278,11 @@ static void a_trusted_peer_tells_the_clients_address(void **state)
 {
     (void)state;
     has(end(begin(HEAD("GET", "/") "\r\n")), "\"127.0.0.1\"");
-    has(end(begin(HEAD("GET", "/")
-                  "X-Forwarded-For: 192.0.2.9, 198.51.100.7\r\n\r\n")),
+    has(end(begin(HEAD(
+            "GET", "/") "X-Forwarded-For: 192.0.2.9, 198.51.100.7\r\n\r\n")),
         "\"198.51.100.7\"");
-    has(end(begin(HEAD("GET", "/")
-                  "X-Forwarded-For: 198.51.100.7, 127.0.0.1\r\n\r\n")),
+    has(end(begin(HEAD(
+            "GET", "/") "X-Forwarded-For: 198.51.100.7, 127.0.0.1\r\n\r\n")),
         "\"198.51.100.7\"");
     has(end(begin(HEAD("GET", "/") "X-Forwarded-For: unknown\r\n\r\n")),
         "\"127.0.0.1\"");

@@ -4,7 +4,7 @@
 #include "head.h"
 
 #define OPERATION "/paths/~1{account_id}~1token~1create~1{application_id}/post"
-#define SCHEMAS   "/components/schemas/"
+#define SCHEMAS "/components/schemas/"
 
 static bool deep_has(yyjson_val *whole, yyjson_val *part);
 
@@ -12,9 +12,10 @@ static bool obj_has(yyjson_val *whole, yyjson_val *part)
 {
     size_t i, max;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(part, i, max, key, value)
-        if (!deep_has(yyjson_obj_get(whole, yyjson_get_str(key)), value))
-            return false;
+    yyjson_obj_foreach(
+        part, i, max, key,
+        value) if (!deep_has(yyjson_obj_get(whole, yyjson_get_str(key)),
+                             value)) return false;
     return true;
 }
 
@@ -22,7 +23,8 @@ static bool arr_has(yyjson_val *whole, yyjson_val *part)
 {
     size_t i, j, max, jmax;
     yyjson_val *want, *have;
-    yyjson_arr_foreach(part, i, max, want) {
+    yyjson_arr_foreach(part, i, max, want)
+    {
         bool hit = false;
         yyjson_arr_foreach(whole, j, jmax, have) hit |= deep_has(have, want);
         if (!hit) return false;
@@ -34,8 +36,10 @@ static bool arr_has(yyjson_val *whole, yyjson_val *part)
 static bool deep_has(yyjson_val *whole, yyjson_val *part)
 {
     if (!whole) return false;
-    if (yyjson_is_obj(part)) return yyjson_is_obj(whole) && obj_has(whole, part);
-    if (yyjson_is_arr(part)) return yyjson_is_arr(whole) && arr_has(whole, part);
+    if (yyjson_is_obj(part))
+        return yyjson_is_obj(whole) && obj_has(whole, part);
+    if (yyjson_is_arr(part))
+        return yyjson_is_arr(whole) && arr_has(whole, part);
     return yyjson_equals(whole, part);
 }
 
@@ -115,7 +119,8 @@ static void refs_check(yyjson_val *v)
 {
     size_t i, max;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(v, i, max, key, value) {
+    yyjson_obj_foreach(v, i, max, key, value)
+    {
         if (yyjson_equals_str(key, "$ref")) {
             char pointer[300];
             const char *p = yyjson_get_str(value);
@@ -125,7 +130,8 @@ static void refs_check(yyjson_val *v)
                 if (*p == '%') {
                     pointer[n++] = p[2] == 'B' ? '{' : '}';
                     p += 2;
-                } else pointer[n++] = *p;
+                } else
+                    pointer[n++] = *p;
             pointer[n] = 0;
             if (!rig_at(&rig, pointer)) fail_msg("nothing at %s", pointer);
             refs_checked++;
@@ -146,9 +152,9 @@ static bool unique(yyjson_val *object)
 {
     size_t i, j, max, jmax;
     yyjson_val *key, *value, *other, *ignored;
-    yyjson_obj_foreach(object, i, max, key, value)
-        yyjson_obj_foreach(object, j, jmax, other, ignored)
-            if (j < i && yyjson_equals(key, other)) return false;
+    yyjson_obj_foreach(object, i, max, key, value) yyjson_obj_foreach(
+        object, j, jmax, other,
+        ignored) if (j < i && yyjson_equals(key, other)) return false;
     return true;
 }
 
@@ -162,10 +168,12 @@ static void names_are_unique_and_operations_complete(void **state)
     yyjson_obj_foreach(rig_at(&rig, "/components/schemas"), i, max, name,
                        schema)
         assert_true(unique(yyjson_obj_get(schema, "properties")));
-    yyjson_obj_foreach(rig_at(&rig, "/paths"), j, jmax, path, item) {
+    yyjson_obj_foreach(rig_at(&rig, "/paths"), j, jmax, path, item)
+    {
         assert_int_equal(yyjson_get_str(path)[0], '/');
         if (yyjson_obj_get(item, "$ref")) continue;
-        yyjson_obj_foreach(item, k, kmax, method, operation) {
+        yyjson_obj_foreach(item, k, kmax, method, operation)
+        {
             assert_non_null(yyjson_obj_get(operation, "operationId"));
             assert_non_null(yyjson_obj_get(operation, "responses"));
         }

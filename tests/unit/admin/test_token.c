@@ -10,8 +10,8 @@ static char app[40], auth[40], id[40], secret[300];
 static int setup_app(void **state)
 {
     setup(state);
-    make_app("a", "{\"name\":\"p\",\"prefix\":\"live_\",\"remaining\":5}",
-             app, auth);
+    make_app("a", "{\"name\":\"p\",\"prefix\":\"live_\",\"remaining\":5}", app,
+             auth);
     return 0;
 }
 
@@ -73,9 +73,11 @@ static void bad_fields_store_nothing(void **state)
 static void own_values_and_what_holds_are_told_apart(void **state)
 {
     (void)state;
-    make_token(app, "{\"ratelimit\":{\"limit\":7,\"timeWindow\":60},"
-                    "\"owner\":\"o\",\"metadata\":{\"k\":1},"
-                    "\"scopes\":[\"read\"],\"name\":\"n\"}", id, secret);
+    make_token(app,
+               "{\"ratelimit\":{\"limit\":7,\"timeWindow\":60},"
+               "\"owner\":\"o\",\"metadata\":{\"k\":1},"
+               "\"scopes\":[\"read\"],\"name\":\"n\"}",
+               id, secret);
     rig_get(&rig, "/{a}/token/%s", id);
     rig_expect(&rig, 200);
     assert_int_equal(rig_int(&rig, "/data/0/ratelimit/limit"), 7);
@@ -229,8 +231,7 @@ static void rotation_keeps_the_old_secret_for_its_grace(void **state)
     assert_true(v.state & TOKEN_REVOKED);
     assert_true(rig_finds(&rig, app, third, &v));
     assert_false(v.state & TOKEN_REVOKED);
-    rig_post(&rig, f("/{a}/token/%s/rotate", id),
-             "{\"gracePeriod\":2592001}");
+    rig_post(&rig, f("/{a}/token/%s/rotate", id), "{\"gracePeriod\":2592001}");
     rig_expect_error(&rig, 400, "out_of_range", "gracePeriod");
 }
 
@@ -272,14 +273,14 @@ static void imports_are_all_or_none(void **state)
     assert_false(plan_find(rig.plan, sv_cstr(app))->checksum);
     assert_true(rig_finds(&rig, app, "old-style-key", &v));
     assert_string_equal(rig_text(&rig, "/data/0/owner"), "me");
-    rig_post(&rig, f("/{a}/token/import/%s", app),
-             f("{\"tokens\":[{\"hash\":\"%064d\"},{\"hash\":\"%s\"}]}", 1,
-               hash));
+    rig_post(
+        &rig, f("/{a}/token/import/%s", app),
+        f("{\"tokens\":[{\"hash\":\"%064d\"},{\"hash\":\"%s\"}]}", 1, hash));
     rig_expect_error(&rig, 409, "duplicate", "tokens[1].hash");
     /* 128 equal bits are the same token to the table in memory */
-    rig_post(&rig, f("/{a}/token/import/%s", app),
-             f("{\"tokens\":[{\"hash\":\"%064d\"},{\"hash\":\"%064d\"}]}", 2,
-               3));
+    rig_post(
+        &rig, f("/{a}/token/import/%s", app),
+        f("{\"tokens\":[{\"hash\":\"%064d\"},{\"hash\":\"%064d\"}]}", 2, 3));
     rig_expect_error(&rig, 409, "duplicate", "tokens[1].hash");
     rig_post(&rig, f("/{a}/token/import/%s", app),
              f("{\"tokens\":[{\"hash\":\"%064d\",\"nope\":1}]}", 3));

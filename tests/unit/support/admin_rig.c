@@ -30,17 +30,25 @@ static void start(struct rig *r, bool create)
     char problem[256] = "";
     struct store_conf sc = { .dir = r->dir, .create = create };
     assert_int_equal(store_open(&r->store, &sc, problem), 0);
-    struct counters_conf cc = { .dir = r->dir, .durable = true,
-                                .on_checkpoint = on_checkpoint, .ctx = r };
+    struct counters_conf cc = {
+        .dir = r->dir, .durable = true, .on_checkpoint = on_checkpoint, .ctx = r
+    };
     assert_int_equal(counters_open(&r->counters, &cc, problem), 0);
-    struct tokens_conf tc = { .max = 1 << 18, .dir = r->dir,
+    struct tokens_conf tc = { .max = 1 << 18,
+                              .dir = r->dir,
                               .counters = r->counters };
     assert_int_equal(tokens_new(&r->tokens, &tc), 0);
     assert_int_equal(plan_new(&r->plan, 1), 0);
     struct admin_conf ac = {
-        .store = r->store, .tokens = r->tokens, .counters = r->counters,
-        .plan = r->plan, .base_domain = SV("base.test"), .api_names = names,
-        .api_names_n = 1, .applications_max = 5, .version = SV("0"),
+        .store = r->store,
+        .tokens = r->tokens,
+        .counters = r->counters,
+        .plan = r->plan,
+        .base_domain = SV("base.test"),
+        .api_names = names,
+        .api_names_n = 1,
+        .applications_max = 5,
+        .version = SV("0"),
     };
     assert_int_equal(admin_new(&r->admin, &ac), 0);
 }
@@ -65,7 +73,8 @@ static void load(struct rig *r)
 
 static void root_key(struct rig *r)
 {
-    struct admin_key_ask ask = { .account_id = SV(""), .role = ROLE_ROOT,
+    struct admin_key_ask ask = { .account_id = SV(""),
+                                 .role = ROLE_ROOT,
                                  .name = SV("root") };
     struct admin_key_made made;
     assert_int_equal(admin_key_create(r->store, &ask, clock_wall_ms(), &made),
@@ -82,7 +91,8 @@ void rig_open(struct rig *r)
     clock_node_start(0);
     start(r, true);
     assert_int_equal(store_account_init(r->store, SV("First"), SV("first"),
-                                        clock_wall_ms(), &owner), 0);
+                                        clock_wall_ms(), &owner),
+                     0);
     snprintf(r->account, sizeof r->account, "%s", owner.account_id.text);
     snprintf(r->owner, sizeof r->owner, "%s", owner.secret);
     root_key(r);
@@ -112,7 +122,8 @@ void rig_close(struct rig *r)
 static void expand(const struct rig *r, const char *path, char *out, size_t n)
 {
     const char *mark = strstr(path, "{a}");
-    if (!mark) snprintf(out, n, "%s", path);
+    if (!mark)
+        snprintf(out, n, "%s", path);
     else
         snprintf(out, n, "%.*s%s%s", (int)(mark - path), path, r->account,
                  mark + 3);
@@ -123,23 +134,23 @@ unsigned rig_ask(struct rig *r, const char *key, const char *method,
 {
     char full[2048], authorization[128] = "";
     expand(r, path, full, sizeof full);
-    if (key)
-        snprintf(authorization, sizeof authorization, "Bearer %s", key);
+    if (key) snprintf(authorization, sizeof authorization, "Bearer %s", key);
     struct request q = {
         .method = http_method_of(sv_cstr(method)),
         .authorization = sv_cstr(authorization),
-        .content_type = sv_cstr(r->content_type ? r->content_type
-                                                : "application/json"),
+        .content_type =
+            sv_cstr(r->content_type ? r->content_type : "application/json"),
         .content_encoding = SV(""),
-        .idempotency_key = sv_cstr(r->idempotency_key ? r->idempotency_key
-                                                      : ""),
+        .idempotency_key =
+            sv_cstr(r->idempotency_key ? r->idempotency_key : ""),
         .if_match = sv_cstr(r->if_match ? r->if_match : ""),
-        .id = SV("test"), .body = body ? sv_cstr(body) : SV(""),
+        .id = SV("test"),
+        .body = body ? sv_cstr(body) : SV(""),
         .ops_open = r->ops_open,
     };
     q.path = sv_cut(sv_cstr(full), '?', &q.query);
-    assert_int_equal(ip_parse(sv_cstr(r->peer ? r->peer : "192.0.2.1"),
-                              &q.peer), 0);
+    assert_int_equal(
+        ip_parse(sv_cstr(r->peer ? r->peer : "192.0.2.1"), &q.peer), 0);
     answer_fini(&r->a);
     answer_init(&r->a);
     admin_serve(r->admin, &q, &r->a);
@@ -152,15 +163,15 @@ unsigned rig_ask(struct rig *r, const char *key, const char *method,
     return r->a.status;
 }
 
-#define FORMATTED(name, method)                                   \
-    unsigned name(struct rig *r, const char *path, ...)           \
-    {                                                             \
-        char text[1024];                                          \
-        va_list args;                                             \
-        va_start(args, path);                                     \
-        vsnprintf(text, sizeof text, path, args);                 \
-        va_end(args);                                             \
-        return rig_ask(r, r->owner, method, text, NULL);          \
+#define FORMATTED(name, method)                          \
+    unsigned name(struct rig *r, const char *path, ...)  \
+    {                                                    \
+        char text[1024];                                 \
+        va_list args;                                    \
+        va_start(args, path);                            \
+        vsnprintf(text, sizeof text, path, args);        \
+        va_end(args);                                    \
+        return rig_ask(r, r->owner, method, text, NULL); \
     }
 FORMATTED(rig_get, "GET")
 FORMATTED(rig_delete, "DELETE")
@@ -257,8 +268,8 @@ bool rig_finds(struct rig *r, const char *app_id, const char *secret,
     const struct plan_app *app = plan_find(r->plan, sv_cstr(app_id));
     uint8_t digest[SHA256_BYTES];
     sha256(sv_cstr(secret), digest);
-    return app && tokens_find(r->tokens, app->app.num, digest,
-                              clock_wall_ms(), out);
+    return app &&
+           tokens_find(r->tokens, app->app.num, digest, clock_wall_ms(), out);
 }
 
 enum take rig_take(struct rig *r, const char *app_id, const char *secret,
@@ -270,12 +281,14 @@ enum take rig_take(struct rig *r, const char *app_id, const char *secret,
     bool shared = app->quota_slot != UINT32_MAX &&
                   !(v.own && (v.own->has_quota || v.own->has_refill));
     struct take_ask ask = {
-        .slot = v.slot, .tag = v.tag,
+        .slot = v.slot,
+        .tag = v.tag,
         .quota_slot = shared ? app->quota_slot : UINT32_MAX,
         .quota_tag = shared ? app->quota_tag : 0,
         .terms = policy_terms(app->has_auth ? &app->auth.policy : NULL, v.own),
         .created_ms = shared ? app->created_ms : v.created_ms,
-        .now_ms = clock_node_ms(), .cost = 1,
+        .now_ms = clock_node_ms(),
+        .cost = 1,
     };
     return counters_take(r->counters, &ask, out);
 }
