@@ -62,28 +62,26 @@ __attribute__((constructor)) static void names_build(void)
     }
 }
 
-static inline bool folds_to_8(const char *p, const struct name_entry *e,
-                              size_t at)
+/* Do n bytes of p at `at` fold to the entry's? For constant n only. */
+static inline bool folds(const char *p, const struct name_entry *e, size_t at,
+                         size_t n)
 {
-    uint64_t c, fold, text;
-    memcpy(&c, p + at, 8);
-    memcpy(&fold, e->fold + at, 8);
-    memcpy(&text, e->text + at, 8);
+    uint64_t c = 0, fold = 0, text = 0;
+    memcpy(&c, p + at, n);
+    memcpy(&fold, e->fold + at, n);
+    memcpy(&text, e->text + at, n);
     return (c | fold) == text;
 }
 
+/* Words from both ends that overlap: no loop, nothing read behind the name. */
 static inline bool name_matches(const char *p, size_t n,
                                 const struct name_entry *e)
 {
     if (n != e->n) return false;
-    if (n < 8) {
-        for (size_t i = 0; i < n; i++)
-            if ((p[i] | e->fold[i]) != e->text[i]) return false;
-        return true;
-    }
-    for (size_t i = 0; i + 8 < n; i += 8)
-        if (!folds_to_8(p, e, i)) return false;
-    return folds_to_8(p, e, n - 8);
+    if (n > 16 && !(folds(p, e, 8, 8) && folds(p, e, n - 16, 8))) return false;
+    if (n >= 8) return folds(p, e, 0, 8) && folds(p, e, n - 8, 8);
+    if (n >= 4) return folds(p, e, 0, 4) && folds(p, e, n - 4, 4);
+    return folds(p, e, 0, 2) && folds(p, e, n - 2, 2);
 }
 
 static bool name_is_ours(struct sv name)
@@ -108,16 +106,23 @@ static bool name_is_ours(struct sv name)
     }
 }
 
+/* Is it worth asking name_is_ours? */
+static bool name_may_be_ours(struct sv name)
+{
+    char first = ascii_lower(name.p[0]);
+    if (first != 'x' && first != 'c' && first != 't') return false;
+    if (first == 'x' && name.n > 2 && ascii_lower(name.p[2]) == 't')
+        return true;
+    return memchr(name.p, '_', name.n) != NULL;
+}
+
 enum http_name http_name_of(struct sv name)
 {
     if (name.n < 2) return HN_OTHER;
     unsigned id = slots[name_slot(name.p, name.n)];
     if (id && name_matches(name.p, name.n, &names[id]))
         return (enum http_name)id;
-    char first = ascii_lower(name.p[0]); /* of the names in name_is_ours */
-    if ((first == 'x' || first == 'c' || first == 't') && name_is_ours(name))
-        return HN_OURS;
-    return HN_OTHER;
+    return name_may_be_ours(name) && name_is_ours(name) ? HN_OURS : HN_OTHER;
 }
 
 struct sv http_name_text(enum http_name id)

@@ -60,15 +60,16 @@ static bool head_has_end(struct sv in, size_t *searched)
 /* --- pieces of heads ------------------------------------------------------ */
 
 /* 1: CRLF taken, 0: more bytes needed. */
-static int scan_crlf(struct scan *s)
+static inline int scan_crlf(struct scan *s)
 {
+    if (s->end - s->p >= 2 && s->p[0] == '\r' && s->p[1] == '\n') {
+        s->p += 2;
+        return 1;
+    }
     if (s->p == s->end) return 0;
     if (*s->p == '\n') return refuse(s, "bare LF");
     if (*s->p != '\r') return refuse(s, "control character or text behind a line");
-    if (s->p + 1 == s->end) return 0;
-    if (s->p[1] != '\n') return refuse(s, "bare CR");
-    s->p += 2;
-    return 1;
+    return s->p + 1 == s->end ? 0 : refuse(s, "bare CR");
 }
 
 static int scan_version(struct scan *s)
