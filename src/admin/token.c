@@ -134,6 +134,7 @@ static bool quota_change(struct call *c, const struct token_row *row,
         return call_fail_store(c, err ? err : ERR_CORRUPT);
     token_ask(token_app(c, row), row, &own, &ask);
     bool shared = ask.quota_slot != UINT32_MAX;
+    if ((err = token_settle(c, &ask))) return call_fail_store(c, err);
     return change_counter(c, COUNTER_ADD, shared ? ask.quota_slot : ask.slot,
                           shared ? ask.quota_tag : ask.tag, n);
 }

@@ -37,5 +37,7 @@ void token_ask(const struct plan_app *app, const struct token_row *row,
 /* Reads its counters; a contended line is tried again. */
 int token_counters(struct call *c, const struct take_ask *ask,
                    struct counter_state *out);
+/* What is due is given before a top-up. */
+int token_settle(struct call *c, const struct take_ask *ask);
 
 #endif

@@ -106,6 +106,14 @@ int token_counters(struct call *c, const struct take_ask *ask,
     return err;
 }
 
+int token_settle(struct call *c, const struct take_ask *ask)
+{
+    int err = ERR_AGAIN;
+    for (int i = 0; i < READ_TRIES && err == ERR_AGAIN; i++)
+        err = counters_settle(c->admin->conf.counters, ask);
+    return err;
+}
+
 static void put_effective(struct buf *b, const struct terms *t,
                           const struct counter_state *now)
 {

@@ -104,6 +104,9 @@ int counters_read(struct counters *c, const struct take_ask *ask,
  * ERR_UNSURE: changed, but the disk did not say that it has it. Limits and
  * used to nothing: */
 int counters_reset(struct counters *c, uint32_t slot, uint32_t tag);
+/* Writes the refills that are due by ask->now_ms: before a top-up, which they
+ * must not swallow. ERR_AGAIN: contended; ERR_NOTFOUND: another owner's. */
+int counters_settle(struct counters *c, const struct take_ask *ask);
 /* used -= n; may go negative (a top-up). */
 int counters_add(struct counters *c, uint32_t slot, uint32_t tag, int64_t n);
 int counters_set_used(struct counters *c, uint32_t slot, uint32_t tag,

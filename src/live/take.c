@@ -243,14 +243,13 @@ static void column_gauge_write(struct step *s, unsigned i,
     lanes_write(col->lane, g);
 }
 
-static void quota_write(struct step *s)
+static void quota_write(struct step *s, int64_t last, uint32_t cost)
 {
     struct counter *l = s->qline;
     if (LOAD(l->refills) != s->quota.refills)
         STORE(l->refills, s->quota.refills);
-    STORE(l->last, last_word(s->t.now_ms, s->quota.code,
-                             s->quota.generation));
-    s->quota.used += s->ask->cost;
+    STORE(l->last, last_word(last, s->quota.code, s->quota.generation));
+    s->quota.used += cost;
     STORE(l->used, s->quota.used);
 }
 
@@ -277,7 +276,7 @@ static void step_write(struct step *s)
             column_gauge_write(s, i, l, &s->gauge[i]);
         s->room[i] -= s->ask->cost; /* exact: what is left is room */
     }
-    if (terms->has_quota) quota_write(s);
+    if (terms->has_quota) quota_write(s, s->t.now_ms, s->ask->cost);
     STORE(s->line->passed, LOAD(s->line->passed) + 1);
     s->word = line_list(s->c, s->ask->slot, s->word);
 }
@@ -406,6 +405,18 @@ void counters_refund(struct counters *c, const struct take_ask *ask,
         word = line_list(c, slot, word);
     }
     line_unlock(l, word);
+}
+
+int counters_settle(struct counters *c, const struct take_ask *ask)
+{
+    struct step s;
+    if (!step_init(&s, c, ask)) return ERR_NOTFOUND;
+    if (!step_lock(&s, SPINS_PATIENT)) return ERR_AGAIN;
+    bool ours = step_read(&s);
+    if (ours && ask->terms.has_quota)
+        quota_write(&s, last_ms(LOAD(s.qline->last)), 0);
+    step_unlock(&s);
+    return ours ? 0 : ERR_NOTFOUND;
 }
 
 int counters_read(struct counters *c, const struct take_ask *ask,

@@ -219,6 +219,22 @@ static void a_top_up_may_lift_above_the_quota(void **state)
     assert_int_equal(take_cost(*state, &ask, 8, &a), TAKE_REFUSED);
 }
 
+static void a_top_up_comes_on_top_of_refills_that_were_due(void **state)
+{
+    struct take_answer a;
+    struct take_ask ask = quota_ask(10, &hourly_4);
+    struct counter_state now;
+    assert_int_equal(take_cost(*state, &ask, 8, &a), TAKE_TAKEN);
+    ask.now_ms = T0 + 100 * HOUR;
+    assert_int_equal(counters_settle(*state, &ask), 0);
+    assert_int_equal(counters_add(*state, 7, 77, 5), 0);
+    assert_int_equal(counters_read(*state, &ask, &now), 0);
+    assert_int_equal(now.quota_remaining, 15);
+    assert_int_equal(now.last_used_s, T0 / 1000); /* nobody used it */
+    ask.tag = 78;
+    assert_int_equal(counters_settle(*state, &ask), ERR_NOTFOUND);
+}
+
 static void the_largest_numbers_do_not_overflow(void **state)
 {
     static const int64_t extreme[] = { INT64_MIN, INT64_MAX, 0, 1 };
@@ -479,6 +495,7 @@ int main(void)
         T(a_refill_once_given_is_not_given_again),
         T(a_changed_interval_counts_from_the_change),
         T(a_top_up_may_lift_above_the_quota),
+        T(a_top_up_comes_on_top_of_refills_that_were_due),
         T(the_largest_numbers_do_not_overflow),
         T(a_refund_gives_the_quota_back_and_not_the_limit),
         T(a_refund_does_not_meet_another_quota),
