@@ -62,7 +62,7 @@ test("what is wrong with the request has its status, a code, an id and the envel
     assert.equal(status === 405, answer.headers.allow !== undefined, shown);
   }
   const allow = await api.call("PUT", `applications/${app.id}`);
-  assert.deepEqual(allow.headers.allow!.split(", ").sort(), ["DELETE", "GET", "PATCH"]);
+  assert.deepEqual(allow.headers.allow!.split(", ").sort(), ["DELETE", "GET", "HEAD", "PATCH"]);
 });
 
 test("JSON with a duplicate member, invalid UTF-8 or 65 levels is refused by its place", async () => {
