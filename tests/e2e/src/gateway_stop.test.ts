@@ -60,7 +60,8 @@ scenario("SIGTERM: what is in flight ends, what is new is refused, exit 0", asyn
 
 scenario("SIGTERM: a request that was begun before is answered and the last", async (cleanup) => {
   const origin = await NodeOrigin.start(cleanup);
-  const gateway = await Gateway.start(cleanup, origin.address);
+  // One worker: where new connections are refused, the signal has come.
+  const gateway = await Gateway.start(cleanup, origin.address, { args: ["--workers", "1"] });
   const client = await gateway.raw();
   await client.send(gateway.head("POST / HTTP/1.1", ["Content-Length: 4"]) + "ab");
   await eventually("the origin has it", () => origin.connections === 1);
