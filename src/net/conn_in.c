@@ -63,11 +63,11 @@ static size_t offer(struct conn *c, struct rest *rest, struct block *b,
         c->r->offered = b;
         c->in_bytes = true;
         used = c->ops->on_bytes(c, in);
-        c->in_bytes = false;
         c->r->offered = NULL;
     }
     ENSURE(used <= in.n);
     settle(c->r);
+    c->in_bytes = false; /* a conn_read(true) until here means this rest */
     return used;
 }
 
@@ -92,6 +92,12 @@ static void keep_rest(struct conn *c, struct rest *rest, struct block **current,
     *rest = (struct rest){ b, off, left };
 }
 
+static bool has_rest(const struct conn *c)
+{
+    const struct filter *f = c->filter;
+    return c->rest.n || (f && (f->plain.n || f->held));
+}
+
 void conn_input(struct conn *c, struct rest *rest, struct block **current,
                 uint32_t at, uint32_t n)
 {
@@ -104,7 +110,7 @@ void conn_input(struct conn *c, struct rest *rest, struct block **current,
         rest_drop(rest);
     else
         keep_rest(c, rest, current, b, off + used, have - used);
-    c->again = c->again && rest->n;
+    c->again = c->again && has_rest(c);
     if (c->again) conn_queue_ready(c);
 }
 
@@ -155,7 +161,7 @@ void conn_read_turn(struct conn *c)
     while (c->can_read && conn_wants_input(c) && !c->closing) {
         uint32_t at;
         struct block *b;
-        if (budget == 0) {
+        if (budget == 0 || c->again) { /* what waits comes before new bytes */
             conn_queue_ready(c);
             return;
         }

@@ -25,7 +25,7 @@ static struct {
     char log[4096];         /* "R/path", "B<n>", "E", "T<n>", "O", "D", "G" */
     struct http_stream *s;  /* the open exchange */
     struct http_head head;
-    bool answer, read, keep, pause;
+    bool answer, read, keep, pause, fill_other;
     size_t take;            /* of one on_body */
     uint64_t body_max, body_n;
     uint32_t body_sum;
@@ -68,6 +68,12 @@ static void on_request(struct http_stream *s, const struct http_head *head)
 static size_t on_body(struct http_stream *s, struct sv bytes)
 {
     size_t n = bytes.n < rig.take ? bytes.n : rig.take;
+    if (rig.fill_other) {
+        static char data[CONN_LOW + 4096];
+        http_stream_body(http_stream_user(s), sv_of(data, sizeof data), NULL);
+        http_stream_read(s, false);
+        n = 1;
+    }
     if (rig.pause) http_stream_read(s, false);
     for (size_t i = 0; i < n; i++)
         rig.body_sum = rig.body_sum * 31 + (uint8_t)bytes.p[i];
@@ -87,7 +93,7 @@ static void on_end(struct http_stream *s, const struct http_head *trailers)
 
 static void on_room(struct http_stream *s)
 {
-    (void)s;
+    if (rig.fill_other) http_stream_read(http_stream_user(s), true);
     note("O ");
 }
 
@@ -399,6 +405,50 @@ static void what_the_service_does_not_take_comes_again(void **state)
     http_stream_read(rig.s, true);
     turns();
     EXPECT_LOG("Bc E ");
+}
+
+/* The other connection has room again before what was not taken is put
+ * aside. */
+static void reading_may_go_on_before_on_body_has_quite_returned(void **state)
+{
+    (void)state;
+    rig.answer = false;
+    send_text(GET("/sink"));
+    turns();
+    struct http_stream *sink = rig.s;
+    struct http_reply r = {.status = 200, .body = HTTP_BODY_CHUNKED};
+    http_stream_head(sink, &r);
+    wire_dial(&rig.w2, &rig.at);
+    wire_send(&rig.w2, "POST / HTTP/1.1\r\nHost: a\r\n"
+                       "Content-Length: 3\r\n\r\n");
+    turns();
+    http_stream_set_user(sink, rig.s);
+    http_stream_set_user(rig.s, sink);
+    rig.fill_other = true;
+    wire_send(&rig.w2, "abc");
+    turns();
+    assert_int_equal(rig.body_n, 3);
+}
+
+/* A full block waits; new bytes come at the moment when it is wanted. */
+static void what_waits_is_offered_before_new_bytes_are_read(void **state)
+{
+    (void)state;
+    static char data[3 * BLOCK_BYTES];
+    rig.answer = false;
+    rig.pause = true;
+    send_text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");
+    turns();
+    wire_send_n(&rig.kit, &rig.w, data, sizeof data);
+    turns();
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(send(rig.w.fd, data, BLOCK_BYTES, MSG_NOSIGNAL),
+                         BLOCK_BYTES);
+        http_stream_read(rig.s, true);
+        turns();
+        assert_int_equal(rig.gone, 0);
+        assert_true(rig.body_n >= i * BLOCK_BYTES);
+    }
 }
 
 static void a_large_body_passes_through_little_memory(void **state)
@@ -1073,6 +1123,8 @@ int main(void)
         T(nothing_is_read_before_the_service_wants_it),
         T(the_end_comes_although_reading_was_stopped_at_it),
         T(what_the_service_does_not_take_comes_again),
+        T(reading_may_go_on_before_on_body_has_quite_returned),
+        T(what_waits_is_offered_before_new_bytes_are_read),
         T(a_large_body_passes_through_little_memory),
         T(a_client_that_waits_is_told_to_go_on),
         T(a_client_that_did_not_wait_is_not_told),
