@@ -2,12 +2,12 @@
  * "chrono-compatible low-level date algorithms", 2013). */
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
 #ifdef TEST_HOOKS
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,7 +33,8 @@ int clock_test_map(const char *path)
 #define NODE_OFFSET 0
 #endif
 
-static int64_t node_base_ms; /* wall minus boot at start */
+/* Wall minus boot time. Set once; threads may read the time before. */
+static _Atomic int64_t node_base_ms;
 
 static int64_t read_ns(clockid_t id)
 {
@@ -49,7 +50,8 @@ int64_t clock_wall_ms(void)
 
 int64_t clock_node_ms(void)
 {
-    return read_ns(CLOCK_BOOTTIME) / 1000000 + node_base_ms + NODE_OFFSET;
+    return read_ns(CLOCK_BOOTTIME) / 1000000 + NODE_OFFSET +
+           atomic_load_explicit(&node_base_ms, memory_order_relaxed);
 }
 
 uint64_t clock_mono_ns(void)
