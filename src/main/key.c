@@ -65,13 +65,13 @@ static int key_create(const struct asked *q)
     struct settings set = { .data = q->data, .server_key = q->server_key };
     struct store *store;
     if (server_store_open(&store, &set, false)) return 1;
-    struct store_owner made;
-    struct store_key_ask ask = {
+    struct admin_key_made made;
+    struct admin_key_ask ask = {
         .account_id = sv_cstr(q->root ? "" : q->account), .role = role,
         .name = sv_cstr(q->name ? q->name : "command line"),
         .expires_s = (int64_t)q->expires_s,
     };
-    int err = store_key_make(store, &ask, clock_wall_ms(), &made);
+    int err = admin_key_create(store, &ask, clock_wall_ms(), &made);
     store_close(&store);
     if (err) {
         fprintf(stderr, "typeauth: the key could not be made: %s\n",
@@ -82,10 +82,10 @@ static int key_create(const struct asked *q)
     }
     if (q->json)
         printf("{\"id\":\"%s\",\"role\":\"%s\",\"key\":\"%s\"}\n",
-               made.key_id.text, role_name(role), made.secret);
+               made.id.text, role_name(role), made.secret);
     else
         printf("id    %s\nrole  %s\nkey   %s  (shown only now)\n",
-               made.key_id.text, role_name(role), made.secret);
+               made.id.text, role_name(role), made.secret);
     mem_wipe(&made, sizeof made);
     return 0;
 }

@@ -299,16 +299,6 @@ struct store_owner {
 /* One transaction of its own: an account and its owner key. */
 int store_account_init(struct store *s, struct sv name, struct sv slug,
                        int64_t wall_ms, struct store_owner *out);
-/* A further key, made at the machine. account_id "" with ROLE_ROOT: a root
- * key. *out gets its id and secret. ERR_NOTFOUND: no such account; ERR_EXISTS:
- * the name is taken. A running server finds it by the change feed. */
-struct store_key_ask {
-    struct sv account_id, name;
-    enum role role;
-    int64_t expires_s; /* from now; 0: never */
-};
-int store_key_make(struct store *s, const struct store_key_ask *ask,
-                   int64_t wall_ms, struct store_owner *out);
 /* Is there any account? */
 int store_has_account(struct store *s, bool *out);
 /* Sub-key of the server key for another purpose ("webhook", …). */
