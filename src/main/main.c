@@ -15,6 +15,7 @@ static const struct command {
                             "key" },
     { "key", command_key, "create a management key, rotate the server key" },
     { "check", command_check, "check a configuration file and exit" },
+    { "jwt", command_jwt, "say of a JSON Web Token what the gateway would" },
     { "settings", command_settings, "print all settings, their bounds and "
                                     "defaults" },
 };
