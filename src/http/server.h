@@ -85,7 +85,9 @@ bool http_stream_is_tls(const struct http_stream *s);
 void http_stream_keep(struct http_stream *s);
 
 /* Back-pressure on the request's body. A stream starts with reading off when
- * on_request returns without having called http_stream_read(s, true). */
+ * on_request returns without having called http_stream_read(s, true). An
+ * answer that begins before the body was ever wanted says Connection: close
+ * if the body is long, or held back by Expect. */
 void http_stream_read(struct http_stream *s, bool on);
 /* Announce that the body is wanted: writes 100 Continue if the client waits
  * for it and nothing was answered yet. http_stream_read(true) implies it: a

@@ -38,7 +38,8 @@ struct http_stream {
     uint8_t answer;         /* enum answer */
     bool head_method;       /* HEAD: no body bytes go out */
     bool keep_alive;
-    bool reading;           /* the service wants the body */
+    bool reading;           /* the service wants the body now */
+    bool wanted;            /* … has wanted it at some time */
     bool paused;            /* … but not all the time of this window */
     bool waits_continue;    /* the client waits for 100 */
     bool too_big, in_request;

@@ -80,6 +80,7 @@ void http_stream_read(struct http_stream *s, bool on)
         s->paused = true;
         return;
     }
+    s->wanted = true;
     http_stream_continue(s);
     if (!s->client->in_bytes) client_read(s->client, true);
 }
@@ -199,7 +200,7 @@ static void put_framing(const struct http_stream *s, struct text *tail,
  * waits for 100 may send the body or not: only closing is unambiguous. */
 static bool rest_is_readable(const struct http_stream *s)
 {
-    if (s->in.ended || s->reading) return true;
+    if (s->in.ended || s->wanted) return true;
     return !s->waits_continue && (s->in.kind != HTTP_BODY_LENGTH ||
                                   s->in.left <= DROP_MAX);
 }
