@@ -192,6 +192,21 @@ static void unusable_keys_are_refused_with_their_reason(void **state)
     }
 }
 
+static void a_private_part_is_noted_and_changes_nothing(void **state)
+{
+    (void)state;
+    yyjson_val *c = yyjson_arr_get(vectors_read("rfc7515"), 2);
+    struct jwk_set *set = keys_of_case(c);
+    struct jwk_set *without = keys_of(
+        EC("\"crv\":\"P-256\",\"x\":\"" X_GOOD "\",\"y\":\"" Y_GOOD "\""));
+    assert_true(set->keys[0].is_private);
+    assert_false(without->keys[0].is_private);
+    assert_memory_equal(set->keys[0].thumbprint, without->keys[0].thumbprint,
+                        32);
+    jwk_set_free(&set);
+    jwk_set_free(&without);
+}
+
 /* --- RSA ----------------------------------------------------------------- */
 static struct sv modulus_of(EVP_PKEY *key)
 {
@@ -368,6 +383,7 @@ int main(void)
         KIT_TEST(key_sets_of_rfc_7517_and_their_thumbprints),
         KIT_TEST(a_key_is_for_the_algorithms_of_its_kind_size_and_words),
         KIT_TEST(unusable_keys_are_refused_with_their_reason),
+        KIT_TEST(a_private_part_is_noted_and_changes_nothing),
         KIT_TEST(rsa_keys_are_of_2048_bits_with_an_odd_exponent_from_65537),
         KIT_TEST(a_pem_file_holds_keys_of_every_kind),
         KIT_TEST(truncated_and_flipped_key_texts_are_harmless),

@@ -1,5 +1,6 @@
 /* Tokens: which verify, and every known way of forging one. */
 #include <openssl/rsa.h>
+#include <pthread.h>
 
 #include "base/clock.h"
 #include "jose_kit.h"
@@ -487,6 +488,46 @@ static void an_algorithm_outside_the_list_is_refused(void **state)
     jwk_set_free(&keys);
 }
 
+struct lane {
+    const struct jwk_set *keys;
+    const struct jws *token;
+    unsigned number, good;
+};
+
+static void *lane_run(void *arg)
+{
+    struct lane *lane = arg;
+    for (int i = 0; i < 50; i++)
+        lane->good += jws_verify(lane->token, lane->keys, JOSE_ALGS_ALL,
+                                 lane->number, NULL) == JOSE_OK;
+    return NULL;
+}
+
+static void two_lanes_verify_with_one_key_at_the_same_time(void **state)
+{
+    (void)state;
+    EVP_PKEY *made[] = { EVP_RSA_gen(2048), EVP_EC_gen("P-256") };
+    static const char *const algs[] = { "RS256", "ES256" };
+    for (size_t i = 0; i < 2; i++) {
+        struct jwk_set *keys = keys_of(pem_of(made[i]).p);
+        struct sv input =
+            input_of(arena_printf(&kit, "{\"alg\":\"%s\"}", algs[i]).p, "{}");
+        struct sv signature = evp_sign(made[i], "SHA256", input);
+        struct jws jws;
+        if (i == 1) signature = raw_of(signature, 32);
+        assert_verdict(jws_decode(token_with(input, signature), &kit, &jws),
+                       JOSE_OK);
+        struct lane lanes[2] = { { keys, &jws, 0, 0 }, { keys, &jws, 1, 0 } };
+        pthread_t other;
+        pthread_create(&other, NULL, lane_run, &lanes[1]);
+        lane_run(&lanes[0]);
+        pthread_join(other, NULL);
+        assert_int_equal(lanes[0].good + lanes[1].good, 100);
+        jwk_set_free(&keys);
+        EVP_PKEY_free(made[i]);
+    }
+}
+
 /* --- claims -------------------------------------------------------------- */
 static void times_are_judged_with_the_skew_to_the_second(void **state)
 {
@@ -652,6 +693,7 @@ int main(void)
         KIT_TEST(truncated_and_flipped_tokens_never_verify),
         KIT_TEST(the_kid_chooses_and_does_not_excuse),
         KIT_TEST(at_most_ten_keys_are_tried),
+        KIT_TEST(two_lanes_verify_with_one_key_at_the_same_time),
         KIT_TEST(an_algorithm_outside_the_list_is_refused),
         KIT_TEST(times_are_judged_with_the_skew_to_the_second),
         KIT_TEST(a_payload_is_a_strict_object),
