@@ -51,18 +51,23 @@ struct work {
 
 /* --- life of a piece of work --------------------------------------------- */
 
+static void request_id_make(char out[REQUEST_ID_CHARS])
+{
+    uint8_t id[REQUEST_ID_CHARS / 2];
+    rand_bytes(id, sizeof id);
+    fmt_hex(out, id, sizeof id);
+}
+
 static struct work *work_new(struct api_door *d, struct http_stream *s)
 {
     struct work *w = NEW(struct work);
-    uint8_t id[REQUEST_ID_CHARS / 2];
     w->door = d;
     w->stream = s;
     w->reactor = http_stream_reactor(s);
     w->began_ns = clock_mono_ns();
     arena_init(&w->arena, HEAD_COPY_MAX, NULL, 0);
     answer_init(&w->a);
-    rand_bytes(id, sizeof id);
-    fmt_hex(w->id, id, sizeof id);
+    request_id_make(w->id);
     w->q.id = sv_of(w->id, sizeof w->id);
     return w;
 }
@@ -377,22 +382,36 @@ static void on_gone(struct http_stream *s, int err)
     if (!w->away) work_free(w);
 }
 
-static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why, struct buf *body_json)
-{
-    (void)ctx, (void)c, (void)s;
-    door_refusal_body(why, body_json);
-}
-
-void door_refusal_body(const struct http1_refusal *why, struct buf *out)
+static void refusal_fill(struct sv id, const struct http1_refusal *why,
+                         struct http_refused *out)
 {
     struct answer a;
     answer_init(&a);
     answer_fail(&a, why->status,
                 why->status == 413 ? "body_too_large" : "bad_request", NULL,
                 why->reason);
-    buf_put(out, buf_sv(&a.body));
+    buf_put(&out->body, buf_sv(&a.body));
     answer_fini(&a);
+    buf_puts(&out->fields, "X-Request-Id: ");
+    buf_put(&out->fields, id);
+    buf_puts(&out->fields, "\r\n");
+}
+
+static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
+                       const struct http1_refusal *why,
+                       struct http_refused *out)
+{
+    struct work *w = s ? http_stream_user(s) : NULL;
+    (void)ctx, (void)c;
+    if (w) refusal_fill(w->q.id, why, out);
+    else door_refusal(why, out);
+}
+
+void door_refusal(const struct http1_refusal *why, struct http_refused *out)
+{
+    char id[REQUEST_ID_CHARS];
+    request_id_make(id);
+    refusal_fill(sv_of(id, sizeof id), why, out);
 }
 
 static const struct http_service service = {

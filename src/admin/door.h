@@ -38,6 +38,6 @@ void door_free(struct api_door **d);
 const struct http_service *door_service(void);
 /* http_service.on_refusal of a service that fronts this door: the envelope
  * for a request that could not become an exchange. */
-void door_refusal_body(const struct http1_refusal *why, struct buf *out);
+void door_refusal(const struct http1_refusal *why, struct http_refused *out);
 
 #endif

@@ -104,8 +104,12 @@ void visit_report(struct visit *v, const struct visit_end *end);
 
 /* A request that became no exchange, or was too large or slow: the bodies of
  * http's own refusals, for both services. */
-void edge_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                  const struct http1_refusal *why, struct buf *body_json);
+void edge_refusal(const struct visit *v, const struct http1_refusal *why,
+                  struct http_refused *out);
+/* The same for what never became an exchange; counts and logs it. */
+void edge_refusal_early(struct edge_reactor *er, const struct conn *c,
+                        const struct http1_refusal *why,
+                        struct http_refused *out);
 
 /* --- replies ----------------------------------------------------------------- */
 static inline void edge_text(struct edge_reactor *er, struct buf *text)

@@ -306,6 +306,16 @@ void proxy_recheck(struct watched *w)
     http_stream_abort(p->v.stream, ERR_DENIED);
 }
 
+static void proxy_refusal(void *ctx, const struct conn *c,
+                          struct http_stream *s,
+                          const struct http1_refusal *why,
+                          struct http_refused *out)
+{
+    struct proxy *p = s ? http_stream_user(s) : NULL;
+    if (p) edge_refusal(&p->v, why, out);
+    else edge_refusal_early(ctx, c, why, out);
+}
+
 const struct http_service edge_proxy_service = {
     .on_request = proxy_request,
     .on_body = proxy_body,
@@ -313,5 +323,5 @@ const struct http_service edge_proxy_service = {
     .on_room = proxy_room,
     .on_done = proxy_done,
     .on_gone = proxy_gone,
-    .on_refusal = edge_refusal,
+    .on_refusal = proxy_refusal,
 };

@@ -364,11 +364,21 @@ static void verify_gone(struct http_stream *s, int err)
     else verify_over(vf, OUTCOME_CLIENT_GONE, "client_gone");
 }
 
+static void verify_refusal(void *ctx, const struct conn *c,
+                          struct http_stream *s,
+                          const struct http1_refusal *why,
+                          struct http_refused *out)
+{
+    struct verify *vf = s ? http_stream_user(s) : NULL;
+    if (vf) edge_refusal(&vf->v, why, out);
+    else edge_refusal_early(ctx, c, why, out);
+}
+
 const struct http_service edge_verify_service = {
     .on_request = verify_request,
     .on_body = verify_body,
     .on_end = verify_end,
     .on_done = verify_done,
     .on_gone = verify_gone,
-    .on_refusal = edge_refusal,
+    .on_refusal = verify_refusal,
 };

@@ -117,12 +117,32 @@ static struct sv code_of(unsigned status)
                : SV("bad_request");
 }
 
+static void refusal_fill(struct sv id, const struct http1_refusal *why,
+                         struct http_refused *out)
+{
+    problem_body(&(struct problem){ .status = why->status,
+                                    .code = code_of(why->status),
+                                    .message = sv_cstr(why->reason) },
+                 &out->body);
+    buf_puts(&out->fields, "X-Request-Id: ");
+    buf_put(&out->fields, id);
+    buf_puts(&out->fields, "\r\n");
+}
+
+void edge_refusal(const struct visit *v, const struct http1_refusal *why,
+                  struct http_refused *out)
+{
+    refusal_fill(v->request_id, why, out);
+}
+
 /* Nothing of such a request can be trusted: its event has no host or path. */
-static void report_refusal(struct edge_reactor *er, const struct conn *c,
-                           unsigned status)
+void edge_refusal_early(struct edge_reactor *er, const struct conn *c,
+                        const struct http1_refusal *why,
+                        struct http_refused *out)
 {
     char id[REQUEST_ID_TEXT];
     request_id_make(er, id);
+    refusal_fill(sv_of(id, sizeof id), why, out);
     struct event e = {
         .wall_ms = edge_wall_ms(er),
         .outcome = OUTCOME_BAD_REQUEST,
@@ -133,18 +153,8 @@ static void report_refusal(struct edge_reactor *er, const struct conn *c,
         .path = SV(""),
         .app_id = SV(""),
         .client = conn_peer(c)->ip,
-        .status = status,
+        .status = why->status,
         .http_minor = 1,
     };
     journal_event(er->edge->conf.journal, er->index, &e);
-}
-
-void edge_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                  const struct http1_refusal *why, struct buf *body_json)
-{
-    problem_body(&(struct problem){ .status = why->status,
-                                    .code = code_of(why->status),
-                                    .message = sv_cstr(why->reason) },
-                 body_json);
-    if (!s) report_refusal(ctx, c, why->status);
 }

@@ -20,6 +20,12 @@
 
 struct http_stream;
 
+/* What a service says about a refused request. */
+struct http_refused {
+    struct buf body;   /* JSON */
+    struct buf fields; /* in wire form: "X-Request-Id: …\r\n" */
+};
+
 struct http_service {
     /* `head` and what it points to are borrowed until the return of this
      * call, unless http_stream_keep is called in it. The exchange must be
@@ -42,12 +48,13 @@ struct http_service {
      * inside a call of the service on this stream. */
     void (*on_gone)(struct http_stream *s, int err);
     /* A request that is malformed, too large or too slow, and not answered
-     * yet: fill the answer's JSON body; the connection closes after it. NULL:
+     * yet: fill *out; the connection closes after the answer. NULL:
      * a bare answer. `s` NULL: it never became an exchange, this is the place
      * that counts and logs it. Else on_gone follows for that exchange. Asked
      * of the service in conf, or the one that the exchange was handed to. */
     void (*on_refusal)(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why, struct buf *body_json);
+                       const struct http1_refusal *why,
+                       struct http_refused *out);
 };
 
 struct http_server_conf {

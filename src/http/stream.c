@@ -116,7 +116,7 @@ void http_stream_continue(struct http_stream *s)
 }
 
 struct text {
-    char at[160];
+    char at[512]; /* a refusal holds 256 of its service */
     size_t n;
 };
 
@@ -282,23 +282,28 @@ void stream_refuse(struct client *c, struct http_stream *s,
     struct http_server *server = c->server;
     const struct http_service *service =
         s ? s->service : server->conf.service;
-    char json[2048];
-    struct buf body;
+    char json[2048], fields[256];
+    struct http_refused out;
     struct text line, tail = {.n = 0};
-    buf_init_fixed(&body, json, sizeof json);
+    buf_init_fixed(&out.body, json, sizeof json);
+    buf_init_fixed(&out.fields, fields, sizeof fields);
     if (service->on_refusal)
         service->on_refusal(s ? s->ctx : server->conf.ctx, c->conn, s, why,
-                            &body);
+                            &out);
     status_line(&line, why->status);
-    if (body.n) text_add(&tail, SV("Content-Type: application/json\r\n"));
+    if (out.body.n)
+        text_add(&tail,
+                 SV("Content-Type: application/json; charset=utf-8\r\n"
+                    "Cache-Control: no-store\r\n"));
+    text_add(&tail, buf_sv(&out.fields));
     text_add(&tail, SV("Content-Length: "));
-    text_add_u64(&tail, body.n);
+    text_add_u64(&tail, out.body.n);
     text_add(&tail, SV("\r\nConnection: close\r\n"));
     text_add(&tail, server_date(server));
     size_t before = conn_queued(c->conn);
     if (head_write(c->conn, text_sv(&line), NULL, 0, text_sv(&tail)) == 0 &&
         !(s && s->head_method))
-        conn_write(c->conn, buf_sv(&body));
+        conn_write(c->conn, buf_sv(&out.body));
     if (s) {
         s->status = why->status;
         s->bytes_out += conn_queued(c->conn) - before;

@@ -55,21 +55,22 @@ static void on_gateway(struct http_stream *s, const struct http_head *head)
 }
 
 static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why, struct buf *body)
+                       const struct http1_refusal *why,
+                       struct http_refused *out)
 {
     (void)ctx;
     (void)c;
     (void)s;
-    door_refusal_body(why, body);
+    door_refusal(why, out);
 }
 
 static void on_gateway_refusal(void *ctx, const struct conn *c,
                                struct http_stream *s,
                                const struct http1_refusal *why,
-                               struct buf *body)
+                               struct http_refused *out)
 {
     struct lane *lane = ctx;
-    edge_proxy_service.on_refusal(lane->edge, c, s, why, body);
+    edge_proxy_service.on_refusal(lane->edge, c, s, why, out);
 }
 
 static const struct http_service api_service = {

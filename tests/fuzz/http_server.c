@@ -95,11 +95,12 @@ static void on_done(struct http_stream *s)
 }
 
 static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why, struct buf *json)
+                       const struct http1_refusal *why,
+                       struct http_refused *out)
 {
     (void)ctx, (void)c;
     ENSURE(why->status >= 400 && why->reason && (!s || s == rig.open));
-    buf_puts(json, "{}");
+    buf_puts(&out->body, "{}");
     rig.refusals++;
     if (!s && rig.answers < 4096) rig.methods[rig.answers++] = HTTP_GET;
 }

@@ -113,12 +113,13 @@ static void on_gone(struct http_stream *s, int err)
 }
 
 static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why, struct buf *json)
+                       const struct http1_refusal *why,
+                       struct http_refused *out)
 {
     (void)c;
     assert_ptr_equal(ctx, &rig);
     note("X%u%s ", why->status, s ? "s" : "");
-    buf_puts(json, "{}");
+    buf_puts(&out->body, "{}");
 }
 
 static const struct http_service service = {
@@ -562,7 +563,7 @@ static void an_endless_body_that_nobody_read_ends_the_connection(void **state)
 /* --- refusals ------------------------------------------------------------- */
 
 #define REFUSED(line)                                                       \
-    "HTTP/1.1 " line "\r\nContent-Type: application/json\r\n"               \
+    "HTTP/1.1 " line "\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n"               \
     "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 static void what_is_malformed_is_refused_and_closed(void **state)
