@@ -134,9 +134,11 @@ static void *lane_main(void *arg)
 
 int lanes_start(struct server *s)
 {
-    for (unsigned i = 0; i < s->lanes_n; i++)
-        if (pthread_create(&s->lanes[i].thread, NULL, lane_main, &s->lanes[i]))
-            return -1;
+    for (unsigned i = 0; i < s->lanes_n; i++) {
+        struct lane *l = &s->lanes[i];
+        if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;
+        pthread_setname_np(l->thread, "reactor"); /* as top -H shows it */
+    }
     return 0;
 }
 

@@ -1,0 +1,166 @@
+// 10,000 configuration changes under load: no request fails, memory stays
+// flat, and traffic does not notice. Rounds with and without changes alternate;
+// their in-round ratios are compared by the median, for a shared machine's
+// speed wanders. It prints its figures.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { promisify } from "node:util";
+import { Nginx, Server, call, releaseBinary, scenario, type Address } from "./harness/index.js";
+
+const run = promisify(execFile);
+const ROUNDS = 20;
+const SECONDS = 5;
+const CHANGES = 500; // a round
+const WARM_UP = 3000;
+
+interface Load { requests: number; p50_us: number; bad: string }
+
+async function load(to: Address, host: string, token: string, seconds: number): Promise<Load> {
+  const { stdout } = await run("wrk", [
+    "-t1", "-c32", `-d${seconds}s`, "--latency", "-H", `Host: ${host}`,
+    "-H", `Authorization: Bearer ${token}`, `http://${to.host}:${to.port}/`,
+  ]);
+  const requests = Number(/(\d+) requests in/.exec(stdout)![1]);
+  const [, value, unit] = /50%\s+([\d.]+)(us|ms|s)/.exec(stdout)!;
+  const scale = { us: 1, ms: 1000, s: 1_000_000 }[unit as "us" | "ms" | "s"];
+  const bad = stdout.split("\n").filter((l) => /Non-2xx|Socket errors/.test(l)).join(" ");
+  return { requests, p50_us: Number(value) * scale, bad };
+}
+
+/** CPU of the threads that serve, and of all others, in microseconds. */
+function cpu(pid: number): { reactors: number; rest: number } {
+  const sum = { reactors: 0, rest: 0 };
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const at = `/proc/${pid}/task/${task}`;
+    const us = Number(readFileSync(`${at}/schedstat`, "utf8").split(" ")[0]) / 1000;
+    const reactor = readFileSync(`${at}/comm`, "utf8").startsWith("reactor");
+    sum[reactor ? "reactors" : "rest"] += us;
+  }
+  return sum;
+}
+
+function pss_kib(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))![1]);
+}
+
+const median = (values: number[]) =>
+  [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+scenario("10,000 changes under load", async (cleanup) => {
+  const nginx = await Nginx.start(cleanup);
+  const server = await Server.start(cleanup, { binary: releaseBinary() });
+  const { api } = server;
+  const app = await api.application("busy", nginx.address, { ratelimit: { limit: 1_000_000, timeWindow: 1 } });
+  const [busy, ...others] = await api.tokens(app.id, { amount: 50 });
+  const gateway = server.door("gateway");
+
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  cleanup.add(() => agent.destroy());
+  const send = (method: string, path: string, body?: object) =>
+    new Promise<any>((resolve, reject) => {
+      const text = body && JSON.stringify(body);
+      const asked = request({
+        ...server.door("api"), agent, method, path: `/${server.accountId}/${path}`,
+        headers: {
+          authorization: `Bearer ${server.ownerKey}`,
+          ...(text ? { "content-type": "application/json", "content-length": Buffer.byteLength(text) } : {}),
+        },
+      }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on("data", (part: Buffer) => parts.push(part));
+        answer.on("end", () => {
+          const got = Buffer.concat(parts).toString();
+          if (answer.statusCode! < 300) resolve(JSON.parse(got));
+          else reject(new Error(`${method} ${path}: ${answer.statusCode} ${got}`));
+        });
+      });
+      asked.on("error", reject);
+      asked.end(text);
+    });
+
+  let n = 0;
+  let made: string | undefined;
+  const change = async () => {
+    const i = n++;
+    const token = others[i % others.length];
+    switch (i % 5) {
+      case 0: return send("PATCH", `applications/${app.id}`, { description: `change ${i}`, detailResponse: i % 2 === 0 });
+      case 1: return send("PATCH", `authentication/${app.auth_id}`, { ratelimit: { limit: 999_000 + (i % 1000), timeWindow: 1 } });
+      case 2: return send("PATCH", `token/${token.id}`, { owner: `owner ${i}`, enabled: i % 2 === 0 });
+      case 3: {
+        made = (await send("POST", "applications/create", { name: `made ${i}`, domain: `made-${i}.example.test`, auth_id: app.auth_id })).data[0].id;
+        return send("POST", `token/create/${made}`, {});
+      }
+      default: return send("DELETE", `applications/${made}`);
+    }
+  };
+  const longestTurn = async () => Number(/^typeauth_longest_turn_microseconds (\d+)/m
+    .exec((await call(server.door("ops"), "GET", "/metrics")).text)![1]);
+
+  // Pages, caches and pools find their size.
+  const warm = load(gateway, app.domain, busy.token, SECONDS);
+  for (let i = 0; i < WARM_UP; i++) await change();
+  assert.equal((await warm).bad, "");
+  const before_kib = pss_kib(server.pid);
+
+  const one = async (changes: number) => {
+    await longestTurn(); // it starts anew when asked
+    const from = cpu(server.pid);
+    const began = Date.now();
+    const wrk = load(gateway, app.domain, busy.token, SECONDS);
+    // Spread over the round: a pace, not a wait for something.
+    for (let i = 0; i < changes; i++) {
+      await change();
+      const due = began + ((i + 1) * SECONDS * 1000) / changes;
+      if (due > Date.now()) await new Promise((resolve) => setTimeout(resolve, due - Date.now()));
+    }
+    const got = await wrk;
+    const to = cpu(server.pid);
+    assert.equal(got.bad, "", "a request failed");
+    return {
+      ...got,
+      cpu_us: (to.reactors - from.reactors) / got.requests,
+      control_us: changes ? (to.rest - from.rest) / changes : 0,
+      turn_us: await longestTurn(),
+    };
+  };
+
+  const p50: number[] = [];
+  const cost: number[] = [];
+  const quiet: Awaited<ReturnType<typeof one>>[] = [];
+  const loud: typeof quiet = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const pair = round % 2 ? [await one(CHANGES), await one(0)] : [await one(0), await one(CHANGES)].reverse();
+    const [with_, without] = pair as [typeof quiet[0], typeof quiet[0]];
+    quiet.push(without);
+    loud.push(with_);
+    p50.push(with_.p50_us / without.p50_us);
+    cost.push(with_.cpu_us / without.cpu_us);
+  }
+  const ofAll = loud.map((r) => r.turn_us).sort((a, b) => a - b);
+  const grown_kib = pss_kib(server.pid) - before_kib;
+  const show = (name: string, of: (r: typeof quiet[0]) => number) =>
+    console.log(`${name}: ${median(quiet.map(of)).toFixed(2)} without, ${median(loud.map(of)).toFixed(2)} with changes`);
+  console.log(`${n} changes, ${quiet.concat(loud).reduce((a, r) => a + r.requests, 0)} requests, none failed`);
+  show("requests a round", (r) => r.requests);
+  show("p50 us", (r) => r.p50_us);
+  show("reactor CPU us a request", (r) => r.cpu_us);
+  show("other CPU us a change", (r) => r.control_us);
+  show("longest turn us", (r) => r.turn_us);
+  console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
+  console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
+  console.log(`longest turns: ${ofAll.join(" ")} us; without changes: ${Math.max(...quiet.map((r) => r.turn_us))} us`);
+
+  assert.ok(n >= 10_000);
+  assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
+  assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
+  assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
+  // A thread's CPU time holds what the machine does in its name (interrupts,
+  // reclaim, stolen time): a round in ten may be disturbed, as it is without
+  // changes too.
+  const judged = ofAll[Math.floor(ROUNDS * 0.9) - 1]!;
+  assert.ok(judged <= 2000, `turns of ${judged} us`);
+  await server.stop();
+}, 900_000);
