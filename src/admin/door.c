@@ -403,8 +403,10 @@ static void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
 {
     struct work *w = s ? http_stream_user(s) : NULL;
     (void)ctx, (void)c;
-    if (w) refusal_fill(w->q.id, why, out);
-    else door_refusal(why, out);
+    if (w)
+        refusal_fill(w->q.id, why, out);
+    else
+        door_refusal(why, out);
 }
 
 void door_refusal(const struct http1_refusal *why, struct http_refused *out)

@@ -15,8 +15,7 @@ struct arena_chunk {
 
 void arena_init(struct arena *a, size_t budget, void *first, size_t first_n)
 {
-    *a = (struct arena){ .budget = budget, .first = first,
-                         .first_n = first_n };
+    *a = (struct arena){ .budget = budget, .first = first, .first_n = first_n };
     arena_reset(a);
 }
 

@@ -5,10 +5,9 @@
 
 const char *err_text(int err)
 {
-    static const char *const text[ERR_COUNT_] = {
-        [0] = "ok",
+    static const char *const text[ERR_COUNT_] = { [0] = "ok",
 #define X(name, t) [ERR_POS_##name] = t,
-        ERR_LIST(X)
+                                                  ERR_LIST(X)
 #undef X
     };
     return err <= 0 && -err < ERR_COUNT_ ? text[-err] : "unknown failure";

@@ -49,8 +49,10 @@ static inline void sip_round(uint64_t v[4])
 
 uint64_t hash_sv_keyed(struct sv s, const uint64_t key[2])
 {
-    uint64_t v[4] = { 0x736f6d6570736575u ^ key[0], 0x646f72616e646f6du ^ key[1],
-                      0x6c7967656e657261u ^ key[0], 0x7465646279746573u ^ key[1] };
+    uint64_t v[4] = { 0x736f6d6570736575u ^ key[0],
+                      0x646f72616e646f6du ^ key[1],
+                      0x6c7967656e657261u ^ key[0],
+                      0x7465646279746573u ^ key[1] };
     size_t i = 0;
     uint64_t m;
     for (; i + 8 <= s.n; i += 8) {

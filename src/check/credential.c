@@ -18,8 +18,7 @@ static enum place_found find(struct exchange *x, struct sv *secret)
         return secret->n ? FOUND_ONE : FOUND_NONE;
     }
     struct place_credential at;
-    enum place_found found = place_find(x->head, &x->plan->auth, x->arena,
-                                        &at);
+    enum place_found found = place_find(x->head, &x->plan->auth, x->arena, &at);
     x->credential_field = at.field;
     *secret = at.text;
     return found;

@@ -127,8 +127,8 @@ static enum place_found cookie_find(const struct http_head *h, struct sv name,
 }
 
 enum place_found place_find(const struct http_head *head,
-                            const struct authentication *auth,
-                            struct arena *a, struct place_credential *out)
+                            const struct authentication *auth, struct arena *a,
+                            struct place_credential *out)
 {
     *out = (struct place_credential){ .field = NULL };
     switch (auth->place) {

@@ -9,8 +9,20 @@
 #include "codec/http_int.h"
 
 enum chunk_state {
-    SIZE_FIRST, SIZE, EXT_NAME_FIRST, EXT_NAME, EXT_VALUE_FIRST, EXT_VALUE,
-    EXT_QUOTED, EXT_ESCAPED, EXT_END, LINE_LF, DATA, DATA_CR, DATA_LF, ENDED,
+    SIZE_FIRST,
+    SIZE,
+    EXT_NAME_FIRST,
+    EXT_NAME,
+    EXT_VALUE_FIRST,
+    EXT_VALUE,
+    EXT_QUOTED,
+    EXT_ESCAPED,
+    EXT_END,
+    LINE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    ENDED,
 };
 
 static int hex_value(uint8_t c)
@@ -27,8 +39,7 @@ static int ext_step(unsigned state, uint8_t c)
     bool text = (c >= 0x20 && c != 0x7f) || c == '\t';
     switch (state) {
     case EXT_NAME_FIRST: return token ? EXT_NAME : -1;
-    case EXT_VALUE_FIRST:
-        return c == '"' ? EXT_QUOTED : token ? EXT_VALUE : -1;
+    case EXT_VALUE_FIRST: return c == '"' ? EXT_QUOTED : token ? EXT_VALUE : -1;
     case EXT_ESCAPED: return text ? EXT_QUOTED : -1;
     case EXT_QUOTED:
         if (c == '\\') return EXT_ESCAPED;
@@ -65,12 +76,16 @@ enum chunk_event chunk_decode(struct chunk_decoder *d, struct sv *in,
         }
         uint8_t c = (uint8_t)in->p[0];
         int next;
-        if (d->state < LINE_LF) next = line_step(d, c);
+        if (d->state < LINE_LF)
+            next = line_step(d, c);
         else if (d->state == LINE_LF)
             next = c != '\n' ? -1 : d->left ? DATA : ENDED;
-        else if (d->state == DATA_CR) next = c == '\r' ? DATA_LF : -1;
-        else if (d->state == DATA_LF) next = c == '\n' ? SIZE_FIRST : -1;
-        else next = -1;
+        else if (d->state == DATA_CR)
+            next = c == '\r' ? DATA_LF : -1;
+        else if (d->state == DATA_LF)
+            next = c == '\n' ? SIZE_FIRST : -1;
+        else
+            next = -1;
         if (next < 0) return CHUNK_BAD;
         if (next == SIZE_FIRST || next == DATA) d->line = 0;
         d->state = (uint8_t)next;

@@ -58,8 +58,10 @@ void hmac_sha256(struct sv key, const struct sv *parts, size_t n,
                  uint8_t out[SHA256_BYTES])
 {
     uint8_t pad[BLOCK] = { 0 };
-    if (key.n > BLOCK) sha256(key, pad);
-    else if (key.n) memcpy(pad, key.p, key.n);
+    if (key.n > BLOCK)
+        sha256(key, pad);
+    else if (key.n)
+        memcpy(pad, key.p, key.n);
     for (int i = 0; i < BLOCK; i++) pad[i] ^= 0x36;
     EVP_MD_CTX *c = context();
     int ok = EVP_DigestInit_ex2(c, NULL, NULL);

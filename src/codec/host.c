@@ -80,8 +80,8 @@ static int name_to_ascii(struct sv text, char *out, size_t room, size_t *n)
 int host_parse(struct sv text, bool wildcard, struct host *out)
 {
     *out = (struct host){ .kind = HOST_NAME };
-    bool bracketed = text.n > 2 && text.p[0] == '[' &&
-                     text.p[text.n - 1] == ']';
+    bool bracketed =
+        text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']';
     struct sv inner = bracketed ? sv_of(text.p + 1, text.n - 2) : text;
     if (ip_parse(inner, &out->ip) == 0) {
         if (bracketed && !memchr(inner.p, ':', inner.n)) return ERR_INVALID;

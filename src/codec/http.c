@@ -20,10 +20,9 @@ const uint8_t http_class[256] = { /* bits: http_int.h */
 
 /* --- field names ---------------------------------------------------------- */
 
-static const struct sv name_texts[] = {
-    { "", 0 },
+static const struct sv name_texts[] = { { "", 0 },
 #define X(id, text) { text, sizeof(text) - 1 },
-    HTTP_NAMES(X)
+                                        HTTP_NAMES(X)
 #undef X
 };
 
@@ -99,10 +98,8 @@ static bool name_is_ours(struct sv name)
     case HN_X_FORWARDED_PROTO:
     case HN_X_FORWARDED_HOST:
     case HN_CONTENT_LENGTH:
-    case HN_TRANSFER_ENCODING:
-        return true;
-    default:
-        return false;
+    case HN_TRANSFER_ENCODING: return true;
+    default: return false;
     }
 }
 
@@ -180,32 +177,67 @@ bool http_method_is_idempotent(enum http_method m)
 static const struct {
     uint16_t status;
     struct sv text;
-} statuses[] = { /* RFC 9110 15, RFC 6585, RFC 8297; ascending */
-#define S(n, t) { n, { t, sizeof(t) - 1 } }
-    S(100, "Continue"), S(101, "Switching Protocols"), S(103, "Early Hints"),
-    S(200, "OK"), S(201, "Created"), S(202, "Accepted"),
-    S(203, "Non-Authoritative Information"), S(204, "No Content"),
-    S(205, "Reset Content"), S(206, "Partial Content"),
-    S(207, "Multi-Status"), S(300, "Multiple Choices"),
-    S(301, "Moved Permanently"), S(302, "Found"), S(303, "See Other"),
-    S(304, "Not Modified"), S(307, "Temporary Redirect"),
-    S(308, "Permanent Redirect"), S(400, "Bad Request"),
-    S(401, "Unauthorized"), S(402, "Payment Required"), S(403, "Forbidden"),
-    S(404, "Not Found"), S(405, "Method Not Allowed"),
-    S(406, "Not Acceptable"), S(407, "Proxy Authentication Required"),
-    S(408, "Request Timeout"), S(409, "Conflict"), S(410, "Gone"),
-    S(411, "Length Required"), S(412, "Precondition Failed"),
-    S(413, "Content Too Large"), S(414, "URI Too Long"),
-    S(415, "Unsupported Media Type"), S(416, "Range Not Satisfiable"),
-    S(417, "Expectation Failed"), S(421, "Misdirected Request"),
-    S(422, "Unprocessable Content"), S(423, "Locked"),
-    S(424, "Failed Dependency"), S(425, "Too Early"),
-    S(426, "Upgrade Required"), S(428, "Precondition Required"),
-    S(429, "Too Many Requests"), S(431, "Request Header Fields Too Large"),
+} statuses[] = {
+    /* RFC 9110 15, RFC 6585, RFC 8297; ascending */
+#define S(n, t)              \
+    {                        \
+        n,                   \
+        {                    \
+            t, sizeof(t) - 1 \
+        }                    \
+    }
+    S(100, "Continue"),
+    S(101, "Switching Protocols"),
+    S(103, "Early Hints"),
+    S(200, "OK"),
+    S(201, "Created"),
+    S(202, "Accepted"),
+    S(203, "Non-Authoritative Information"),
+    S(204, "No Content"),
+    S(205, "Reset Content"),
+    S(206, "Partial Content"),
+    S(207, "Multi-Status"),
+    S(300, "Multiple Choices"),
+    S(301, "Moved Permanently"),
+    S(302, "Found"),
+    S(303, "See Other"),
+    S(304, "Not Modified"),
+    S(307, "Temporary Redirect"),
+    S(308, "Permanent Redirect"),
+    S(400, "Bad Request"),
+    S(401, "Unauthorized"),
+    S(402, "Payment Required"),
+    S(403, "Forbidden"),
+    S(404, "Not Found"),
+    S(405, "Method Not Allowed"),
+    S(406, "Not Acceptable"),
+    S(407, "Proxy Authentication Required"),
+    S(408, "Request Timeout"),
+    S(409, "Conflict"),
+    S(410, "Gone"),
+    S(411, "Length Required"),
+    S(412, "Precondition Failed"),
+    S(413, "Content Too Large"),
+    S(414, "URI Too Long"),
+    S(415, "Unsupported Media Type"),
+    S(416, "Range Not Satisfiable"),
+    S(417, "Expectation Failed"),
+    S(421, "Misdirected Request"),
+    S(422, "Unprocessable Content"),
+    S(423, "Locked"),
+    S(424, "Failed Dependency"),
+    S(425, "Too Early"),
+    S(426, "Upgrade Required"),
+    S(428, "Precondition Required"),
+    S(429, "Too Many Requests"),
+    S(431, "Request Header Fields Too Large"),
     S(451, "Unavailable For Legal Reasons"),
-    S(500, "Internal Server Error"), S(501, "Not Implemented"),
-    S(502, "Bad Gateway"), S(503, "Service Unavailable"),
-    S(504, "Gateway Timeout"), S(505, "HTTP Version Not Supported"),
+    S(500, "Internal Server Error"),
+    S(501, "Not Implemented"),
+    S(502, "Bad Gateway"),
+    S(503, "Service Unavailable"),
+    S(504, "Gateway Timeout"),
+    S(505, "HTTP Version Not Supported"),
     S(507, "Insufficient Storage"),
     S(511, "Network Authentication Required"),
 #undef S
@@ -218,8 +250,10 @@ struct sv http_status_text(unsigned status)
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (statuses[mid].status == status) return statuses[mid].text;
-        if (statuses[mid].status < status) low = mid + 1;
-        else high = mid;
+        if (statuses[mid].status < status)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return SV("Unknown");
 }

@@ -32,7 +32,7 @@ _Static_assert(HN_COUNT <= 64, "names are kept as bits of a word");
 
 static int refuse_as(struct scan *s, unsigned status, const char *reason)
 {
-    *s->why = (struct http1_refusal){(uint16_t)status, reason};
+    *s->why = (struct http1_refusal){ (uint16_t)status, reason };
     return ERR_PROTOCOL;
 }
 
@@ -68,7 +68,8 @@ static inline int scan_crlf(struct scan *s)
     }
     if (s->p == s->end) return 0;
     if (*s->p == '\n') return refuse(s, "bare LF");
-    if (*s->p != '\r') return refuse(s, "control character or text behind a line");
+    if (*s->p != '\r')
+        return refuse(s, "control character or text behind a line");
     return s->p + 1 == s->end ? 0 : refuse(s, "bare CR");
 }
 
@@ -107,9 +108,12 @@ static void scan_connection(struct scan *s, struct sv list)
 {
     while (list.n) {
         struct sv item = sv_trim(sv_cut(list, ',', &list));
-        if (sv_eq_nocase(item, SV("close"))) s->close = true;
-        else if (sv_eq_nocase(item, SV("keep-alive"))) s->keep_alive = true;
-        else if (sv_eq_nocase(item, SV("upgrade"))) s->upgrade_asked = true;
+        if (sv_eq_nocase(item, SV("close")))
+            s->close = true;
+        else if (sv_eq_nocase(item, SV("keep-alive")))
+            s->keep_alive = true;
+        else if (sv_eq_nocase(item, SV("upgrade")))
+            s->upgrade_asked = true;
     }
 }
 
@@ -180,8 +184,7 @@ static int scan_field(struct scan *s)
     int r = scan_crlf(s);
     if (r <= 0) return r;
     if (h->fields_n >= s->limits->fields)
-        return refuse_as(s, s->request ? 431 : 502,
-                         "too many fields");
+        return refuse_as(s, s->request ? 431 : 502, "too many fields");
     struct http_field *f = &h->fields[h->fields_n++];
     f->name = name;
     f->value = sv_of(value, (size_t)(last - value));
@@ -247,8 +250,7 @@ static int scan_framing(struct scan *s)
     if (s->codings && h->minor == 0)
         return refuse(s, "Transfer-Encoding in HTTP/1.0");
     if (s->unknown_coding)
-        return refuse_as(s, s->request ? 501 : 502,
-                         "unknown transfer coding");
+        return refuse_as(s, s->request ? 501 : 502, "unknown transfer coding");
     h->body = s->codings   ? HTTP_BODY_CHUNKED
               : s->lengths ? HTTP_BODY_LENGTH
                            : HTTP_BODY_NONE;
@@ -296,9 +298,8 @@ static int request_parse(struct scan *s)
     if (r > 0) r = scan_framing(s);
     if (r <= 0) return r;
     if (h->minor == 1 && !h->host.p) return refuse(s, "no Host");
-    if (s->authority.p &&
-        (!http1_host_is_valid(s->authority) ||
-         (h->host.p && !sv_eq_nocase(s->authority, h->host))))
+    if (s->authority.p && (!http1_host_is_valid(s->authority) ||
+                           (h->host.p && !sv_eq_nocase(s->authority, h->host))))
         return refuse(s, "absolute form unlike Host");
     if (!h->host.p) h->host = s->authority;
     if (h->minor == 0) h->expect_continue = false; /* RFC 9110 10.1.1 */
@@ -308,10 +309,10 @@ static int request_parse(struct scan *s)
 }
 
 int http1_request_scan(struct sv in, size_t *searched,
-                       const struct http1_limits *limits,
-                       struct http_head *out, struct http1_refusal *why)
+                       const struct http1_limits *limits, struct http_head *out,
+                       struct http1_refusal *why)
 {
-    struct scan s = {.h = out, .limits = limits, .why = why, .request = true};
+    struct scan s = { .h = out, .limits = limits, .why = why, .request = true };
     return scan_head(in, searched, &s, request_parse);
 }
 
@@ -329,8 +330,8 @@ static int response_parse(struct scan *s)
             return refuse(s, "malformed status");
         h->status = (uint16_t)(h->status * 10 + (s->p[i] - '0'));
     }
-    if (h->status < 100 || h->status > 599 || (s->p[4] != ' ' &&
-                                               s->p[4] != '\r'))
+    if (h->status < 100 || h->status > 599 ||
+        (s->p[4] != ' ' && s->p[4] != '\r'))
         return refuse(s, "malformed status");
     s->p = value_end(s->p + 4, s->end);
     r = scan_crlf(s);
@@ -340,10 +341,12 @@ static int response_parse(struct scan *s)
     bool never = h->status < 200 || h->status == 204;
     if (never && (h->body == HTTP_BODY_CHUNKED || h->content_length))
         return refuse(s, "a body where none can be"); /* RFC 9110 6.4.1 */
-    if (h->status == 101) h->body = HTTP_BODY_TUNNEL;
+    if (h->status == 101)
+        h->body = HTTP_BODY_TUNNEL;
     else if (never || h->status == 304 || asked == HTTP_HEAD)
         h->body = HTTP_BODY_NONE;
-    else if (h->body == HTTP_BODY_NONE) h->body = HTTP_BODY_CLOSE;
+    else if (h->body == HTTP_BODY_NONE)
+        h->body = HTTP_BODY_CLOSE;
     if (h->body == HTTP_BODY_CLOSE) h->keep_alive = false;
     return 1;
 }
@@ -353,7 +356,7 @@ int http1_response_scan(struct sv in, size_t *searched,
                         enum http_method asked, struct http_head *out,
                         struct http1_refusal *why)
 {
-    struct scan s = {.h = out, .limits = limits, .why = why, .asked = asked};
+    struct scan s = { .h = out, .limits = limits, .why = why, .asked = asked };
     return scan_head(in, searched, &s, response_parse);
 }
 
@@ -367,16 +370,18 @@ static const uint64_t no_trailers =
     BIT(HN_EXPECT) | BIT(HN_KEEP_ALIVE) | BIT(HN_PROXY_CONNECTION) |
     BIT(HN_PROXY_AUTHENTICATE) | BIT(HN_PROXY_AUTHORIZATION) |
     BIT(HN_AUTHORIZATION) | BIT(HN_COOKIE) | BIT(HN_SET_COOKIE) |
-    BIT(HN_WWW_AUTHENTICATE) | BIT(HN_CONTENT_TYPE) |
-    BIT(HN_CONTENT_ENCODING) | BIT(HN_IF_MATCH) | BIT(HN_IF_NONE_MATCH) |
-    BIT(HN_CACHE_CONTROL);
+    BIT(HN_WWW_AUTHENTICATE) | BIT(HN_CONTENT_TYPE) | BIT(HN_CONTENT_ENCODING) |
+    BIT(HN_IF_MATCH) | BIT(HN_IF_NONE_MATCH) | BIT(HN_CACHE_CONTROL);
 
 int http1_trailers_scan(struct sv in, size_t *searched,
                         const struct http1_limits *limits,
                         struct http_head *out, struct http1_refusal *why)
 {
-    struct scan s = {.h = out, .limits = limits, .why = why,
-                     .request = true, .forbidden = no_trailers};
+    struct scan s = { .h = out,
+                      .limits = limits,
+                      .why = why,
+                      .request = true,
+                      .forbidden = no_trailers };
     if (in.n >= 2 && in.p[0] == '\r' && in.p[1] == '\n') {
         head_clear(out);
         *searched = 0;

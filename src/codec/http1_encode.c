@@ -27,7 +27,7 @@ size_t http1_head_encode(char *out, struct sv start_line,
                          const struct http_field *f, size_t n, struct sv tail)
 {
     char *o = put(put(out, start_line.p, start_line.n), "\r\n", 2);
-    struct sv run = {"", 0}; /* not yet copied */
+    struct sv run = { "", 0 }; /* not yet copied */
     for (size_t i = 0; i < n; i++) {
         struct sv name = f[i].name;
         struct sv value = f[i].value.n ? f[i].value : SV("");

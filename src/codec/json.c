@@ -56,7 +56,8 @@ static int members_check(struct walk *w, yyjson_val *object)
     if (n > FEW_MEMBERS) names = ARENA_ARRAY(w->arena, struct sv, n);
     if (!names) return ERR_NOMEM;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, max, key, value) {
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
         names[i] = json_text(key);
         for (size_t j = 0; n <= FEW_MEMBERS && j < i; j++)
             if (sv_eq(names[i], names[j]))
@@ -97,8 +98,8 @@ int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
     *w.why = (struct json_why){ 0 };
     *out = NULL;
     /* Without YYJSON_READ_INSITU the input is not written to. */
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)(text.p ? text.p : ""),
-                                       text.n, 0, &alc, &bad);
+    yyjson_doc *doc = yyjson_read_opts(
+        (char *)(uintptr_t)(text.p ? text.p : ""), text.n, 0, &alc, &bad);
     if (!doc && bad.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return ERR_NOMEM;
     if (!doc) {
@@ -115,8 +116,8 @@ struct sv json_encode(struct arena *a, const yyjson_mut_val *v)
 {
     yyjson_alc alc = json_alc(a);
     size_t n = 0;
-    char *p = yyjson_mut_val_write_opts((yyjson_mut_val *)(uintptr_t)v, 0,
-                                        &alc, &n, NULL);
+    char *p = yyjson_mut_val_write_opts((yyjson_mut_val *)(uintptr_t)v, 0, &alc,
+                                        &n, NULL);
     return sv_of(p, p ? n : 0);
 }
 
@@ -124,8 +125,8 @@ struct sv json_encode_val(struct arena *a, const yyjson_val *v)
 {
     yyjson_alc alc = json_alc(a);
     size_t n = 0;
-    char *p = yyjson_val_write_opts((yyjson_val *)(uintptr_t)v, 0, &alc, &n,
-                                    NULL);
+    char *p =
+        yyjson_val_write_opts((yyjson_val *)(uintptr_t)v, 0, &alc, &n, NULL);
     return sv_of(p, p ? n : 0);
 }
 
@@ -142,8 +143,7 @@ bool json_is_int(const yyjson_val *v, int64_t *out)
         return true;
     }
     double d = yyjson_is_real(val) ? yyjson_get_real(val) : NAN;
-    if (!(d >= -9007199254740992.0 && d <= 9007199254740992.0) ||
-        d != trunc(d))
+    if (!(d >= -9007199254740992.0 && d <= 9007199254740992.0) || d != trunc(d))
         return false;
     *out = (int64_t)d;
     return true;
@@ -158,8 +158,10 @@ void json_put_text(struct buf *b, struct sv s)
         if (c >= 0x20 && c != '"' && c != '\\') continue;
         buf_put(b, sv_of(s.p + from, i - from));
         from = i + 1;
-        if (c >= 0x20) buf_printf(b, "\\%c", c);
-        else buf_printf(b, "\\u%04x", c);
+        if (c >= 0x20)
+            buf_printf(b, "\\%c", c);
+        else
+            buf_printf(b, "\\u%04x", c);
     }
     buf_put(b, sv_from(s, from));
     buf_putc(b, '"');

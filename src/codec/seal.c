@@ -72,7 +72,7 @@ void sealer_free(struct sealer **s)
     EVP_CIPHER_CTX_free((*s)->closing.context);
     EVP_CIPHER_CTX_free((*s)->opening.context);
     EVP_CIPHER_free((*s)->algorithm);
-    mem_wipe((*s)->key, sizeof (*s)->key);
+    mem_wipe((*s)->key, sizeof(*s)->key);
     mem_free(*s);
     *s = NULL;
 }
@@ -82,19 +82,20 @@ int seal_close(struct sealer *s, struct sv plain, uint8_t *out)
     ENSURE(plain.n >= 1 && plain.n < 1u << 30);
     EVP_CIPHER_CTX *c = half_take(s, &s->closing, 1, plain.n);
     int n = 0;
-    return c && EVP_EncryptUpdate(c, out + SEAL_TAG_BYTES, &n,
-                             (const uint8_t *)plain.p, (int)plain.n) == 1 &&
+    return c &&
+                   EVP_EncryptUpdate(c, out + SEAL_TAG_BYTES, &n,
+                                     (const uint8_t *)plain.p,
+                                     (int)plain.n) == 1 &&
                    (size_t)n == plain.n &&
-                   EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG,
-                                       SEAL_TAG_BYTES, out) == 1
+                   EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG_BYTES,
+                                       out) == 1
                ? 0
                : ERR_CRYPTO;
 }
 
 int seal_open(struct sealer *s, struct sv sealed, uint8_t *out)
 {
-    if (sealed.n <= SEAL_TAG_BYTES || sealed.n >= 1u << 30)
-        return ERR_CORRUPT;
+    if (sealed.n <= SEAL_TAG_BYTES || sealed.n >= 1u << 30) return ERR_CORRUPT;
     size_t size = sealed.n - SEAL_TAG_BYTES;
     EVP_CIPHER_CTX *c = half_take(s, &s->opening, 0, size);
     if (!c) return ERR_CRYPTO;

@@ -7,8 +7,10 @@ static size_t utf8_step(const uint8_t *p, size_t n)
 {
     uint8_t a = p[0];
     if (a < 0x80) return 1;
-    size_t len = a >= 0xc2 && a <= 0xdf ? 2 : (a & 0xf0) == 0xe0 ? 3
-                 : a >= 0xf0 && a <= 0xf4 ? 4 : 0;
+    size_t len = a >= 0xc2 && a <= 0xdf   ? 2
+                 : (a & 0xf0) == 0xe0     ? 3
+                 : a >= 0xf0 && a <= 0xf4 ? 4
+                                          : 0;
     if (!len || n < len) return 0;
     uint8_t low = a == 0xe0 ? 0xa0 : a == 0xf0 ? 0x90 : 0x80;
     uint8_t high = a == 0xed ? 0x9f : a == 0xf4 ? 0x8f : 0xbf;
@@ -40,8 +42,7 @@ static bool has_control(struct sv s, const char *allowed)
     for (size_t i = 0; i < s.n; i++) {
         uint8_t c = (uint8_t)s.p[i];
         if (c < 0x20 ? !c || !strchr(allowed, c) : c == 0x7f) return true;
-        if (c == 0xc2 && i + 1 < s.n && (uint8_t)s.p[i + 1] < 0xa0)
-            return true;
+        if (c == 0xc2 && i + 1 < s.n && (uint8_t)s.p[i + 1] < 0xa0) return true;
     }
     return false;
 }
@@ -62,14 +63,14 @@ static bool is_alnum(char c)
            (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
 }
 
-#define ALL_OF(name, cond)                         \
-    static bool name(struct sv s)                  \
-    {                                              \
-        for (size_t i = 0; i < s.n; i++) {         \
-            char c = s.p[i];                       \
-            if (!(cond)) return false;             \
-        }                                          \
-        return true;                               \
+#define ALL_OF(name, cond)                 \
+    static bool name(struct sv s)          \
+    {                                      \
+        for (size_t i = 0; i < s.n; i++) { \
+            char c = s.p[i];               \
+            if (!(cond)) return false;     \
+        }                                  \
+        return true;                       \
     }
 ALL_OF(slug_ok, (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')
 ALL_OF(word_ok, is_alnum(c) || c == '_' || c == '-')
@@ -80,25 +81,36 @@ ALL_OF(hex_ok, (c >= '0' && c <= '9') ||
 
 const struct text_rule text_plain = {
     "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-    "must not hold control characters", plain_ok,
+    "must not hold control characters",
+    plain_ok,
 };
 const struct text_rule text_lines = {
-    NULL, "must not hold control characters except line ends and tabs",
+    NULL,
+    "must not hold control characters except line ends and tabs",
     lines_ok,
 };
 const struct text_rule text_slug = {
-    "^[a-z0-9-]*$", "may hold only lower-case letters, digits and -", slug_ok,
+    "^[a-z0-9-]*$",
+    "may hold only lower-case letters, digits and -",
+    slug_ok,
 };
 const struct text_rule text_word = {
-    "^[A-Za-z0-9_-]*$", "may hold only letters, digits, _ and -", word_ok,
+    "^[A-Za-z0-9_-]*$",
+    "may hold only letters, digits, _ and -",
+    word_ok,
 };
 const struct text_rule text_visible = {
-    "^[!-~]*$", "may hold only visible ASCII characters", visible_ok,
+    "^[!-~]*$",
+    "may hold only visible ASCII characters",
+    visible_ok,
 };
 const struct text_rule text_cookie = {
     "^[!#$%&'*+.^_`|~0-9A-Za-z-]*$",
-    "may hold only letters, digits and !#$%&'*+-.^_`|~", token_ok,
+    "may hold only letters, digits and !#$%&'*+-.^_`|~",
+    token_ok,
 };
 const struct text_rule text_hex = {
-    "^[0-9a-fA-F]*$", "may hold only hexadecimal digits", hex_ok,
+    "^[0-9a-fA-F]*$",
+    "may hold only hexadecimal digits",
+    hex_ok,
 };

@@ -6,8 +6,7 @@
 #include "base/err.h"
 #include "base/rand.h"
 
-static const char digits[] =
-    "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 int64_t ulid_ms(const struct ulid *u)
 {

@@ -71,8 +71,8 @@ static void read_forwarded(struct sv value, struct hops *hops)
 static void hops_read(const struct http_head *h, enum address_source source,
                       struct hops *hops)
 {
-    enum http_name id = source == ADDRESS_FORWARDED ? HN_FORWARDED
-                                                    : HN_X_FORWARDED_FOR;
+    enum http_name id =
+        source == ADDRESS_FORWARDED ? HN_FORWARDED : HN_X_FORWARDED_FOR;
     if (!h->at[id]) return;
     for (unsigned i = h->at[id] - 1u; i < h->fields_n; i++) {
         if (h->fields[i].id != id) continue;

@@ -40,10 +40,9 @@ static void put_counts(struct buf *out, const struct exchange *x)
 {
     const struct take_answer *take = &x->take;
     if (x->judged_limits && take->has_quota)
-        put_u64_member(out, SV(",\"remaining\":"),
-                       take->quota_remaining > 0
-                           ? (uint64_t)take->quota_remaining
-                           : 0);
+        put_u64_member(
+            out, SV(",\"remaining\":"),
+            take->quota_remaining > 0 ? (uint64_t)take->quota_remaining : 0);
     else
         buf_put(out, SV(",\"remaining\":null"));
     if (!x->judged_limits || !take->has_limit) {
@@ -88,8 +87,10 @@ static void put_details(struct buf *out, const struct exchange *x,
     buf_put(out, SV(",\"applicationId\":"));
     json_put_text(out, x->plan->app.id);
     buf_put(out, SV(",\"owner\":"));
-    if (cold && cold->owner.n) json_put_text(out, cold->owner);
-    else buf_put(out, SV("null"));
+    if (cold && cold->owner.n)
+        json_put_text(out, cold->owner);
+    else
+        buf_put(out, SV("null"));
     buf_put(out, SV(",\"scopes\":"));
     put_list(out, cold ? cold->scopes : NULL, cold ? cold->scopes_n : 0);
     buf_put(out, SV(",\"tags\":"));
@@ -146,8 +147,10 @@ void answer_item(struct buf *out, const struct answer *a, bool in_batch,
                  struct answer_hole *hole)
 {
     hole->at = 0;
-    if (a->x && a->reason == REASON_NONE) put_passed(out, a, hole);
-    else put_refused(out, a, in_batch);
+    if (a->x && a->reason == REASON_NONE)
+        put_passed(out, a, hole);
+    else
+        put_refused(out, a, in_batch);
 }
 
 void answer_single(struct buf *out, const struct answer *a,

@@ -13,7 +13,7 @@
 #include "edge/verify_int.h"
 
 enum {
-    QUESTIONS_FIRST = 64 * 1024,        /* serves bodies of about 4 KiB */
+    QUESTIONS_FIRST = 64 * 1024,         /* serves bodies of about 4 KiB */
     QUESTIONS_BUDGET = 48 * 1024 * 1024, /* a body of 1 MiB of "[" */
     RETRY_MS = 1,
     SWEEP_MS = 25, /* a slice of the running streams each time: all of them */
@@ -106,12 +106,10 @@ void edge_unsuspend(struct edge_reactor *er, struct suspended *s)
 /* One slice; the whole ring in under a second. No timer while nothing runs. */
 static void sweep(struct timer *t)
 {
-    struct edge_reactor *er =
-        CONTAINER_OF(t, struct edge_reactor, sweep_timer);
+    struct edge_reactor *er = CONTAINER_OF(t, struct edge_reactor, sweep_timer);
     if (er->streams_n == 0) return;
     timer_arm(er->reactor, &er->sweep_timer, SWEEP_MS);
-    if (er->sweep_step++ % SWEEP_SLICES == 0)
-        er->sweep_at = er->streams.next;
+    if (er->sweep_step++ % SWEEP_SLICES == 0) er->sweep_at = er->streams.next;
     unsigned slice = er->streams_n / SWEEP_SLICES + 1;
     while (slice-- > 0 && er->sweep_at != &er->streams) {
         struct watched *w = er->sweep_at;

@@ -9,13 +9,13 @@
 
 enum rule {
     KEEP,
-    HOP,         /* of this connection only */
-    OURS,        /* replaced by ours */
-    UPGRADING,   /* only with an upgrade that goes on */
-    LIMITS,      /* responses: ours instead, when we limit */
-    LIKE_OURS,   /* HN_OURS */
-    UNKNOWN,     /* a name in nobody's table */
-    CREDENTIAL,  /* requests: may hold what is to be hidden */
+    HOP,        /* of this connection only */
+    OURS,       /* replaced by ours */
+    UPGRADING,  /* only with an upgrade that goes on */
+    LIMITS,     /* responses: ours instead, when we limit */
+    LIKE_OURS,  /* HN_OURS */
+    UNKNOWN,    /* a name in nobody's table */
+    CREDENTIAL, /* requests: may hold what is to be hidden */
 };
 
 static const uint8_t request_rules[HN_COUNT] = {
@@ -126,7 +126,8 @@ static bool needs_quotes(struct sv host)
 static void put_forwarded(const struct forward_facts *f, struct sv peer,
                           struct sv host, struct buf *text)
 {
-    if (!f->address->known) buf_put(text, SV("for=unknown"));
+    if (!f->address->known)
+        buf_put(text, SV("for=unknown"));
     else if (ip_is_v4(&f->address->peer))
         buf_put(text, SV("for=")), buf_put(text, peer);
     else
@@ -175,8 +176,7 @@ static void put_origins(const struct http_head *h,
     put(out, HN_X_FORWARDED_FOR, SV("X-Forwarded-For"), since(text, start));
     put(out, HN_X_FORWARDED_PROTO, SV("X-Forwarded-Proto"), proto_of(h, f));
     struct sv host = host_of(h, f);
-    if (host.n)
-        put(out, HN_X_FORWARDED_HOST, SV("X-Forwarded-Host"), host);
+    if (host.n) put(out, HN_X_FORWARDED_HOST, SV("X-Forwarded-Host"), host);
 
     start = text->n;
     if (trusted) put_written(h, HN_FORWARDED, text);
@@ -219,16 +219,13 @@ static bool hide_in_field(const struct forward_facts *f,
 {
     if (!f->hide) return true;
     switch (f->hide->place) {
-    case PLACE_BEARER:
-        return field->id != HN_AUTHORIZATION;
-    case PLACE_HEADER:
-        return !sv_eq_nocase(field->name, f->hide->place_name);
+    case PLACE_BEARER: return field->id != HN_AUTHORIZATION;
+    case PLACE_HEADER: return !sv_eq_nocase(field->name, f->hide->place_name);
     case PLACE_COOKIE:
         if (field->id != HN_COOKIE) return true;
         field->value = hide_cookie(field->value, f->hide->place_name, text);
         return field->value.n > 0;
-    case PLACE_QUERY:
-        break;
+    case PLACE_QUERY: break;
     }
     return true;
 }
@@ -279,8 +276,7 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
         case UPGRADING:
             if (!h->upgrade) continue;
             break;
-        default:
-            continue;
+        default: continue;
         }
         out->fields[out->n++] = kept;
     }
@@ -302,8 +298,8 @@ static bool is_typeauth(struct sv name)
     return true;
 }
 
-void forward_response(const struct http_head *h,
-                      const struct forward_answer *a, struct forward *out)
+void forward_response(const struct http_head *h, const struct forward_answer *a,
+                      struct forward *out)
 {
     bool names = connection_names(h);
     out->n = 0;
@@ -322,10 +318,8 @@ void forward_response(const struct http_head *h,
         case LIKE_OURS:
             if (is_typeauth(field->name)) continue;
             break;
-        case KEEP:
-            break;
-        default:
-            continue;
+        case KEEP: break;
+        default: continue;
         }
         out->fields[out->n++] = *field;
     }

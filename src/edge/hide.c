@@ -48,8 +48,10 @@ static struct sv without(struct sv list, char sep, struct sv name,
     for (rest = list; rest.p;) {
         part = sv_cut(rest, sep, &rest);
         if (is(part, name)) continue;
-        if (text->n > start) buf_putc(text, sep);
-        else if (sep == ';') part = sv_trim(part);
+        if (text->n > start)
+            buf_putc(text, sep);
+        else if (sep == ';')
+            part = sv_trim(part);
         buf_put(text, part);
     }
     return sv_of(text->p + start, text->n - start);

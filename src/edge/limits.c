@@ -62,8 +62,8 @@ size_t limits_fields(const struct limits *l, struct buf *text,
                      struct http_field out[LIMITS_FIELDS_MAX])
 {
     size_t n = 0;
-#define FIELD(id, title)                                                      \
-    out[n++] = (struct http_field){ SV(title), since(text, at), HN_##id };    \
+#define FIELD(id, title)                                                   \
+    out[n++] = (struct http_field){ SV(title), since(text, at), HN_##id }; \
     at = text->n
 
     if (!l->any) return 0;

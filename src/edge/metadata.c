@@ -45,8 +45,8 @@ static void fill(struct verify *vf, const struct metadata_job *m)
         size_t at = vf->holes[i].at;
         buf_put(&whole, sv_of(vf->answer.p + from, at - from));
         bool known = m && m->texts[i].n;
-        buf_put(&whole, known ? sv_of(m->texts[i].text, m->texts[i].n)
-                              : SV("null"));
+        buf_put(&whole,
+                known ? sv_of(m->texts[i].text, m->texts[i].n) : SV("null"));
         from = at;
     }
     buf_put(&whole, sv_from(buf_sv(&vf->answer), from));

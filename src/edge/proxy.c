@@ -51,7 +51,8 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
 static void proxy_done(struct http_stream *s)
 {
     struct proxy *p = http_stream_user(s);
-    if (p->problem) proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
+    if (p->problem)
+        proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
     else
         proxy_over(p, reason_outcome(p->reason),
                    exchange_code(&p->x, p->reason));
@@ -64,8 +65,8 @@ static void proxy_gone(struct http_stream *s, int err)
         proxy_done(s);
         return;
     }
-    bool refused = err == ERR_PROTOCOL || err == ERR_TOOBIG ||
-                   err == ERR_TIMEOUT;
+    bool refused =
+        err == ERR_PROTOCOL || err == ERR_TOOBIG || err == ERR_TIMEOUT;
     if (refused && !p->answered) /* by http/: malformed, too slow */
         proxy_over(p, OUTCOME_BAD_REQUEST, "bad_request");
     else
@@ -96,8 +97,8 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
         .detail = p->detail,
         .status = status,
         .retry_after_s = retry_after(p, reason),
-        .limit = reason == REASON_RATE_LIMITED ? sv_cstr(p->limit_name)
-                                               : SV(""),
+        .limit =
+            reason == REASON_RATE_LIMITED ? sv_cstr(p->limit_name) : SV(""),
         .request_id = p->v.request_id,
         .limits = limits,
         .limits_n = limits_fields(&p->limits, &text, limits),
@@ -207,9 +208,7 @@ static void judge(struct proxy *p, const struct http_head *head)
         keep_limits(p);
         upstream_start(p, head);
         break;
-    default:
-        keep_limits(p);
-        proxy_refuse(p, p->x.reason, 0);
+    default: keep_limits(p); proxy_refuse(p, p->x.reason, 0);
     }
     unhold(p);
 }
@@ -232,10 +231,14 @@ static void proxy_request(struct http_stream *s, const struct http_head *head)
     const struct plan_app *app =
         plan_match(p->v.er->edge->conf.checks->plan, head->host);
     enum reason reason = REASON_NONE;
-    if (reactor_stopping(p->v.er->reactor)) reason = REASON_SHUTTING_DOWN;
-    else if (!app) reason = REASON_UNKNOWN_DOMAIN;
-    else if (is_misdirected(p, app)) reason = REASON_MISDIRECTED;
-    else if (!take_facts(p, app)) reason = REASON_CHECK_UNAVAILABLE;
+    if (reactor_stopping(p->v.er->reactor))
+        reason = REASON_SHUTTING_DOWN;
+    else if (!app)
+        reason = REASON_UNKNOWN_DOMAIN;
+    else if (is_misdirected(p, app))
+        reason = REASON_MISDIRECTED;
+    else if (!take_facts(p, app))
+        reason = REASON_CHECK_UNAVAILABLE;
     else if (p->body_max && head->body == HTTP_BODY_LENGTH &&
              head->content_length > p->body_max)
         reason = REASON_BODY_TOO_LARGE;
@@ -312,8 +315,10 @@ static void proxy_refusal(void *ctx, const struct conn *c,
                           struct http_refused *out)
 {
     struct proxy *p = s ? http_stream_user(s) : NULL;
-    if (p) edge_refusal(&p->v, why, out);
-    else edge_refusal_early(ctx, c, why, out);
+    if (p)
+        edge_refusal(&p->v, why, out);
+    else
+        edge_refusal_early(ctx, c, why, out);
 }
 
 const struct http_service edge_proxy_service = {

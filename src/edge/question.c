@@ -107,7 +107,8 @@ static int read_scopes(yyjson_val *v, struct question *q, int64_t now_ms,
         return refuse(why, "scopes", "scopes is not a list of up to 64");
     size_t i, n;
     yyjson_val *scope;
-    yyjson_arr_foreach(v, i, n, scope) {
+    yyjson_arr_foreach(v, i, n, scope)
+    {
         if (!yyjson_is_str(scope))
             return refuse(why, "scopes", "a scope is not a string");
         q->scopes[i] = json_text(scope);
@@ -141,7 +142,8 @@ static int read_members(yyjson_val *object, const struct member *members,
     unsigned seen = 0;
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, n, key, value) {
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
         struct sv name = json_text(key);
         size_t m = 0;
         while (m < members_n && !sv_eq(members[m].name, name)) m++;

@@ -12,7 +12,8 @@ static const struct class_row {
     struct sv code;
     enum outcome outcome;
 } classes[] = {
-    [CLASS_UNAUTHORIZED] = { 401, { "unauthorized", 12 },
+    [CLASS_UNAUTHORIZED] = { 401,
+                             { "unauthorized", 12 },
                              OUTCOME_UNAUTHORIZED },
     [CLASS_FORBIDDEN] = { 403, { "forbidden", 9 }, OUTCOME_FORBIDDEN },
     [CLASS_TOO_MANY] = { 429, { "too_many_requests", 17 }, OUTCOME_LIMITED },
@@ -108,20 +109,19 @@ void replies_free(struct replies **r)
 static void add(struct reply *out, enum http_name id, struct sv name,
                 struct sv value)
 {
-    out->fields[out->head.fields_n++] =
-        (struct http_field){ name, value, id };
+    out->fields[out->head.fields_n++] = (struct http_field){ name, value, id };
 }
 
 static void begin(struct reply *out, unsigned status, struct sv request_id)
 {
-    out->head = (struct http_reply){ .status = status, .fields = out->fields,
+    out->head = (struct http_reply){ .status = status,
+                                     .fields = out->fields,
                                      .body = HTTP_BODY_LENGTH,
                                      .add_date = true };
     add(out, HN_CONTENT_TYPE, SV("Content-Type"),
         SV("application/json; charset=utf-8"));
     add(out, HN_CACHE_CONTROL, SV("Cache-Control"), SV("no-store"));
-    if (request_id.n)
-        add(out, HN_X_REQUEST_ID, SV("X-Request-Id"), request_id);
+    if (request_id.n) add(out, HN_X_REQUEST_ID, SV("X-Request-Id"), request_id);
 }
 
 static void set_body(struct reply *out, struct sv body)

@@ -11,7 +11,9 @@
 #include "codec/ulid.h"
 #include "edge/proxy_int.h"
 
-enum { CONTINUE_MS = 1000 }; /* then the body is sent unasked, RFC 9110 10.1.1 */
+enum {
+    CONTINUE_MS = 1000
+}; /* then the body is sent unasked, RFC 9110 10.1.1 */
 
 static const struct http_call_ops call_ops;
 
@@ -30,8 +32,7 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .host = app->origin.host_header,
         .base = app->origin.at.base,
         .app_id = p->v.app_id,
-        .hide = app->has_auth && app->auth.hide_credentials ? &app->auth
-                                                            : NULL,
+        .hide = app->has_auth && app->auth.hide_credentials ? &app->auth : NULL,
     };
     if (!x->has_token) return;
     char *id = buf_reserve(text, 4 + ULID_TEXT);
@@ -83,8 +84,8 @@ static int call(struct proxy *p, const struct http_head *head)
         .upgrade = head->upgrade,
         .expect_continue = head->expect_continue && p->has_body,
         .connect_ms = or_default(app->app.connect_ms, conf->connect_ms),
-        .first_byte_ms = or_default(app->app.first_byte_ms,
-                                    conf->first_byte_ms),
+        .first_byte_ms =
+            or_default(app->app.first_byte_ms, conf->first_byte_ms),
         .idle_ms = or_default(app->app.idle_ms, conf->idle_ms),
     };
     return http_call_start(er->pool, &origin, &req, &call_ops, p, &p->call);
@@ -119,9 +120,12 @@ void upstream_start(struct proxy *p, const struct http_head *head)
     }
     p->call = NULL;
     chain_refund(&p->x);
-    if (err == ERR_NOTFOUND) proxy_refuse(p, REASON_NO_ORIGIN, 0);
-    else if (err == ERR_TOOBIG) proxy_problem(p, 431); /* with our fields */
-    else proxy_refuse(p, REASON_ORIGIN_UNREACHABLE, 503);
+    if (err == ERR_NOTFOUND)
+        proxy_refuse(p, REASON_NO_ORIGIN, 0);
+    else if (err == ERR_TOOBIG)
+        proxy_problem(p, 431); /* with our fields */
+    else
+        proxy_refuse(p, REASON_ORIGIN_UNREACHABLE, 503);
 }
 
 size_t upstream_body(struct proxy *p, struct sv bytes)
@@ -179,10 +183,9 @@ static void call_info(struct http_call *c, const struct http_head *head)
         return;
     }
     forward_response(head, &(struct forward_answer){ .limited = true }, out);
-    http_stream_head(p->v.stream,
-                     &(struct http_reply){ .status = head->status,
-                                           .fields = out->fields,
-                                           .fields_n = out->n });
+    http_stream_head(p->v.stream, &(struct http_reply){ .status = head->status,
+                                                        .fields = out->fields,
+                                                        .fields_n = out->n });
 }
 
 /* The framing towards the client: see http_reply. */
@@ -190,10 +193,9 @@ static void set_framing(const struct proxy *p, const struct http_head *head,
                         struct http_reply *reply)
 {
     bool bodiless = p->is_head || head->status == 304;
-    reply->body = head->body == HTTP_BODY_CLOSE ? HTTP_BODY_CHUNKED
-                                                : head->body;
-    if (bodiless && head->at[HN_CONTENT_LENGTH])
-        reply->body = HTTP_BODY_LENGTH;
+    reply->body =
+        head->body == HTTP_BODY_CLOSE ? HTTP_BODY_CHUNKED : head->body;
+    if (bodiless && head->at[HN_CONTENT_LENGTH]) reply->body = HTTP_BODY_LENGTH;
     reply->content_length = head->content_length;
 }
 
@@ -264,13 +266,10 @@ static void call_room(struct http_call *c)
 static enum reason reason_of(int err)
 {
     switch (err) {
-    case ERR_TIMEOUT:
-        return REASON_ORIGIN_TIMEOUT;
+    case ERR_TIMEOUT: return REASON_ORIGIN_TIMEOUT;
     case ERR_PROTOCOL:
-    case ERR_TOOBIG:
-        return REASON_ORIGIN_INVALID;
-    default:
-        return REASON_ORIGIN_UNREACHABLE;
+    case ERR_TOOBIG: return REASON_ORIGIN_INVALID;
+    default: return REASON_ORIGIN_UNREACHABLE;
     }
 }
 

@@ -118,8 +118,10 @@ static void put_answer(struct verify *vf, const struct answer *a,
 {
     struct answer_hole *hole = &vf->holes[vf->holes_n];
     if (vf->batch && vf->judged_n > 1) buf_putc(out, ',');
-    if (vf->batch) answer_item(out, a, true, hole);
-    else answer_single(out, a, hole);
+    if (vf->batch)
+        answer_item(out, a, true, hole);
+    else
+        answer_single(out, a, hole);
     if (hole->at) vf->holes_n++;
 }
 
@@ -156,10 +158,8 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
             vf->waits = x.waits;
             suspend(vf, body);
             return false;
-        case VERDICT_PASS:
-            break;
-        default:
-            a.reason = x.reason;
+        case VERDICT_PASS: break;
+        default: a.reason = x.reason;
         }
     }
     vf->waits = 0;
@@ -191,8 +191,10 @@ static void read_batch(struct verify *vf, const struct questions *qs,
     buf_put(&vf->answer, SV("]}"));
     if (vf->answer.overflow)
         verify_problem(vf, 503, SV("the answer is too large"), SV(""));
-    else if (vf->holes_n) metadata_fetch(vf);
-    else verify_answer(vf, buf_sv(&vf->answer));
+    else if (vf->holes_n)
+        metadata_fetch(vf);
+    else
+        verify_answer(vf, buf_sv(&vf->answer));
 }
 
 /* The usual case writes into the reactor's memory and sends from there. */
@@ -360,18 +362,22 @@ static void verify_gone(struct http_stream *s, int err)
     struct verify *vf = http_stream_user(s);
     bool refused = err == ERR_PROTOCOL || err == ERR_TOOBIG ||
                    err == ERR_TIMEOUT || vf->answered;
-    if (refused) verify_over(vf, OUTCOME_BAD_REQUEST, "bad_request");
-    else verify_over(vf, OUTCOME_CLIENT_GONE, "client_gone");
+    if (refused)
+        verify_over(vf, OUTCOME_BAD_REQUEST, "bad_request");
+    else
+        verify_over(vf, OUTCOME_CLIENT_GONE, "client_gone");
 }
 
 static void verify_refusal(void *ctx, const struct conn *c,
-                          struct http_stream *s,
-                          const struct http1_refusal *why,
-                          struct http_refused *out)
+                           struct http_stream *s,
+                           const struct http1_refusal *why,
+                           struct http_refused *out)
 {
     struct verify *vf = s ? http_stream_user(s) : NULL;
-    if (vf) edge_refusal(&vf->v, why, out);
-    else edge_refusal_early(ctx, c, why, out);
+    if (vf)
+        edge_refusal(&vf->v, why, out);
+    else
+        edge_refusal_early(ctx, c, why, out);
 }
 
 const struct http_service edge_verify_service = {

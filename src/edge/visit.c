@@ -63,8 +63,7 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     arena_init(&v->arena, VISIT_BUDGET, v->text, sizeof v->text);
     v->address = address_of(h, &conn_peer(http_stream_conn(s))->ip,
                             &er->edge->conf.trust);
-    copy_texts(v, h, v->address.peer_trusted ? forward_request_id(h)
-                                             : SV(""));
+    copy_texts(v, h, v->address.peer_trusted ? forward_request_id(h) : SV(""));
 }
 
 void visit_fini(struct visit *v)
@@ -112,9 +111,8 @@ void visit_report(struct visit *v, const struct visit_end *end)
 
 static struct sv code_of(unsigned status)
 {
-    return status >= 500 && status != 501 && status != 505
-               ? SV("unavailable")
-               : SV("bad_request");
+    return status >= 500 && status != 501 && status != 505 ? SV("unavailable")
+                                                           : SV("bad_request");
 }
 
 static void refusal_fill(struct sv id, const struct http1_refusal *why,

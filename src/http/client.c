@@ -38,8 +38,7 @@ void call_fail_later(struct http_call *c, int err, const char *problem)
     dial_drop(c);
     c->next = p->failed;
     p->failed = c;
-    if (!p->failed_timer.at_)
-        timer_arm(p->conf.reactor, &p->failed_timer, 0);
+    if (!p->failed_timer.at_) timer_arm(p->conf.reactor, &p->failed_timer, 0);
 }
 
 void calls_tell_failed(struct timer *t)
@@ -160,7 +159,7 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
     struct http_call *c = slab_get(&p->calls);
     memset(c, 0, offsetof(struct http_call, peer));
     c->pool = p;
-    c->peer = (struct addr){.port = 0};
+    c->peer = (struct addr){ .port = 0 };
     c->origin = origin_get(p, origin);
     c->ops = ops;
     c->ctx = ctx;
@@ -169,7 +168,7 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
     c->reading = true;
     c->first_byte_ms = req->first_byte_ms ? req->first_byte_ms : 60000;
     c->idle_ms = req->idle_ms ? req->idle_ms : 60000;
-    c->out = (struct body_out){req->body, req->content_length};
+    c->out = (struct body_out){ req->body, req->content_length };
     c->request_ended =
         req->body == HTTP_BODY_NONE ||
         (req->body == HTTP_BODY_LENGTH && req->content_length == 0);
@@ -251,8 +250,10 @@ static int call_break(struct http_call *c, int err)
     c->up = NULL;
     if (u) {
         u->call = NULL;
-        if (u->conn) conn_close(u->conn);
-        else upstream_lost(u, 0);
+        if (u->conn)
+            conn_close(u->conn);
+        else
+            upstream_lost(u, 0);
     }
     return err;
 }
@@ -320,7 +321,8 @@ static void heed_keep_alive(struct upstream *u, const struct http_head *head)
             !sv_to_u64(value, 1000000, &s))
             continue;
         uint64_t ms = s * 1000 > KEEP_ALIVE_MARGIN_MS
-                          ? s * 1000 - KEEP_ALIVE_MARGIN_MS : 0;
+                          ? s * 1000 - KEEP_ALIVE_MARGIN_MS
+                          : 0;
         uint32_t most = u->origin->conf.idle_ms;
         u->idle_ms = ms < most ? (uint32_t)ms : most;
     }
@@ -428,9 +430,9 @@ static size_t upstream_bytes(struct conn *conn, struct sv all)
     }
     __builtin_prefetch(c->ctx);
     if (c->head_seen) conn_deadline(conn, DEADLINE_IDLE, c->idle_ms);
-    while (u->call == c && !conn_closing(conn) &&
-           (c->head_seen ? answer_body(u, &in)
-                         : in.n > 0 && answer_head(u, &in)))
+    while (
+        u->call == c && !conn_closing(conn) &&
+        (c->head_seen ? answer_body(u, &in) : in.n > 0 && answer_head(u, &in)))
         ;
     if (u->call != c || conn_closing(conn)) return all.n;
     if (!c->reading && in.n) upstream_read(u, false);
@@ -444,8 +446,10 @@ static void upstream_open(struct conn *conn)
     struct upstream *u = conn_ctx(conn);
     u->connected = true;
     COUNT(u->origin->pool, connects, 1);
-    if (u->call) call_opened(u->call);
-    else conn_close(conn);
+    if (u->call)
+        call_opened(u->call);
+    else
+        conn_close(conn);
 }
 
 static void upstream_room(struct conn *conn)
@@ -582,8 +586,10 @@ void http_call_cancel(struct http_call *c)
     }
     if (u) {
         u->call = NULL;
-        if (u->conn) conn_close(u->conn);
-        else upstream_lost(u, 0);
+        if (u->conn)
+            conn_close(u->conn);
+        else
+            upstream_lost(u, 0);
     }
     call_free(c);
 }

@@ -99,8 +99,7 @@ static struct origin *origin_new(struct http_pool *p,
 
 struct origin *origin_get(struct http_pool *p, const struct http_origin *conf)
 {
-    struct origin *o =
-        conf->id < p->origins_n ? p->origins[conf->id] : NULL;
+    struct origin *o = conf->id < p->origins_n ? p->origins[conf->id] : NULL;
     if (!o) return origin_new(p, conf);
     if (o->conf.generation != conf->generation) origin_set(o, conf);
     return o;
@@ -112,8 +111,10 @@ static void idle_remove(struct upstream *u)
 {
     if (!u->idle) return;
     struct origin *o = u->origin;
-    if (u->prev) u->prev->next = u->next;
-    else o->idle = u->next;
+    if (u->prev)
+        u->prev->next = u->next;
+    else
+        o->idle = u->next;
     if (u->next) u->next->prev = u->prev;
     u->idle = false;
     o->idle_n--;
@@ -247,8 +248,10 @@ void dial_drop(struct http_call *c)
     c->dial = NULL;
     timer_cancel(c->pool->conf.reactor, &d->timer);
     buf_fini(&d->early);
-    if (d->resolving) d->call = NULL; /* its answer frees it */
-    else slab_put(&c->pool->dials, d);
+    if (d->resolving)
+        d->call = NULL; /* its answer frees it */
+    else
+        slab_put(&c->pool->dials, d);
 }
 
 /* The next address that may be tried; each gets its share of the time left.
@@ -259,8 +262,7 @@ static bool connect_next(struct upstream *u)
     struct http_pool *p = c->pool;
     struct dial *d = c->dial;
     const struct http_origin *o = &u->origin->conf;
-    while (d->addrs_at < d->addrs_n && !p->freeing &&
-           now_ms(c) < d->until_ms) {
+    while (d->addrs_at < d->addrs_n && !p->freeing && now_ms(c) < d->until_ms) {
         const struct addr *to = &d->addrs[d->addrs_at++];
         const char *why =
             p->conf.egress ? egress_refuses(p->conf.egress, to) : NULL;
@@ -279,11 +281,10 @@ static bool connect_next(struct upstream *u)
         uint64_t part = left / (d->addrs_n - d->addrs_at + 1);
         if (part < ATTEMPT_MIN_MS) part = ATTEMPT_MIN_MS;
         if (part > left) part = left;
-        conn_deadline(u->conn,
-                      o->tls ? DEADLINE_HANDSHAKE : DEADLINE_CONNECT,
+        conn_deadline(u->conn, o->tls ? DEADLINE_HANDSHAKE : DEADLINE_CONNECT,
                       (uint32_t)part);
-        if (o->tls && tls_connect(u->conn, p->conf.tls, o->host,
-                                  o->tls_verify) != 0)
+        if (o->tls &&
+            tls_connect(u->conn, p->conf.tls, o->host, o->tls_verify) != 0)
             conn_abort(u->conn, ERR_TLS);
         return true;
     }
@@ -330,8 +331,9 @@ void call_seek(struct http_call *c)
         return;
     }
     struct upstream *u = slab_get(&o->pool->upstreams);
-    *u = (struct upstream){.origin = o, .generation = o->conf.generation,
-                           .idle_ms = o->conf.idle_ms};
+    *u = (struct upstream){ .origin = o,
+                            .generation = o->conf.generation,
+                            .idle_ms = o->conf.idle_ms };
     o->conns++;
     upstream_attach(u, c);
     c->state = CALL_RESOLVING;
@@ -345,8 +347,8 @@ void call_seek(struct http_call *c)
 void upstream_lost(struct upstream *u, int err)
 {
     struct http_call *c = u->call;
-    const char *tls = u->conn && u->origin->conf.tls ? tls_failure(u->conn)
-                                                     : NULL;
+    const char *tls =
+        u->conn && u->origin->conf.tls ? tls_failure(u->conn) : NULL;
     u->conn = NULL;
     if (err == ERR_SHUTDOWN) u->origin->pool->freeing = true;
     if (c && !u->connected) {

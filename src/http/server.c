@@ -76,8 +76,7 @@ static void stream_done(struct http_stream *s)
         if (s->service->on_done) s->service->on_done(s);
     }
     bool droppable = s->keep_alive && !s->waits_continue && !c->eof &&
-                     (s->in.kind != HTTP_BODY_LENGTH ||
-                      s->in.left <= DROP_MAX);
+                     (s->in.kind != HTTP_BODY_LENGTH || s->in.left <= DROP_MAX);
     if (!s->in.ended && droppable) {
         s->body_max = s->body_in + DROP_MAX;
         client_read(c, true);
@@ -152,8 +151,7 @@ static struct http_stream *stream_open(struct client *c,
         .minor = head->minor,
         .head_method = head->method == HTTP_HEAD,
         .keep_alive = head->keep_alive &&
-                      (!conf->requests_max ||
-                       c->requests < conf->requests_max),
+                      (!conf->requests_max || c->requests < conf->requests_max),
         .waits_continue = head->expect_continue,
         .in_request = true,
         .tick_out = conn_bytes_out(c->conn),
@@ -168,8 +166,7 @@ static struct http_stream *stream_open(struct client *c,
 static void request_ended(struct http_stream *s,
                           const struct http_head *trailers)
 {
-    if (s->answer == ANSWER_ENDED || s->detached || !s->service->on_end)
-        return;
+    if (s->answer == ANSWER_ENDED || s->detached || !s->service->on_end) return;
     s->service->on_end(s, trailers && trailers->fields_n ? trailers : NULL);
 }
 
@@ -179,16 +176,15 @@ static size_t request_begin(struct client *c, struct sv in)
     struct http_server *server = c->server;
     struct http_head *head = &server->head;
     struct http1_refusal why;
-    int n = http1_request_scan(in, &c->searched, &server->conf.limits, head,
-                               &why);
+    int n =
+        http1_request_scan(in, &c->searched, &server->conf.limits, head, &why);
     if (n < 0) {
         refuse(c, &why, ERR_PROTOCOL);
         return 0;
     }
     if (n == 0) {
         if (!c->head_begun)
-            conn_deadline(c->conn, DEADLINE_HEAD,
-                          server->conf.head_timeout_ms);
+            conn_deadline(c->conn, DEADLINE_HEAD, server->conf.head_timeout_ms);
         c->head_begun = true;
         return 0;
     }
@@ -203,7 +199,7 @@ static size_t request_begin(struct client *c, struct sv in)
     server->head_bytes = SV("");
     s->in_request = false;
     if (s->too_big)
-        refuse(c, &(struct http1_refusal){413, "body too large"}, ERR_TOOBIG);
+        refuse(c, &(struct http1_refusal){ 413, "body too large" }, ERR_TOOBIG);
     else if (s->in.ended)
         request_ended(s, NULL);
     return (size_t)n;
@@ -219,7 +215,7 @@ static bool body_offer(struct client *c, struct sv *in, struct sv data)
             stream_free(s, c->server);
             client_next(c, false);
         } else {
-            refuse(c, &(struct http1_refusal){413, "body too large"},
+            refuse(c, &(struct http1_refusal){ 413, "body too large" },
                    ERR_TOOBIG);
         }
         return false;
@@ -240,9 +236,8 @@ static bool body_step(struct client *c, struct sv *in)
     struct http1_refusal why;
     struct sv data;
     size_t before = in->n;
-    enum body_event event =
-        body_in_next(&s->in, in, &data, &c->server->conf.limits,
-                     &c->server->head, &why);
+    enum body_event event = body_in_next(
+        &s->in, in, &data, &c->server->conf.limits, &c->server->head, &why);
     s->bytes_in += before - in->n;
     switch (event) {
     case BODY_DATA: return body_offer(c, in, data);
@@ -278,8 +273,9 @@ static size_t client_bytes(struct conn *conn, struct sv all)
         stream_ended(s);
     /* Unread bytes wait without being offered while an exchange is open; so
      * does the kernel, once there are some. */
-    if (s) client_read(c, in.n == 0 || (s->reading && !s->in.ended) ||
-                          (s->detached && !s->in.ended));
+    if (s)
+        client_read(c, in.n == 0 || (s->reading && !s->in.ended) ||
+                           (s->detached && !s->in.ended));
     return all.n - in.n;
 }
 
@@ -290,7 +286,8 @@ static void client_room(struct conn *conn)
     struct client *c = conn_ctx(conn);
     struct http_stream *s = c->stream;
     if (!s || s->detached) return;
-    if (stream_may_complete(s)) stream_ended(s);
+    if (stream_may_complete(s))
+        stream_ended(s);
     else if (s->answer != ANSWER_ENDED && s->service->on_room)
         s->service->on_room(s);
 }
@@ -304,8 +301,10 @@ static void client_eof(struct conn *conn)
     if (!s) {
         conn_close(conn);
     } else if (!body_in_eof(&s->in)) {
-        if (s->answer != ANSWER_ENDED) conn_abort(conn, ERR_CLOSED);
-        else if (s->detached) stream_done(s);
+        if (s->answer != ANSWER_ENDED)
+            conn_abort(conn, ERR_CLOSED);
+        else if (s->detached)
+            stream_done(s);
     } else if (s->in.kind == HTTP_BODY_TUNNEL) {
         request_ended(s, NULL);
         if (stream_may_complete(s)) stream_ended(s);
@@ -325,7 +324,7 @@ static void client_tick(struct client *c)
     if (s->window_ms >= TICK_MS || !wants) {
         uint64_t least = (uint64_t)conf->body_min_rate * s->window_ms / 1000;
         if (wants && s->body_in - s->tick_in < least) {
-            refuse(c, &(struct http1_refusal){408, "body too slow"},
+            refuse(c, &(struct http1_refusal){ 408, "body too slow" },
                    ERR_TIMEOUT);
             return;
         }
@@ -353,7 +352,7 @@ static void client_timeout(struct conn *conn, enum deadline which)
     if (c->stream)
         client_tick(c);
     else if (which == DEADLINE_HEAD && c->head_begun)
-        refuse(c, &(struct http1_refusal){408, "head too slow"}, ERR_TIMEOUT);
+        refuse(c, &(struct http1_refusal){ 408, "head too slow" }, ERR_TIMEOUT);
     else
         conn_close(conn);
 }
@@ -361,8 +360,10 @@ static void client_timeout(struct conn *conn, enum deadline which)
 static void client_drain(struct conn *conn)
 {
     struct client *c = conn_ctx(conn);
-    if (c->stream) c->stream->keep_alive = false;
-    else if (!c->head_begun) conn_close(conn);
+    if (c->stream)
+        c->stream->keep_alive = false;
+    else if (!c->head_begun)
+        conn_close(conn);
 }
 
 static void client_closed(struct conn *conn, int err)
@@ -388,7 +389,7 @@ static void client_accept(struct conn *conn, void *ctx)
 {
     struct http_server *server = ctx;
     struct client *c = slab_get(&server->clients);
-    *c = (struct client){.server = server, .conn = conn};
+    *c = (struct client){ .server = server, .conn = conn };
     conn_set_ops(conn, &client_ops, c);
     conn_deadline(conn, DEADLINE_HEAD, server->conf.head_timeout_ms);
     struct tls_server *tls =

@@ -165,7 +165,7 @@ static int put_head(struct http_stream *s, unsigned status,
 static struct body_out frame(const struct http_stream *s,
                              const struct http_reply *reply)
 {
-    struct body_out o = {reply->body, reply->content_length};
+    struct body_out o = { reply->body, reply->content_length };
     if (reply->status == 101) return o;
     if (o.kind == HTTP_BODY_CHUNKED && s->minor == 0) o.kind = HTTP_BODY_CLOSE;
     bool bodiless = reply->status == 204 || reply->status == 304;
@@ -192,8 +192,10 @@ static void put_framing(const struct http_stream *s, struct text *tail,
         return;
     default: break;
     }
-    if (!s->keep_alive) text_add(tail, SV("Connection: close\r\n"));
-    else if (s->minor == 0) text_add(tail, SV("Connection: keep-alive\r\n"));
+    if (!s->keep_alive)
+        text_add(tail, SV("Connection: close\r\n"));
+    else if (s->minor == 0)
+        text_add(tail, SV("Connection: keep-alive\r\n"));
 }
 
 /* Will what is left of the request be worth reading? A client that still
@@ -201,13 +203,13 @@ static void put_framing(const struct http_stream *s, struct text *tail,
 static bool rest_is_readable(const struct http_stream *s)
 {
     if (s->in.ended || s->wanted) return true;
-    return !s->waits_continue && (s->in.kind != HTTP_BODY_LENGTH ||
-                                  s->in.left <= DROP_MAX);
+    return !s->waits_continue &&
+           (s->in.kind != HTTP_BODY_LENGTH || s->in.left <= DROP_MAX);
 }
 
 int http_stream_head(struct http_stream *s, const struct http_reply *reply)
 {
-    struct text tail = {.n = 0};
+    struct text tail = { .n = 0 };
     ENSURE(s->answer == ANSWER_NONE);
     if (reply->status < 200 && reply->status != 101) {
         if (s->minor == 0) return 0;
@@ -216,8 +218,8 @@ int http_stream_head(struct http_stream *s, const struct http_reply *reply)
     }
     struct body_out o = frame(s, reply);
     s->keep_alive = s->keep_alive && !reply->close && !s->client->eof &&
-                    o.kind != HTTP_BODY_CLOSE &&
-                    o.kind != HTTP_BODY_TUNNEL && rest_is_readable(s) &&
+                    o.kind != HTTP_BODY_CLOSE && o.kind != HTTP_BODY_TUNNEL &&
+                    rest_is_readable(s) &&
                     !reactor_stopping(s->client->server->reactor);
     put_framing(s, &tail, &o);
     if (reply->add_date) text_add(&tail, server_date(s->client->server));
@@ -226,7 +228,7 @@ int http_stream_head(struct http_stream *s, const struct http_reply *reply)
     s->status = (uint16_t)reply->status;
     s->answer = ANSWER_OPEN;
     bool bodiless = s->head_method || reply->status == 304;
-    s->out = bodiless ? (struct body_out){HTTP_BODY_NONE, 0} : o;
+    s->out = bodiless ? (struct body_out){ HTTP_BODY_NONE, 0 } : o;
     if (reply->status == 101) {
         body_in_init(&s->in, HTTP_BODY_TUNNEL, 0);
         if (!s->client->in_bytes) client_read(s->client, s->reading);
@@ -280,11 +282,10 @@ void stream_refuse(struct client *c, struct http_stream *s,
                    const struct http1_refusal *why)
 {
     struct http_server *server = c->server;
-    const struct http_service *service =
-        s ? s->service : server->conf.service;
+    const struct http_service *service = s ? s->service : server->conf.service;
     char json[2048], fields[256];
     struct http_refused out;
-    struct text line, tail = {.n = 0};
+    struct text line, tail = { .n = 0 };
     buf_init_fixed(&out.body, json, sizeof json);
     buf_init_fixed(&out.fields, fields, sizeof fields);
     if (service->on_refusal)
@@ -292,9 +293,8 @@ void stream_refuse(struct client *c, struct http_stream *s,
                             &out);
     status_line(&line, why->status);
     if (out.body.n)
-        text_add(&tail,
-                 SV("Content-Type: application/json; charset=utf-8\r\n"
-                    "Cache-Control: no-store\r\n"));
+        text_add(&tail, SV("Content-Type: application/json; charset=utf-8\r\n"
+                           "Cache-Control: no-store\r\n"));
     text_add(&tail, buf_sv(&out.fields));
     text_add(&tail, SV("Content-Length: "));
     text_add_u64(&tail, out.body.n);

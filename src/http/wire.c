@@ -6,7 +6,7 @@
 
 void body_in_init(struct body_in *b, enum http_body kind, uint64_t length)
 {
-    *b = (struct body_in){.kind = kind, .left = length};
+    *b = (struct body_in){ .kind = kind, .left = length };
 }
 
 static enum body_event end(struct body_in *b)
@@ -42,7 +42,7 @@ static enum body_event chunked_next(struct body_in *b, struct sv *in,
         return trailers_next(b, in, limits, trailers, why);
     default: break;
     }
-    *why = (struct http1_refusal){400, "malformed chunk"};
+    *why = (struct http1_refusal){ 400, "malformed chunk" };
     return BODY_BAD;
 }
 
@@ -60,9 +60,7 @@ enum body_event body_in_next(struct body_in *b, struct sv *in, struct sv *data,
         if (b->left) return in->n ? BODY_DATA : BODY_MORE;
         break;
     case HTTP_BODY_CLOSE:
-    case HTTP_BODY_TUNNEL:
-        *data = *in;
-        return in->n ? BODY_DATA : BODY_MORE;
+    case HTTP_BODY_TUNNEL: *data = *in; return in->n ? BODY_DATA : BODY_MORE;
     case HTTP_BODY_NONE: break;
     }
     trailers->fields_n = 0;

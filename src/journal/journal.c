@@ -6,8 +6,8 @@
 int journal_new(struct journal **out, const struct journal_conf *conf)
 {
     ENSURE(conf->reactors > 0);
-    struct journal *j = mem_aligned(
-        64, sizeof *j + conf->reactors * sizeof j->lanes[0]);
+    struct journal *j =
+        mem_aligned(64, sizeof *j + conf->reactors * sizeof j->lanes[0]);
     j->reactors = conf->reactors;
     j->sample = conf->sample;
     pthread_mutex_init(&j->owners_lock, NULL);

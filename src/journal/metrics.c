@@ -54,7 +54,7 @@ static void exchanges(struct journal *j, struct buf *out, const char *name)
 static void responses(struct journal *j, struct buf *out, const char *name)
 {
     static const char *const classes[STATUS_CLASSES] = { "none", "1xx", "2xx",
-                                                         "3xx", "4xx", "5xx" };
+                                                         "3xx",  "4xx", "5xx" };
     for (int door = 0; door < EVENT_DOORS; door++)
         for (int c = 0; c < STATUS_CLASSES; c++) {
             char labels[96];
@@ -131,8 +131,7 @@ static void total_time(struct journal *j, struct buf *out, const char *name)
 {
     for (int door = 0; door < EVENT_DOORS; door++) {
         char label[64];
-        snprintf(label, sizeof label, "door=\"%s\"",
-                 event_door_names[door].p);
+        snprintf(label, sizeof label, "door=\"%s\"", event_door_names[door].p);
         histogram(j, out, name, label, &j->lanes[0].total[door]);
     }
 }

@@ -2,10 +2,15 @@
 #include "journal/names.h"
 
 const struct sv event_door_names[EVENT_DOORS] = {
-    { "proxy", 5 }, { "verify", 6 }, { "management", 10 },
+    { "proxy", 5 },
+    { "verify", 6 },
+    { "management", 10 },
 };
 
-#define NAME(text) { text, sizeof(text) - 1 }
+#define NAME(text)             \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
 const struct sv outcome_names[OUTCOME_COUNT] = {
     [OUTCOME_PASSED] = NAME("passed"),
     [OUTCOME_UNAUTHORIZED] = NAME("unauthorized"),

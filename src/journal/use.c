@@ -38,8 +38,10 @@ static uint64_t table_add(struct use_table *t, const struct event *e)
         if (set[i].n < rarest->n) rarest = &set[i];
     }
     uint64_t lost = rarest->n;
-    *rarest = (struct use_entry){ .slot = e->token_slot, .code = e->code,
-                                  .outcome = (uint16_t)e->outcome, .n = 1 };
+    *rarest = (struct use_entry){ .slot = e->token_slot,
+                                  .code = e->code,
+                                  .outcome = (uint16_t)e->outcome,
+                                  .n = 1 };
     memcpy(rarest->id, e->token_id, sizeof rarest->id);
     if (!lost) t->used++;
     return lost;

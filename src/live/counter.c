@@ -53,8 +53,8 @@ int counters_open(struct counters **out, const struct counters_conf *conf,
     for (int k = 0; k < COLUMNS_MAX; k++) c->column_files[k].fd = -1;
     problem[0] = '\0';
     *out = NULL;
-    int err = (c->dirty = counter_bitmap_new()) ? open_all(c, problem)
-                                                : ERR_NOMEM;
+    int err =
+        (c->dirty = counter_bitmap_new()) ? open_all(c, problem) : ERR_NOMEM;
     if (err) {
         if (!problem[0])
             snprintf(problem, 256, "%s: counters: %s", conf->dir,
@@ -90,8 +90,7 @@ struct counters_stats *counters_stats(struct counters *c)
 
 /* --- slots ------------------------------------------------------------------- */
 /* The control thread may wait for a holder that is off its core. */
-static int line_lock_wait(struct counters *c, struct counter *l,
-                          uint32_t *word)
+static int line_lock_wait(struct counters *c, struct counter *l, uint32_t *word)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     for (int tries = 0; tries < 300; tries++) {

@@ -31,8 +31,8 @@
 #include "live/counter_int.h"
 
 enum {
-    CHUNK = 256 << 10,       /* bytes a write */
-    ROOM = 1 << 20,          /* preallocated ahead of changes by the API */
+    CHUNK = 256 << 10, /* bytes a write */
+    ROOM = 1 << 20,    /* preallocated ahead of changes by the API */
     CHECKPOINT_BYTES = 64 << 20,
     CHECKPOINT_S = 600,
     MARK = -1, /* slot of a record that only carries the time */
@@ -63,7 +63,7 @@ struct counter_log {
     bool stop, checkpoint_due, failing;
     int fd;
     uint32_t seq, seed;
-    uint64_t size, room;      /* bytes: written, preallocated */
+    uint64_t size, room; /* bytes: written, preallocated */
     char *buf;
     size_t n;
     uint64_t *touched, *reported; /* since the checkpoint; being reported */
@@ -181,8 +181,7 @@ static size_t record_size(uint32_t columns)
 static void record_put(struct counter_log *log, struct log_record *r)
 {
     size_t n = record_size(r->columns);
-    r->crc = crc32c(log->seed, &r->slot,
-                    n - offsetof(struct log_record, slot));
+    r->crc = crc32c(log->seed, &r->slot, n - offsetof(struct log_record, slot));
     memcpy(log->buf + log->n, r, n);
     log->n += n;
 }
@@ -229,8 +228,7 @@ static void relist(struct counters *c)
     for (size_t at = 0; at < log->n; at += record_size(r.columns)) {
         memcpy(&r, log->buf + at, offsetof(struct log_record, line));
         if (r.slot != (uint32_t)MARK)
-            atomic_fetch_or(&c->dirty[r.slot / 64],
-                            (uint64_t)1 << r.slot % 64);
+            atomic_fetch_or(&c->dirty[r.slot / 64], (uint64_t)1 << r.slot % 64);
     }
 }
 
@@ -420,8 +418,7 @@ static void *log_main(void *arg)
     while (!log->stop) {
         struct timespec until = next_time(c->conf.log_every_ms);
         while (!log->stop &&
-               pthread_cond_timedwait(&log->wake, &log->work, &until) == 0) {
-        }
+               pthread_cond_timedwait(&log->wake, &log->work, &until) == 0) {}
         if (log->stop) break;
         flush(c);
         if (checkpoint_is_due(log)) checkpoint(c);
@@ -496,9 +493,9 @@ static bool record_read(FILE *f, uint32_t seed, struct log_record *r)
     if (r->columns &&
         fread(r->column, sizeof(struct column), r->columns, f) != r->columns)
         return false;
-    return r->crc == crc32c(seed, &r->slot,
-                            record_size(r->columns) -
-                                offsetof(struct log_record, slot));
+    return r->crc ==
+           crc32c(seed, &r->slot,
+                  record_size(r->columns) - offsetof(struct log_record, slot));
 }
 
 static int log_replay(struct counters *c, uint32_t seq, uint64_t *records)

@@ -79,8 +79,9 @@ static int map_file_sync(struct map_file *m)
 static bool byte_lock(int fd, int command, off_t at, off_t n,
                       struct flock *answer)
 {
-    struct flock f = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at,
-                       .l_len = n };
+    struct flock f = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = n
+    };
     bool ok = fcntl(fd, command, &f) == 0;
     if (answer) *answer = f;
     return ok;
@@ -88,8 +89,9 @@ static bool byte_lock(int fd, int command, off_t at, off_t n,
 
 static void byte_unlock(int fd, off_t at)
 {
-    struct flock f = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = at,
-                       .l_len = 1 };
+    struct flock f = {
+        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1
+    };
     (void)fcntl(fd, F_OFD_SETLK, &f);
 }
 
@@ -243,8 +245,7 @@ void counter_map_close(struct counters *c, bool clean)
         c->header->clean = 1;
         int err = header_sync(c);
         if (err)
-            log_error("counters", "%s/counters.map: %s", c->dir,
-                      err_text(err));
+            log_error("counters", "%s/counters.map: %s", c->dir, err_text(err));
     }
     for (int k = 0; k < COLUMNS_MAX; k++) map_file_close(&c->column_files[k]);
     map_file_close(&c->map);
@@ -280,8 +281,7 @@ int counters_reserve(struct counters *c, uint32_t slots)
     for (int k = 0; k < COLUMNS_MAX && !err; k++)
         if (atomic_load(&c->columns[k])) err = column_grow(c, k, n);
     if (!err)
-        err = map_file_grow(&c->map,
-                            HEADER_BYTES + n * sizeof(struct counter));
+        err = map_file_grow(&c->map, HEADER_BYTES + n * sizeof(struct counter));
     if (!err) atomic_store(&c->slots, (uint32_t)n);
     return err;
 }

@@ -12,8 +12,8 @@ static const uint64_t LANE_MASK = ((uint64_t)1 << LANE_BITS) - 1;
 static const struct {
     uint8_t word, shift;
 } lane_at[RING_LANES] = {
-    { 0, 0 }, { 0, 21 }, { 0, 42 }, { 1, 0 }, { 1, 21 },
-    { 1, 42 }, { 2, 0 }, { 2, 21 }, { 2, 42 },
+    { 0, 0 },  { 0, 21 }, { 0, 42 }, { 1, 0 },  { 1, 21 },
+    { 1, 42 }, { 2, 0 },  { 2, 21 }, { 2, 42 },
 };
 
 static uint64_t sub_ms(const struct limit *l)

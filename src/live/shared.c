@@ -8,7 +8,7 @@
 
 static struct shared *_Atomic *cell(struct shared_pool *p, uint32_t number)
 {
-    return (struct shared *_Atomic *)(void *)p->at.base + number;
+    return (struct shared * _Atomic *)(void *)p->at.base + number;
 }
 
 int shared_init(struct shared_pool *p, const struct shared_kind *kind,
@@ -63,8 +63,8 @@ static void number_give(struct shared_pool *p, uint32_t number)
 {
     if (p->free_n == p->free_cap) {
         p->free_cap = p->free_cap ? p->free_cap * 2 : 64;
-        p->free_numbers = mem_realloc(p->free_numbers,
-                                      p->free_cap * sizeof(uint32_t));
+        p->free_numbers =
+            mem_realloc(p->free_numbers, p->free_cap * sizeof(uint32_t));
     }
     p->free_numbers[p->free_n++] = number;
 }

@@ -15,12 +15,12 @@
 #include "base/err.h"
 #include "live/counter_int.h"
 
-enum { /* `refills` counts intervals of … */
-    CODE_TRUSTED = 0,  /* as restored: go on from there */
-    CODE_WEEK = WINDOW_MAX_S + 1, /* smaller: that many seconds */
-    CODE_MONTH,
-    CODE_NONE,
-    CODE_OTHER,
+enum {                               /* `refills` counts intervals of … */
+       CODE_TRUSTED = 0,             /* as restored: go on from there */
+       CODE_WEEK = WINDOW_MAX_S + 1, /* smaller: that many seconds */
+       CODE_MONTH,
+       CODE_NONE,
+       CODE_OTHER,
 };
 
 struct quota {
@@ -53,8 +53,8 @@ static int64_t last_ms(uint64_t word)
 
 static struct column *column_of(const struct step *s, unsigned limit)
 {
-    struct column *at = atomic_load_explicit(&s->c->columns[limit - 1],
-                                             memory_order_acquire);
+    struct column *at =
+        atomic_load_explicit(&s->c->columns[limit - 1], memory_order_acquire);
     return at ? at + s->ask->slot : NULL;
 }
 
@@ -336,9 +336,9 @@ static uint32_t quota_retry_s(const struct step *s)
         return 0;
     int64_t n = (over - 1) / r->amount + 1;
     if (n > UINT32_MAX - (int64_t)s->quota.refills) return UINT32_MAX;
-    return whole_s(refill_at_ms(r, s->ask->created_ms,
-                                s->quota.refills + (uint32_t)n) -
-                   s->ask->now_ms);
+    return whole_s(
+        refill_at_ms(r, s->ask->created_ms, s->quota.refills + (uint32_t)n) -
+        s->ask->now_ms);
 }
 
 static void step_answer(const struct step *s, uint8_t refused_by,

@@ -67,8 +67,7 @@ static bool record_view(const struct tokens *t, uint32_t slot,
 
 /* The primary's view; the alias adds that it is one, and its end. */
 static bool alias_view(const struct tokens *t, const struct token *alias,
-                       uint32_t state, int64_t wall_ms,
-                       struct token_view *out)
+                       uint32_t state, int64_t wall_ms, struct token_view *out)
 {
     uint64_t id[2] = { LOAD_ACQ(alias->id[0]), LOAD_ACQ(alias->id[1]) };
     if (!record_view(t, LOAD_ACQ(alias->attrs), out) ||
@@ -81,9 +80,8 @@ static bool alias_view(const struct tokens *t, const struct token *alias,
     return true;
 }
 
-bool tokens_find(const struct tokens *t, uint32_t app,
-                 const uint8_t digest[32], int64_t wall_ms,
-                 struct token_view *out)
+bool tokens_find(const struct tokens *t, uint32_t app, const uint8_t digest[32],
+                 int64_t wall_ms, struct token_view *out)
 {
     struct token_key key = key_of(app, digest);
     uint32_t slot = index_find(t, &key);

@@ -125,8 +125,7 @@ static bool extent_equal(const struct metadata_file *f, struct extent a,
     if (a.n != b.n) return false;
     if (a.n == 0) return true;
     char *x = mem_alloc(2 * (size_t)a.n);
-    bool equal = extent_read(f, a, x) == 0 &&
-                 extent_read(f, b, x + a.n) == 0 &&
+    bool equal = extent_read(f, a, x) == 0 && extent_read(f, b, x + a.n) == 0 &&
                  memcmp(x, x + a.n, a.n) == 0;
     mem_free(x);
     return equal;
@@ -142,8 +141,8 @@ static size_t header_put(char *to, struct sv s, bool spaces)
     for (size_t i = 0; i < s.n; i++) {
         unsigned char ch = (unsigned char)s.p[i];
         bool edge = i == 0 || i + 1 == s.n;
-        bool plain = ch == ' ' ? spaces && !edge
-                               : ch > ' ' && ch < 127 && ch != '%';
+        bool plain =
+            ch == ' ' ? spaces && !edge : ch > ' ' && ch < 127 && ch != '%';
         if (plain) {
             to[n++] = (char)ch;
         } else {

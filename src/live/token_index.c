@@ -66,8 +66,7 @@ static uint32_t shard_find(const struct tokens *t, struct place at,
         if (e == ENTRY_EMPTY) return UINT32_MAX;
         if (e >> 32 == at.fingerprint) {
             uint32_t slot = (uint32_t)e;
-            if (t->counters)
-                __builtin_prefetch(&t->counters->lines[slot], 1);
+            if (t->counters) __builtin_prefetch(&t->counters->lines[slot], 1);
             if (record_has(&t->record[slot], key)) return slot;
         }
         if (++i == table->n) i = 0;
@@ -177,8 +176,7 @@ int index_put(struct tokens *t, const struct token_key *key, uint32_t slot)
     return 0;
 }
 
-void index_remove(struct tokens *t, const struct token_key *key,
-                  uint32_t slot)
+void index_remove(struct tokens *t, const struct token_key *key, uint32_t slot)
 {
     struct place at = place_of(&t->index, key);
     struct index_table *table = atomic_load(&at.shard->table);

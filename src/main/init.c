@@ -48,7 +48,8 @@ static void show(const char *dir, const struct id *account, bool json)
         printf("owner key    %s%s\n", key[0] ? "" : "not kept in ",
                data_path(dir, "owner.key"));
         printf("server key   %s (its loss loses every token: keep a copy, "
-               "apart from the database)\n", data_path(dir, "server.key"));
+               "apart from the database)\n",
+               data_path(dir, "server.key"));
     }
     mem_wipe(key, sizeof key);
 }
@@ -59,12 +60,14 @@ int command_init(int argc, char **argv)
     bool json = false;
     for (int i = 0; i < argc; i++) {
         if (!strcmp(argv[i], "--help")) return usage(stdout);
-        if (!strcmp(argv[i], "--json")) json = true;
+        if (!strcmp(argv[i], "--json"))
+            json = true;
         else if (!strcmp(argv[i], "--data") && i + 1 < argc)
             set.data = argv[++i];
         else if (!strcmp(argv[i], "--server-key") && i + 1 < argc)
             set.server_key = argv[++i];
-        else return usage(stderr);
+        else
+            return usage(stderr);
     }
     if (!set.data) return usage(stderr);
     process_harden();

@@ -40,17 +40,23 @@ static bool asked_read(struct asked *q, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-        const char **text = !strcmp(argv[i], "--data") ? &q->data
-            : !strcmp(argv[i], "--server-key") ? &q->server_key
-            : !strcmp(argv[i], "--account") ? &q->account
-            : !strcmp(argv[i], "--role") ? &q->role
-            : !strcmp(argv[i], "--name") ? &q->name : NULL;
-        if (text && next) *text = next, i++;
-        else if (!strcmp(argv[i], "--root")) q->root = true;
-        else if (!strcmp(argv[i], "--json")) q->json = true;
+        const char **text = !strcmp(argv[i], "--data")         ? &q->data
+                            : !strcmp(argv[i], "--server-key") ? &q->server_key
+                            : !strcmp(argv[i], "--account")    ? &q->account
+                            : !strcmp(argv[i], "--role")       ? &q->role
+                            : !strcmp(argv[i], "--name")       ? &q->name
+                                                               : NULL;
+        if (text && next)
+            *text = next, i++;
+        else if (!strcmp(argv[i], "--root"))
+            q->root = true;
+        else if (!strcmp(argv[i], "--json"))
+            q->json = true;
         else if (!strcmp(argv[i], "--expires") && next &&
-                 sv_to_u64(sv_cstr(next), 999999999, &q->expires_s)) i++;
-        else return false;
+                 sv_to_u64(sv_cstr(next), 999999999, &q->expires_s))
+            i++;
+        else
+            return false;
     }
     return q->data != NULL;
 }
@@ -58,16 +64,17 @@ static bool asked_read(struct asked *q, int argc, char **argv)
 static int key_create(const struct asked *q)
 {
     enum role role = ROLE_ROOT;
-    bool role_good = q->root ? !q->role && !q->account
-                             : q->role && q->account &&
-                               role_parse(sv_cstr(q->role), &role);
+    bool role_good =
+        q->root ? !q->role && !q->account
+                : q->role && q->account && role_parse(sv_cstr(q->role), &role);
     if (!role_good) return usage(stderr);
     struct settings set = { .data = q->data, .server_key = q->server_key };
     struct store *store;
     if (server_store_open(&store, &set, false)) return 1;
     struct admin_key_made made;
     struct admin_key_ask ask = {
-        .account_id = sv_cstr(q->root ? "" : q->account), .role = role,
+        .account_id = sv_cstr(q->root ? "" : q->account),
+        .role = role,
         .name = sv_cstr(q->name ? q->name : "command line"),
         .expires_s = (int64_t)q->expires_s,
     };
@@ -81,11 +88,11 @@ static int key_create(const struct asked *q)
         return 1;
     }
     if (q->json)
-        printf("{\"id\":\"%s\",\"role\":\"%s\",\"key\":\"%s\"}\n",
-               made.id.text, role_name(role), made.secret);
+        printf("{\"id\":\"%s\",\"role\":\"%s\",\"key\":\"%s\"}\n", made.id.text,
+               role_name(role), made.secret);
     else
-        printf("id    %s\nrole  %s\nkey   %s  (shown only now)\n",
-               made.id.text, role_name(role), made.secret);
+        printf("id    %s\nrole  %s\nkey   %s  (shown only now)\n", made.id.text,
+               role_name(role), made.secret);
     mem_wipe(&made, sizeof made);
     return 0;
 }

@@ -36,14 +36,18 @@ static int lane_open(struct server *s, unsigned index)
         .index = index,
         .blocks_bytes = (size_t)set->block_pool_bytes / s->lanes_n,
         .max_conns = (process_descriptors() - 64) / s->lanes_n,
-        .on_turn = on_turn, .on_sleep = on_sleep, .on_wake = on_wake,
+        .on_turn = on_turn,
+        .on_sleep = on_sleep,
+        .on_wake = on_wake,
         .ctx = l,
     };
     int err = reactor_new(&l->reactor, &reactor);
     struct dns_conf dns = {
-        .reactor = l->reactor, .workers = s->workers,
+        .reactor = l->reactor,
+        .workers = s->workers,
         .fresh_ms = (uint32_t)set->dns_fresh_ms,
-        .stale_ms = (uint32_t)set->dns_stale_ms, .max_names = 4096,
+        .stale_ms = (uint32_t)set->dns_stale_ms,
+        .max_names = 4096,
 #ifdef TEST_HOOKS
         .test_hosts_file = getenv("TYPEAUTH_TEST_HOSTS"),
 #endif
@@ -79,8 +83,11 @@ static int shared_open(struct server *s)
         return -1;
     }
     struct edge_conf edge = {
-        .checks = &s->checks, .journal = s->journal, .workers = s->workers,
-        .tls = s->tls_client, .egress = &s->egress,
+        .checks = &s->checks,
+        .journal = s->journal,
+        .workers = s->workers,
+        .tls = s->tls_client,
+        .egress = &s->egress,
         .trust = { .peers = s->trusted, .peers_n = s->trusted_n },
         .keys = { is_of_account, s },
         .connect_ms = (uint32_t)set->connect_timeout_ms,
@@ -96,13 +103,18 @@ static int shared_open(struct server *s)
 
 static int doors_open(struct server *s)
 {
-    struct control_conf control = { .queue_max = 1024, .tick = admin_tick,
+    struct control_conf control = { .queue_max = 1024,
+                                    .tick = admin_tick,
                                     .ctx = s->admin };
     if (control_start(&s->control, &control)) return -1;
     struct door_conf door = {
-        .control = s->control, .serve = admin_serve,
-        .body_max = admin_body_max, .ready = admin_ready, .ctx = s->admin,
-        .journal = s->journal, .trusted = s->trusted,
+        .control = s->control,
+        .serve = admin_serve,
+        .body_max = admin_body_max,
+        .ready = admin_ready,
+        .ctx = s->admin,
+        .journal = s->journal,
+        .trusted = s->trusted,
         .trusted_n = s->trusted_n,
         .ops_open = sv_starts(sv_cstr(s->set.api), SV("127.")) ||
                     sv_starts(sv_cstr(s->set.api), SV("[::1]")),

@@ -27,15 +27,19 @@ static void to_verify(struct http_stream *s, const struct http_head *head)
 static void on_api(struct http_stream *s, const struct http_head *head)
 {
     struct lane *lane = http_stream_ctx(s);
-    if (is_question(head->path)) to_verify(s, head);
-    else to_door(s, lane->server->door, head);
+    if (is_question(head->path))
+        to_verify(s, head);
+    else
+        to_door(s, lane->server->door, head);
 }
 
 static void on_verify(struct http_stream *s, const struct http_head *head)
 {
     struct lane *lane = http_stream_ctx(s);
-    if (sv_eq(head->path, SV("/healthz"))) to_door(s, lane->server->door, head);
-    else to_verify(s, head); /* which knows 404 */
+    if (sv_eq(head->path, SV("/healthz")))
+        to_door(s, lane->server->door, head);
+    else
+        to_verify(s, head); /* which knows 404 */
 }
 
 static void on_ops(struct http_stream *s, const struct http_head *head)
@@ -73,18 +77,15 @@ static void on_gateway_refusal(void *ctx, const struct conn *c,
     edge_proxy_service.on_refusal(lane->edge, c, s, why, out);
 }
 
-static const struct http_service api_service = {
-    .on_request = on_api, .on_refusal = on_refusal
-};
-static const struct http_service verify_service = {
-    .on_request = on_verify, .on_refusal = on_refusal
-};
-static const struct http_service ops_service = {
-    .on_request = on_ops, .on_refusal = on_refusal
-};
-static const struct http_service gateway_service = {
-    .on_request = on_gateway, .on_refusal = on_gateway_refusal
-};
+static const struct http_service api_service = { .on_request = on_api,
+                                                 .on_refusal = on_refusal };
+static const struct http_service verify_service = { .on_request = on_verify,
+                                                    .on_refusal = on_refusal };
+static const struct http_service ops_service = { .on_request = on_ops,
+                                                 .on_refusal = on_refusal };
+static const struct http_service gateway_service = { .on_request = on_gateway,
+                                                     .on_refusal =
+                                                         on_gateway_refusal };
 
 /* --- the table -------------------------------------------------------------- */
 static const struct row {
@@ -121,8 +122,10 @@ static int certificates_load(const struct setting_list *list,
         struct sv rest, cert = sv_cut(sv_cstr(list->items[i]), ',', &rest);
         struct sv name, key = sv_cut(rest, ',', &name);
         if (!cert.n || !key.n) {
-            fprintf(stderr, "typeauth: certificate '%s': takes "
-                            "CERT,KEY[,NAME]\n", list->items[i]);
+            fprintf(stderr,
+                    "typeauth: certificate '%s': takes "
+                    "CERT,KEY[,NAME]\n",
+                    list->items[i]);
             return -1;
         }
         snprintf(text[i][0], 512, "%.*s", SV_FMT(cert));
@@ -170,7 +173,8 @@ static int open_row(struct server *s, unsigned i, struct addr *at)
     const struct settings *set = &s->set;
     struct http_server_conf conf = {
         .limits = { .head_bytes = (uint32_t)set->head_bytes,
-                    .target_bytes = 8192, .fields = (uint16_t)set->fields },
+                    .target_bytes = 8192,
+                    .fields = (uint16_t)set->fields },
         .head_timeout_ms = (uint32_t)set->head_timeout_ms,
         .idle_timeout_ms = (uint32_t)set->idle_timeout_ms,
         .body_min_rate = (uint32_t)set->body_min_rate,
@@ -218,7 +222,8 @@ int listeners_open(struct server *s)
                                            "127.0.0.1:8080 or [::]:8080");
         if (i == LISTEN_API && !ip_is_loopback(&at.ip) &&
             !s->set.insecure_api && !s->set.api_certificate.n)
-            return row_fails("api", "is not a loopback address: give "
+            return row_fails("api",
+                             "is not a loopback address: give "
                              "--api-certificate CERT,KEY or --insecure-api");
         if (i == LISTEN_GATEWAY_TLS && !s->set.certificates.n)
             return row_fails("gateway-tls", "needs --certificate CERT,KEY");

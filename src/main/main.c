@@ -11,19 +11,23 @@ static const struct command {
     const char *help;
 } commands[] = {
     { "serve", command_serve, "run the gateway and the management API" },
-    { "init", command_init, "make a data directory, an account and its owner "
-                            "key" },
+    { "init", command_init,
+      "make a data directory, an account and its owner "
+      "key" },
     { "key", command_key, "create a management key, rotate the server key" },
     { "check", command_check, "check a configuration file and exit" },
     { "jwt", command_jwt, "say of a JSON Web Token what the gateway would" },
-    { "settings", command_settings, "print all settings, their bounds and "
-                                    "defaults" },
+    { "settings", command_settings,
+      "print all settings, their bounds and "
+      "defaults" },
 };
 
 static int usage(FILE *to, int status)
 {
-    fprintf(to, "typeauth %s: keys, limits and quotas in front of HTTP APIs\n"
-                "\nusage: typeauth COMMAND [OPTIONS]\n\n", TYPEAUTH_VERSION);
+    fprintf(to,
+            "typeauth %s: keys, limits and quotas in front of HTTP APIs\n"
+            "\nusage: typeauth COMMAND [OPTIONS]\n\n",
+            TYPEAUTH_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\n  --version  print the version\n"

@@ -15,8 +15,7 @@ static const struct row {
 #define C(field) COUNTERS, offsetof(struct counters_stats, field)
     { "typeauth_connections", "gauge", "Open connections, clients and origins",
       R(conns) },
-    { "typeauth_accepts_total", "counter", "Connections accepted",
-      R(accepts) },
+    { "typeauth_accepts_total", "counter", "Connections accepted", R(accepts) },
     { "typeauth_accept_errors_total", "counter",
       "Accepts that failed, for want of descriptors most often",
       R(accept_errors) },
@@ -73,9 +72,10 @@ static uint64_t row_value(const struct server *s, const struct row *r)
     if (r->from == COUNTERS) return read_at(counters_stats(s->counters), r->at);
     for (unsigned i = 0; i < s->lanes_n; i++) {
         struct lane *l = &s->lanes[i];
-        const void *base = r->from == REACTOR
-            ? (const void *)reactor_stats(l->reactor)
-            : (const void *)http_pool_stats(edge_pool(l->edge));
+        const void *base =
+            r->from == REACTOR
+                ? (const void *)reactor_stats(l->reactor)
+                : (const void *)http_pool_stats(edge_pool(l->edge));
         sum += read_at(base, r->at);
     }
     return sum;

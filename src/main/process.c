@@ -73,8 +73,10 @@ const char *data_path(const char *dir, const char *name)
     static _Thread_local char text[4][4096];
     static _Thread_local unsigned turn;
     char *out = text[turn++ & 3];
-    if (name[0] == '/') snprintf(out, sizeof text[0], "%s", name);
-    else snprintf(out, sizeof text[0], "%s/%s", dir, name);
+    if (name[0] == '/')
+        snprintf(out, sizeof text[0], "%s", name);
+    else
+        snprintf(out, sizeof text[0], "%s/%s", dir, name);
     return out;
 }
 

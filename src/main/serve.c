@@ -47,8 +47,10 @@ static bool settings_apply(struct server *s)
     for (unsigned i = 0; i < s->set.trusted_proxies.n; i++) {
         struct sv text = sv_cstr(s->set.trusted_proxies.items[i]);
         if (cidr_parse(text, &s->trusted[s->trusted_n++])) {
-            fprintf(stderr, "typeauth: --trusted-proxies '%.*s' is not a "
-                            "network such as 10.0.0.0/8\n", SV_FMT(text));
+            fprintf(stderr,
+                    "typeauth: --trusted-proxies '%.*s' is not a "
+                    "network such as 10.0.0.0/8\n",
+                    SV_FMT(text));
             return false;
         }
     }

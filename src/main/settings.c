@@ -17,14 +17,22 @@ struct row {
 };
 
 #define AT(field) offsetof(struct settings, field)
-#define T(name, field, fallback, value, help) \
-    { name, TEXT, AT(field), 0, 0, fallback, value, help }
-#define B(name, field, fallback, help) \
-    { name, BOOL, AT(field), 0, 0, fallback, NULL, help }
-#define N(name, field, min, max, fallback, value, help) \
-    { name, NUMBER, AT(field), min, max, fallback, value, help }
-#define L(name, field, value, help) \
-    { name, LIST, AT(field), 0, 0, NULL, value, help }
+#define T(name, field, fallback, value, help)              \
+    {                                                      \
+        name, TEXT, AT(field), 0, 0, fallback, value, help \
+    }
+#define B(name, field, fallback, help)                    \
+    {                                                     \
+        name, BOOL, AT(field), 0, 0, fallback, NULL, help \
+    }
+#define N(name, field, min, max, fallback, value, help)          \
+    {                                                            \
+        name, NUMBER, AT(field), min, max, fallback, value, help \
+    }
+#define L(name, field, value, help)                    \
+    {                                                  \
+        name, LIST, AT(field), 0, 0, NULL, value, help \
+    }
 
 static const struct row rows[] = {
     T("data", data, NULL, "DIR",
@@ -148,9 +156,9 @@ const char *settings_set(struct settings *s, struct sv key, struct sv value)
     case LIST: return list_add(s, at, value);
     case NUMBER:
         if (!sv_to_u64(value, (uint64_t)r->max, &n) || (int64_t)n < r->min)
-            return arena_printf(&s->arena,
-                                "takes a number from %lld to %lld",
-                                (long long)r->min, (long long)r->max).p;
+            return arena_printf(&s->arena, "takes a number from %lld to %lld",
+                                (long long)r->min, (long long)r->max)
+                .p;
         *(int64_t *)at = (int64_t)n;
         return NULL;
     }
@@ -190,7 +198,7 @@ static bool options_read(struct settings *s, int argc, char **argv,
         const struct row *r = row_find(key);
         if (!r)
             return option_fails(argv[i], "is not an option; "
-                                "`typeauth serve --help` lists them");
+                                         "`typeauth serve --help` lists them");
         if (!value.p) {
             bool has = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
             if (!has && r->kind != BOOL)
@@ -244,7 +252,8 @@ void settings_usage(FILE *to)
 
 void settings_markdown(FILE *to)
 {
-    fprintf(to, "# Settings\n\n"
+    fprintf(to,
+            "# Settings\n\n"
             "Printed by `typeauth settings --markdown`. Each is an option of\n"
             "`typeauth serve` (`--name VALUE`) and a key of the file given "
             "with\n`--config` (YAML, `name: value`).\n\n"

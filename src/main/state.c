@@ -24,8 +24,8 @@ static int owner_key_write(const char *dir, const char *secret)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return fails(path, strerror(errno));
     size_t n = strlen(secret);
-    bool good = write(fd, secret, n) == (ssize_t)n &&
-                write(fd, "\n", 1) == 1 && fsync(fd) == 0;
+    bool good = write(fd, secret, n) == (ssize_t)n && write(fd, "\n", 1) == 1 &&
+                fsync(fd) == 0;
     close(fd);
     return good ? 0 : fails(path, "could not be written");
 }
@@ -34,7 +34,8 @@ int server_store_open(struct store **out, const struct settings *set,
                       bool create)
 {
     char problem[256] = "";
-    struct store_conf conf = { .dir = set->data, .server_key = set->server_key,
+    struct store_conf conf = { .dir = set->data,
+                               .server_key = set->server_key,
                                .create = create };
     bool has = false;
     int err = store_open(out, &conf, problem);
@@ -64,9 +65,8 @@ int server_access_log(const struct server *s)
 }
 
 /* On the counters' thread, which starts before the admin. */
-static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag,
-                          int64_t used, uint32_t refills,
-                          uint32_t last_used_s)
+static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
+                          uint32_t refills, uint32_t last_used_s)
 {
     struct server *s = ctx;
     struct admin *a = s->admin;
@@ -76,7 +76,8 @@ static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag,
 static int live_open(struct server *s)
 {
     char problem[256] = "";
-    struct counters_conf counters = { .dir = s->set.data, .durable = true,
+    struct counters_conf counters = { .dir = s->set.data,
+                                      .durable = true,
                                       .on_checkpoint = on_checkpoint,
                                       .ctx = s };
     struct tokens_conf tokens = { .max = (uint32_t)s->set.tokens_max,
@@ -103,10 +104,14 @@ int server_state_open(struct server *s)
     if (journal_new(&s->journal, &journal)) return fails("journal", "failed");
     struct sv api_name = sv_cstr(s->set.api_name);
     struct admin_conf admin = {
-        .store = s->store, .tokens = s->tokens, .counters = s->counters,
-        .plan = s->plan, .journal = s->journal,
+        .store = s->store,
+        .tokens = s->tokens,
+        .counters = s->counters,
+        .plan = s->plan,
+        .journal = s->journal,
         .base_domain = sv_cstr(s->set.base_domain),
-        .api_names = &api_name, .api_names_n = 1,
+        .api_names = &api_name,
+        .api_names_n = 1,
         .applications_max = (unsigned)s->set.applications_max,
         .version = SV(TYPEAUTH_VERSION),
     };
@@ -116,7 +121,8 @@ int server_state_open(struct server *s)
     if (admin_load(a, problem)) return fails(s->set.data, problem);
     malloc_trim(0); /* once: what loading and the growing index left */
     s->checks = (struct check_env){ .tokens = s->tokens,
-                                    .counters = s->counters, .plan = s->plan,
+                                    .counters = s->counters,
+                                    .plan = s->plan,
                                     .wall_ms = clock_wall_ms,
                                     .node_ms = clock_node_ms };
     return 0;

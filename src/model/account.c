@@ -3,11 +3,18 @@
 
 static const struct shape_field fields[] = {
     FIELD_READ_ONLY("id", SHAPE_STRING, "Id."),
-    { .name = "name", .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME, .len_min = 1, .len_max = 100,
-      .text = &text_plain, .about = "Name." },
-    { .name = "slug", .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_KEY, .len_min = 3, .len_max = 40,
+    { .name = "name",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_NAME,
+      .len_min = 1,
+      .len_max = 100,
+      .text = &text_plain,
+      .about = "Name." },
+    { .name = "slug",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_KEY,
+      .len_min = 3,
+      .len_max = 40,
       .text = &text_slug,
       .about = "Short name, unique on the server; part of the domains that "
                "are made up." },
@@ -16,5 +23,7 @@ static const struct shape_field fields[] = {
 };
 
 const struct shape shape_account = {
-    .name = "Account", .kind = KIND_ACCOUNT, .fields = fields,
+    .name = "Account",
+    .kind = KIND_ACCOUNT,
+    .fields = fields,
 };

@@ -88,7 +88,8 @@ static bool cidr_ok(struct sv s)
 }
 
 static const struct text_rule text_cidr = {
-    NULL, "must be an address or a network as 10.0.0.0/8, host bits clear",
+    NULL,
+    "must be an address or a network as 10.0.0.0/8, host bits clear",
     cidr_ok,
 };
 
@@ -97,17 +98,27 @@ static const struct text_rule text_cidr = {
 static const char *const modes[] = { "open", "key", "off", NULL };
 
 static const struct shape_field authenticate_fields[] = {
-    { .name = "mode", .types = SHAPE_STRING, .options = modes,
-      .fallback = "\"open\"", .about = "Who may ask POST /authenticate." },
-    { .name = "from", .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,
-      .len_max = FROM_MAX, .item_max = 49, .text = &text_cidr,
-      .fallback = "[]", .about = "Networks of those; none: any." },
+    { .name = "mode",
+      .types = SHAPE_STRING,
+      .options = modes,
+      .fallback = "\"open\"",
+      .about = "Who may ask POST /authenticate." },
+    { .name = "from",
+      .types = SHAPE_STRINGS,
+      .flags = SHAPE_UNIQUE,
+      .len_max = FROM_MAX,
+      .item_max = 49,
+      .text = &text_cidr,
+      .fallback = "[]",
+      .about = "Networks of those; none: any." },
     { 0 },
 };
 
-#define FIELD_MS(text, say)                                            \
-    { .name = text, .types = SHAPE_INTEGER, .min = 1, .max = 3600000,  \
-      .about = say }
+#define FIELD_MS(text, say)                                             \
+    {                                                                   \
+        .name = text, .types = SHAPE_INTEGER, .min = 1, .max = 3600000, \
+        .about = say                                                    \
+    }
 static const struct shape_field timeout_fields[] = {
     FIELD_MS("connect", "To connect to the origin."),
     FIELD_MS("firstByte", "From the request to the answer's head."),
@@ -115,29 +126,50 @@ static const struct shape_field timeout_fields[] = {
     { 0 },
 };
 
-#define FIELD_REF(text, of, say)                                          \
-    { .name = text, .types = SHAPE_STRING, .flags = SHAPE_SEED,           \
-      .ref = of, .role = ROLE_ADMIN, .about = say }
+#define FIELD_REF(text, of, say)                                             \
+    {                                                                        \
+        .name = text, .types = SHAPE_STRING, .flags = SHAPE_SEED, .ref = of, \
+        .role = ROLE_ADMIN, .about = say                                     \
+    }
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name", .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME | SHAPE_KEY, .len_min = 1,
-      .len_max = 100, .text = &text_plain,
+    { .name = "name",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_NAME | SHAPE_KEY,
+      .len_min = 1,
+      .len_max = 100,
+      .text = &text_plain,
       .about = "Name, unique in the account." },
-    { .name = "description", .types = SHAPE_STRING, .flags = SHAPE_SEED,
-      .len_max = 1000, .text = &text_lines, .about = "For people." },
-    { .name = "domain", .types = SHAPE_STRING, .flags = SHAPE_SEED,
-      .len_max = HOST_TEXT_MAX, .text = &text_plain, .format = "hostname",
-      .role = ROLE_ADMIN, .check = domain_check,
+    { .name = "description",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_SEED,
+      .len_max = 1000,
+      .text = &text_lines,
+      .about = "For people." },
+    { .name = "domain",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_SEED,
+      .len_max = HOST_TEXT_MAX,
+      .text = &text_plain,
+      .format = "hostname",
+      .role = ROLE_ADMIN,
+      .check = domain_check,
       .about = "Host name or address that clients call, also "
                "*.example.com; made up when absent." },
-    { .name = "originHostname", .alias = "origin_hostname",
-      .types = SHAPE_STRING, .flags = SHAPE_SEED, .len_max = ORIGIN_TEXT_MAX,
-      .text = &text_plain, .role = ROLE_ADMIN, .check = origin_check,
+    { .name = "originHostname",
+      .alias = "origin_hostname",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_SEED,
+      .len_max = ORIGIN_TEXT_MAX,
+      .text = &text_plain,
+      .role = ROLE_ADMIN,
+      .check = origin_check,
       .about = "Where requests go: host, host:port or "
                "http(s)://host[:port][/base]; a bare host is https." },
-    { .name = "detailResponse", .types = SHAPE_BOOLEAN, .fallback = "false",
+    { .name = "detailResponse",
+      .types = SHAPE_BOOLEAN,
+      .fallback = "false",
       .role = ROLE_ADMIN,
       .about = "Does a refusal tell the client its precise reason?" },
     FIELD_REF("auth_id", KIND_AUTHENTICATION, "Authentication profile."),
@@ -147,19 +179,32 @@ static const struct shape_field fields[] = {
     FIELD_REF("security_id", KIND_SECURITY, "Security profile."),
     FIELD_REF("schema_id", KIND_SCHEMA, "Schema-validation profile."),
     FIELD_TAGS(ROLE_VERIFIER, "[]"),
-    { .name = "enabled", .types = SHAPE_BOOLEAN, .fallback = "true",
-      .role = ROLE_ADMIN, .about = "Off: every request is refused." },
-    { .name = "public", .types = SHAPE_BOOLEAN, .fallback = "false",
+    { .name = "enabled",
+      .types = SHAPE_BOOLEAN,
+      .fallback = "true",
+      .role = ROLE_ADMIN,
+      .about = "Off: every request is refused." },
+    { .name = "public",
+      .types = SHAPE_BOOLEAN,
+      .fallback = "false",
       .role = ROLE_ADMIN,
       .about = "Meant to be open: has no authentication profile." },
-    { .name = "timeouts", .types = SHAPE_OBJECT, .fields = timeout_fields,
-      .role = ROLE_ADMIN, .about = "In milliseconds; absent: the server's." },
-    { .name = "maxBodyBytes", .types = SHAPE_INTEGER, .min = 1,
-      .max = FIELD_INT_MAX, .role = ROLE_ADMIN,
+    { .name = "timeouts",
+      .types = SHAPE_OBJECT,
+      .fields = timeout_fields,
+      .role = ROLE_ADMIN,
+      .about = "In milliseconds; absent: the server's." },
+    { .name = "maxBodyBytes",
+      .types = SHAPE_INTEGER,
+      .min = 1,
+      .max = FIELD_INT_MAX,
+      .role = ROLE_ADMIN,
       .about = "Largest request body; absent: no limit." },
-    { .name = "authenticate", .types = SHAPE_OBJECT,
+    { .name = "authenticate",
+      .types = SHAPE_OBJECT,
       .fields = authenticate_fields,
-      .fallback = "{\"mode\":\"open\",\"from\":[]}", .role = ROLE_ADMIN,
+      .fallback = "{\"mode\":\"open\",\"from\":[]}",
+      .role = ROLE_ADMIN,
       .about = "Who may ask POST /authenticate for this application." },
     FIELDS_TIMES,
     { 0 },
@@ -178,8 +223,7 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
         return shape_problem_set(why, "public", "invalid_value",
                                  "cannot be true with an authentication "
                                  "profile: clear auth_id");
-    bool is_public = yyjson_mut_is_bool(asked)
-                         ? yyjson_mut_get_bool(asked)
+    bool is_public = yyjson_mut_is_bool(asked) ? yyjson_mut_get_bool(asked)
                      : present ? yyjson_get_bool(json_find(present, "public"))
                                : true;
     return shape_member_set(doc, "public",
@@ -187,7 +231,9 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
 }
 
 const struct shape shape_application = {
-    .name = "Application", .kind = KIND_APPLICATION, .fields = fields,
+    .name = "Application",
+    .kind = KIND_APPLICATION,
+    .fields = fields,
     .rules = rules,
 };
 
@@ -221,8 +267,9 @@ static int authenticate_decode(const yyjson_val *v, struct arena *a,
     if (n > FROM_MAX) return ERR_CORRUPT;
     struct cidr *list = ARENA_ARRAY(a, struct cidr, n);
     if (!list) return ERR_NOMEM;
-    yyjson_arr_foreach(from, i, max, item)
-        if (cidr_parse(json_text(item), &list[i])) return ERR_CORRUPT;
+    yyjson_arr_foreach(
+        from, i, max,
+        item) if (cidr_parse(json_text(item), &list[i])) return ERR_CORRUPT;
     out->authenticate_from = list;
     out->authenticate_from_n = (uint16_t)n;
     return 0;

@@ -3,19 +3,31 @@
 #include "codec/rfc3339.h"
 #include "model/fields_int.h"
 
-static const char *const roles[] = { "verifier", "viewer", "editor", "admin",
-                                     "owner", NULL };
+static const char *const roles[] = { "verifier", "viewer", "editor",
+                                     "admin",    "owner",  NULL };
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name", .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME, .len_min = 1, .len_max = 100,
-      .text = &text_plain, .about = "What it is for." },
-    { .name = "role", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
-      .options = roles, .about = "What it may do." },
-    { .name = "expires", .types = SHAPE_INTEGER | SHAPE_STRING, .min = 1,
-      .max = FIELD_LIFETIME_MAX, .len_min = 1, .len_max = 40,
-      .text = &text_plain, .check = expires_check,
+    { .name = "name",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_NAME,
+      .len_min = 1,
+      .len_max = 100,
+      .text = &text_plain,
+      .about = "What it is for." },
+    { .name = "role",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
+      .options = roles,
+      .about = "What it may do." },
+    { .name = "expires",
+      .types = SHAPE_INTEGER | SHAPE_STRING,
+      .min = 1,
+      .max = FIELD_LIFETIME_MAX,
+      .len_min = 1,
+      .len_max = 40,
+      .text = &text_plain,
+      .check = expires_check,
       .about = "Lifetime in seconds from now, or a time as in RFC 3339." },
     FIELD_TIME("expiresAt", "When it ends."),
     FIELDS_TIMES,
@@ -44,6 +56,8 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
 }
 
 const struct shape shape_management_key = {
-    .name = "ManagementKey", .kind = KIND_MANAGEMENT_KEY, .fields = fields,
+    .name = "ManagementKey",
+    .kind = KIND_MANAGEMENT_KEY,
+    .fields = fields,
     .rules = rules,
 };

@@ -71,8 +71,7 @@ static int64_t month_later(int64_t from_ms, uint32_t months)
 int64_t refill_at_ms(const struct refill *r, int64_t created_ms, uint32_t n)
 {
     enum { CENTURIES = 12 * 10000 }; /* far beyond any clock of ours */
-    if (r->interval_s)
-        return created_ms + (int64_t)r->interval_s * 1000 * n;
+    if (r->interval_s) return created_ms + (int64_t)r->interval_s * 1000 * n;
     return month_later(created_ms, n < CENTURIES ? n : CENTURIES);
 }
 

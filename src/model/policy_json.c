@@ -13,13 +13,19 @@ static int64_t int_of(const yyjson_val *v, int64_t otherwise)
     return json_is_int(v, &n) ? n : otherwise;
 }
 
-#define FIELDS_LIMIT                                                        \
-    { .name = "limit", .alias = "requests", .types = SHAPE_INTEGER,         \
-      .flags = SHAPE_REQUIRED, .min = 1, .max = 1000000,                    \
-      .about = "Requests allowed in any window." },                         \
-    { .name = "timeWindow", .alias = "window", .types = SHAPE_INTEGER,      \
-      .flags = SHAPE_REQUIRED, .min = 1, .max = 86400,                      \
-      .about = "Length of the window in seconds." }
+#define FIELDS_LIMIT                                                     \
+    { .name = "limit",                                                   \
+      .alias = "requests",                                               \
+      .types = SHAPE_INTEGER,                                            \
+      .flags = SHAPE_REQUIRED,                                           \
+      .min = 1,                                                          \
+      .max = 1000000,                                                    \
+      .about = "Requests allowed in any window." },                      \
+    {                                                                    \
+        .name = "timeWindow", .alias = "window", .types = SHAPE_INTEGER, \
+        .flags = SHAPE_REQUIRED, .min = 1, .max = 86400,                 \
+        .about = "Length of the window in seconds."                      \
+    }
 
 static const char *const algorithms[] = { "sliding", "fixed", "token_bucket",
                                           NULL };
@@ -28,23 +34,34 @@ static const char *const scopes[] = { "node", "cluster", NULL };
 const struct shape_field limit_fields[] = { FIELDS_LIMIT, { 0 } };
 
 const struct shape_field policy_limit_fields[] = {
-    { .name = "name", .types = SHAPE_STRING, .len_min = 1,
-      .len_max = LIMIT_NAME_MAX, .text = &text_word,
+    { .name = "name",
+      .types = SHAPE_STRING,
+      .len_min = 1,
+      .len_max = LIMIT_NAME_MAX,
+      .text = &text_word,
       .about = "Name of the limit in headers and answers." },
     FIELDS_LIMIT,
-    { .name = "algorithm", .types = SHAPE_STRING, .options = algorithms,
-      .fallback = "\"sliding\"", .about = "How requests are counted." },
-    { .name = "burst", .types = SHAPE_INTEGER, .min = 1, .max = 1000000,
+    { .name = "algorithm",
+      .types = SHAPE_STRING,
+      .options = algorithms,
+      .fallback = "\"sliding\"",
+      .about = "How requests are counted." },
+    { .name = "burst",
+      .types = SHAPE_INTEGER,
+      .min = 1,
+      .max = 1000000,
       .about = "token_bucket only: size of the bucket beyond the rate; "
                "default is the limit." },
-    { .name = "scope", .types = SHAPE_STRING, .options = scopes,
+    { .name = "scope",
+      .types = SHAPE_STRING,
+      .options = scopes,
       .fallback = "\"node\"",
       .about = "Where it is counted: on each node or over the cluster." },
     { 0 },
 };
 
-static const char *const intervals[] = { "hourly", "daily", "weekly",
-                                         "monthly", NULL };
+static const char *const intervals[] = { "hourly", "daily", "weekly", "monthly",
+                                         NULL };
 static const char *const printed[] = { "dalily", NULL };
 
 static int interval_check(const struct shape_env *env, yyjson_mut_doc *doc,
@@ -58,12 +75,21 @@ static int interval_check(const struct shape_env *env, yyjson_mut_doc *doc,
 }
 
 const struct shape_field refill_fields[] = {
-    { .name = "amount", .alias = "tokens", .types = SHAPE_INTEGER,
-      .flags = SHAPE_REQUIRED, .min = 1, .max = FIELD_INT_MAX,
+    { .name = "amount",
+      .alias = "tokens",
+      .types = SHAPE_INTEGER,
+      .flags = SHAPE_REQUIRED,
+      .min = 1,
+      .max = FIELD_INT_MAX,
       .about = "How much each refill gives back, never above the quota." },
-    { .name = "interval", .types = SHAPE_INTEGER | SHAPE_STRING,
-      .flags = SHAPE_REQUIRED, .min = 1, .max = 86400, .options = intervals,
-      .hidden = printed, .check = interval_check,
+    { .name = "interval",
+      .types = SHAPE_INTEGER | SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
+      .min = 1,
+      .max = 86400,
+      .options = intervals,
+      .hidden = printed,
+      .check = interval_check,
       .about = "Seconds, or hourly, daily, weekly, monthly." },
     { 0 },
 };
@@ -75,8 +101,9 @@ int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,
     if (yyjson_mut_is_false(*value)) return 0;
     if (json_is_int((const yyjson_val *)*value, &n))
         n = env->now_ms + n * 1000;
-    else if (rfc3339_decode(sv_of(yyjson_mut_get_str(*value),
-                                  yyjson_mut_get_len(*value)), &n))
+    else if (rfc3339_decode(
+                 sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value)),
+                 &n))
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be a time as in RFC 3339 or a lifetime "
                                  "in seconds");
@@ -100,10 +127,12 @@ int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why)
                                  "cannot be set together with ratelimit");
     size_t i, max, j, jmax;
     if (!is_own(many)) return 0;
-    yyjson_mut_arr_foreach(many, i, max, a) {
+    yyjson_mut_arr_foreach(many, i, max, a)
+    {
         char field[64];
         snprintf(field, sizeof field, "ratelimits[%zu].name", i);
-        yyjson_mut_arr_foreach(many, j, jmax, b) {
+        yyjson_mut_arr_foreach(many, j, jmax, b)
+        {
             if (j == i) break;
             yyjson_mut_val *mine = yyjson_mut_obj_get(a, "name");
             if (mine && yyjson_mut_equals(mine, yyjson_mut_obj_get(b, "name")))
@@ -156,17 +185,20 @@ static int limit_decode(yyjson_val *v, struct limit *out)
     int64_t window = int_of(json_find(v, "timeWindow"), 0);
     int64_t burst = int_of(json_find(v, "burst"), limit);
     int algorithm = json_find(v, "algorithm")
-                        ? index_of(algorithms, json_find(v, "algorithm")) : 0;
-    int scope = json_find(v, "scope") ? index_of(scopes, json_find(v, "scope"))
-                                      : 0;
+                        ? index_of(algorithms, json_find(v, "algorithm"))
+                        : 0;
+    int scope =
+        json_find(v, "scope") ? index_of(scopes, json_find(v, "scope")) : 0;
     struct sv name = json_text(json_find(v, "name"));
     if (limit < 1 || limit > 1000000 || window < 1 || window > 86400 ||
         burst < 1 || burst > 1000000 || algorithm < 0 || scope < 0 ||
         name.n > LIMIT_NAME_MAX)
         return ERR_CORRUPT;
     *out = (struct limit){
-        .limit = (uint32_t)limit, .window_s = (uint32_t)window,
-        .burst = (uint32_t)burst, .algorithm = (uint8_t)algorithm,
+        .limit = (uint32_t)limit,
+        .window_s = (uint32_t)window,
+        .burst = (uint32_t)burst,
+        .algorithm = (uint8_t)algorithm,
         .scope = (uint8_t)scope,
     };
     if (name.n) memcpy(out->name, name.p, name.n);
@@ -184,7 +216,8 @@ static int limits_decode(yyjson_val *one, yyjson_val *many, struct policy *out)
     size_t i, max;
     yyjson_val *v;
     if (yyjson_arr_size(many) > POLICY_LIMITS_MAX) return ERR_CORRUPT;
-    yyjson_arr_foreach(many, i, max, v) {
+    yyjson_arr_foreach(many, i, max, v)
+    {
         int rc = limit_decode(v, &out->limits[i]);
         if (rc) return rc;
         out->limits_n++;

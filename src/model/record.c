@@ -15,8 +15,8 @@ static void draw_tags(struct record *r, yyjson_mut_val *array)
 {
     size_t i, max;
     yyjson_mut_val *item;
-    yyjson_mut_arr_foreach(array, i, max, item)
-        if (r->tags_n < RECORD_TAGS_MAX) r->tags[r->tags_n++] = text_of(item);
+    yyjson_mut_arr_foreach(array, i, max, item) if (r->tags_n < RECORD_TAGS_MAX)
+        r->tags[r->tags_n++] = text_of(item);
 }
 
 /* What lists filter by and what the store keeps whole, out of the document. */

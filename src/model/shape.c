@@ -17,8 +17,7 @@ const struct shape_field *shape_find(const struct shape_field *fields,
     return NULL;
 }
 
-bool shape_names(const struct shape *shape, yyjson_val *input,
-                 const char *name)
+bool shape_names(const struct shape *shape, yyjson_val *input, const char *name)
 {
     const struct shape_field *f = shape_find(shape->fields, sv_cstr(name));
     ENSURE(f != NULL);
@@ -51,7 +50,8 @@ static int canonical_value(struct shape_run *run, const struct shape_field *f,
     *out = yyjson_mut_arr(run->doc);
     size_t i, max;
     yyjson_val *item;
-    yyjson_arr_foreach(input, i, max, item) {
+    yyjson_arr_foreach(input, i, max, item)
+    {
         yyjson_mut_val *v = NULL;
         size_t before = path_index(run, i);
         int rc = yyjson_is_obj(item) ? canonical(run, f->fields, item, &v) : 0;
@@ -69,7 +69,8 @@ static int canonical(struct shape_run *run, const struct shape_field *fields,
     size_t i, max;
     yyjson_val *key, *value;
     *out = yyjson_mut_obj(run->doc);
-    yyjson_obj_foreach(input, i, max, key, value) {
+    yyjson_obj_foreach(input, i, max, key, value)
+    {
         struct sv name = json_text(key);
         size_t before = path_name(run, name);
         const struct shape_field *f = shape_find(fields, name);
@@ -96,7 +97,7 @@ static int put_unset(struct shape_run *run, const struct shape *shape,
     if (!f->fallback && shape->sparse) return 0;
     yyjson_mut_val *v = shape_unset(run, f);
     return v && yyjson_mut_obj_add_val(run->doc, out, f->name, v) ? 0
-                                                                   : ERR_NOMEM;
+                                                                  : ERR_NOMEM;
 }
 
 static bool is_unset(const struct shape_field *f, yyjson_mut_val *v)
@@ -143,8 +144,8 @@ static int create_field(struct shape_run *run, const struct shape *shape,
     }
     int rc = is_unset(f, v) ? 0 : role_check(run, f);
     if (rc) return rc;
-    return put_field(run, shape, f, json_find(input, shape_spelling(f, input).p),
-                     v, out);
+    return put_field(run, shape, f,
+                     json_find(input, shape_spelling(f, input).p), v, out);
 }
 
 /* The present value as this document's, NULL if it has none. */
@@ -159,7 +160,8 @@ static yyjson_mut_val *present_of(struct shape_run *run,
 static bool same(const struct shape_field *f, yyjson_mut_val *a,
                  yyjson_mut_val *b)
 {
-    if (is_unset(f, a) || is_unset(f, b)) return is_unset(f, a) == is_unset(f, b);
+    if (is_unset(f, a) || is_unset(f, b))
+        return is_unset(f, a) == is_unset(f, b);
     return yyjson_mut_equals(a, b);
 }
 

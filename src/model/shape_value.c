@@ -94,8 +94,7 @@ static int refuse_type(struct shape_run *run, const struct shape_field *f)
     return shape_refuse(run, "invalid_type", "must be %s", text);
 }
 
-yyjson_mut_val *shape_unset(struct shape_run *run,
-                            const struct shape_field *f)
+yyjson_mut_val *shape_unset(struct shape_run *run, const struct shape_field *f)
 {
     /* Parsed, so that rules see values of the right type. */
     yyjson_doc *doc = NULL;
@@ -111,8 +110,8 @@ static int integer_check(struct shape_run *run, const struct shape_field *f,
 {
     if (v < f->min || v > f->max)
         return shape_refuse(run, "out_of_range",
-                            "must be between %lld and %lld",
-                            (long long)f->min, (long long)f->max);
+                            "must be between %lld and %lld", (long long)f->min,
+                            (long long)f->max);
     *value = yyjson_mut_sint(run->doc, v);
     return 0;
 }
@@ -179,14 +178,16 @@ static int strings_check(struct shape_run *run, const struct shape_field *f,
 {
     size_t i, max, j, jmax;
     yyjson_mut_val *item, *other;
-    yyjson_mut_arr_foreach(array, i, max, item) {
+    yyjson_mut_arr_foreach(array, i, max, item)
+    {
         size_t before = path_index(run, i);
         if (!yyjson_mut_is_str(item))
             return shape_refuse(run, "invalid_type", "must be a string");
         int rc = text_check(run, f, mut_text(item), 1, f->item_max);
         if (rc) return rc;
         if (f->flags & SHAPE_UNIQUE)
-            yyjson_mut_arr_foreach(array, j, jmax, other) {
+            yyjson_mut_arr_foreach(array, j, jmax, other)
+            {
                 if (j == i) break;
                 if (yyjson_mut_equals(item, other))
                     return shape_refuse(run, "invalid_value",
@@ -233,7 +234,8 @@ static int objects_check(struct shape_run *run, const struct shape_field *f,
 {
     yyjson_mut_val *out = yyjson_mut_arr(run->doc), *item;
     size_t i, max;
-    yyjson_mut_arr_foreach(*value, i, max, item) {
+    yyjson_mut_arr_foreach(*value, i, max, item)
+    {
         size_t before = path_index(run, i);
         if (!yyjson_mut_is_obj(item))
             return shape_refuse(run, "invalid_type", "must be an object");
@@ -255,9 +257,8 @@ static int array_check(struct shape_run *run, const struct shape_field *f,
     if (!(f->types & (SHAPE_STRINGS | SHAPE_OBJECTS)))
         return refuse_type(run, f);
     if (n < f->len_min || n > f->len_max)
-        return shape_refuse(run, "out_of_range",
-                            "must have %u to %u items", f->len_min,
-                            f->len_max);
+        return shape_refuse(run, "out_of_range", "must have %u to %u items",
+                            f->len_min, f->len_max);
     return f->types & SHAPE_STRINGS ? strings_check(run, f, *value)
                                     : objects_check(run, f, input, value);
 }
@@ -295,8 +296,7 @@ static int type_check(struct shape_run *run, const struct shape_field *f,
     if (f->types & SHAPE_INTEGER && json_is_int((const yyjson_val *)v, &number))
         return integer_check(run, f, number, value);
     if (f->types & SHAPE_INTEGER && yyjson_mut_is_num(v) &&
-        (yyjson_mut_is_uint(v) ||
-         yyjson_mut_get_real(v) > 9007199254740992.0 ||
+        (yyjson_mut_is_uint(v) || yyjson_mut_get_real(v) > 9007199254740992.0 ||
          yyjson_mut_get_real(v) < -9007199254740992.0))
         return integer_check(run, f, INT64_MIN, value);
     return refuse_type(run, f);

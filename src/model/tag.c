@@ -5,24 +5,27 @@
 enum { KEY_MIN = 3, KEY_MAX = 50, VALUE_MAX = 100 };
 
 #define FIELD_KEY                                                          \
-    { .name = "key", .types = SHAPE_STRING, .len_min = KEY_MIN,            \
-      .len_max = KEY_MAX, .text = &text_word, .about = "Key of the tag." }
-#define FIELD_VALUE                                                        \
-    { .name = "value", .types = SHAPE_STRING, .flags = SHAPE_SEED,         \
-      .len_max = VALUE_MAX, .text = &text_plain,                           \
-      .about = "Value of the tag, if it has one." }
-#define FIELD_NAME(flag)                                                   \
-    { .name = "name", .types = SHAPE_STRING, .flags = flag, .len_min = 1,  \
-      .len_max = KEY_MAX + 1 + VALUE_MAX, .text = &text_plain,             \
-      .about = "Key, or key:value." }
+    {                                                                      \
+        .name = "key", .types = SHAPE_STRING, .len_min = KEY_MIN,          \
+        .len_max = KEY_MAX, .text = &text_word, .about = "Key of the tag." \
+    }
+#define FIELD_VALUE                                                  \
+    {                                                                \
+        .name = "value", .types = SHAPE_STRING, .flags = SHAPE_SEED, \
+        .len_max = VALUE_MAX, .text = &text_plain,                   \
+        .about = "Value of the tag, if it has one."                  \
+    }
+#define FIELD_NAME(flag)                                                    \
+    {                                                                       \
+        .name = "name", .types = SHAPE_STRING, .flags = flag, .len_min = 1, \
+        .len_max = KEY_MAX + 1 + VALUE_MAX, .text = &text_plain,            \
+        .about = "Key, or key:value."                                       \
+    }
 
 static const struct shape_field fields[] = {
-    FIELDS_IDENTITY,
-    FIELD_NAME(SHAPE_NAME | SHAPE_KEY),
-    FIELD_KEY,
-    FIELD_VALUE,
-    FIELDS_TIMES,
-    { 0 },
+    FIELDS_IDENTITY, FIELD_NAME(SHAPE_NAME | SHAPE_KEY),
+    FIELD_KEY,       FIELD_VALUE,
+    FIELDS_TIMES,    { 0 },
 };
 
 static const struct shape_field attach_fields[] = {
@@ -44,7 +47,8 @@ static int name_split(struct sv name, struct sv *key, struct sv *value,
     if (key->n < KEY_MIN || key->n > KEY_MAX || !text_word.ok(*key))
         return shape_problem_set(why, "name", "invalid_value",
                                  "its key must have %d to %d letters, digits, "
-                                 "_ or -", KEY_MIN, KEY_MAX);
+                                 "_ or -",
+                                 KEY_MIN, KEY_MAX);
     if (utf8_count(*value) > VALUE_MAX)
         return shape_problem_set(why, "name", "out_of_range",
                                  "its value must have at most %d characters",
@@ -72,19 +76,18 @@ static int name_rules(yyjson_mut_doc *doc, struct arena *a, bool by_name,
     name = value.n ? arena_printf(a, "%.*s:%.*s", SV_FMT(key), SV_FMT(value))
                    : key;
     if (!name.p) return ERR_NOMEM;
-    int rc = shape_member_set(doc, "name",
-                              yyjson_mut_strncpy(doc, name.p, name.n));
+    int rc =
+        shape_member_set(doc, "name", yyjson_mut_strncpy(doc, name.p, name.n));
     if (rc == 0)
-        rc = shape_member_set(doc, "key",
-                              yyjson_mut_strncpy(doc, key.p, key.n));
+        rc =
+            shape_member_set(doc, "key", yyjson_mut_strncpy(doc, key.p, key.n));
     if (rc == 0)
         rc = shape_member_set(doc, "value",
                               yyjson_mut_strncpy(doc, value.p, value.n));
     return rc;
 }
 
-static bool asks(yyjson_mut_val *input, const char *field,
-                 yyjson_val *present)
+static bool asks(yyjson_mut_val *input, const char *field, yyjson_val *present)
 {
     yyjson_mut_val *v = yyjson_mut_obj_get(input, field);
     return v && !sv_eq(text_of(v), json_text(json_find(present, field)));
@@ -125,10 +128,16 @@ static int attach_rules(const struct shape_env *env, yyjson_mut_doc *doc,
 }
 
 const struct shape shape_tag = {
-    .name = "Tag", .kind = KIND_TAG, .fields = fields, .rules = rules,
+    .name = "Tag",
+    .kind = KIND_TAG,
+    .fields = fields,
+    .rules = rules,
 };
 
 const struct shape shape_tag_attach = {
-    .name = "TagAttachRequest", .kind = KIND_TAG, .fields = attach_fields,
-    .sparse = true, .rules = attach_rules,
+    .name = "TagAttachRequest",
+    .kind = KIND_TAG,
+    .fields = attach_fields,
+    .sparse = true,
+    .rules = attach_rules,
 };

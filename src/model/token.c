@@ -46,7 +46,8 @@ static bool scope_ok(struct sv s)
            sv_find(s, '\\') == SIZE_MAX;
 }
 static const struct text_rule text_scope = {
-    "^[!#-\\[\\]-~]*$", "may hold only visible ASCII except \" and \\",
+    "^[!#-\\[\\]-~]*$",
+    "may hold only visible ASCII except \" and \\",
     scope_ok,
 };
 
@@ -56,62 +57,104 @@ static bool cidr_ok(struct sv s)
     return cidr_parse(s, &ignored) == 0;
 }
 static const struct text_rule text_cidr = {
-    NULL, "must be an address or a network as 10.0.0.0/8, host bits clear",
+    NULL,
+    "must be an address or a network as 10.0.0.0/8, host bits clear",
     cidr_ok,
 };
 
 static const struct shape_field remaining_fields[] = {
-    { .name = "add", .types = SHAPE_INTEGER, .flags = SHAPE_REQUIRED,
-      .min = 1, .max = FIELD_INT_MAX, .about = "Added to what remains." },
+    { .name = "add",
+      .types = SHAPE_INTEGER,
+      .flags = SHAPE_REQUIRED,
+      .min = 1,
+      .max = FIELD_INT_MAX,
+      .about = "Added to what remains." },
     { 0 },
 };
 
-#define FIELDS_OWN(remaining_types, remaining_of)                            \
-    FIELD_TAGS(ROLE_VERIFIER, NULL),                                         \
-    { .name = "name", .types = SHAPE_STRING,                                 \
-      .flags = SHAPE_NAME | SHAPE_SEED, .len_max = 100, .text = &text_plain, \
-      .about = "Name." },                                                    \
-    { .name = "owner", .types = SHAPE_STRING, .flags = SHAPE_SEED,           \
-      .len_max = 255, .text = &text_plain,                                   \
-      .about = "Your id for the user it is for." },                          \
-    { .name = "metadata", .types = SHAPE_MAP, .len_max = METADATA_MAX,       \
-      .about = "Anything, shown to who verifies with a key." },              \
-    { .name = "expires",                                                     \
-      .types = SHAPE_INTEGER | SHAPE_STRING | SHAPE_FALSE, .min = 1,         \
-      .max = FIELD_LIFETIME_MAX, .len_min = 1, .len_max = 40,                \
-      .text = &text_plain, .check = expires_check,                           \
-      .about = "Lifetime in seconds from now, or a time as in RFC 3339; "    \
-               "false: never." },                                            \
-    { .name = "enabled", .types = SHAPE_BOOLEAN, .fallback = "true",         \
-      .about = "Off: refused as token_disabled." },                          \
-    { .name = "remaining", .types = remaining_types, .max = FIELD_INT_MAX,   \
-      .fields = remaining_of,                                                \
-      .about = "Own quota; false: none." },                                  \
-    { .name = "ratelimit", .types = SHAPE_OBJECT | SHAPE_FALSE,              \
-      .fields = limit_fields, .about = "Own limit; false: none." },          \
-    { .name = "ratelimits", .types = SHAPE_OBJECTS | SHAPE_FALSE,            \
-      .fields = policy_limit_fields, .len_min = 1, .len_max = POLICY_LIMITS_MAX,   \
-      .about = "Own limits instead; false: none." },                         \
-    { .name = "refill", .types = SHAPE_OBJECT | SHAPE_FALSE,                 \
-      .fields = refill_fields, .about = "Own refill; false: none." },        \
-    { .name = "scopes", .types = SHAPE_STRINGS | SHAPE_FALSE,                \
-      .flags = SHAPE_UNIQUE, .len_max = SCOPES_MAX, .item_max = 100,         \
-      .text = &text_scope, .about = "What it may be used for." },            \
-    { .name = "ipAllowlist", .types = SHAPE_STRINGS | SHAPE_FALSE,           \
-      .flags = SHAPE_UNIQUE, .len_max = ALLOW_MAX, .item_max = 49,           \
-      .text = &text_cidr,                                                    \
-      .about = "Networks it may be used from; [] is nowhere." }
+#define FIELDS_OWN(remaining_types, remaining_of)                             \
+    FIELD_TAGS(ROLE_VERIFIER, NULL),                                          \
+        { .name = "name",                                                     \
+          .types = SHAPE_STRING,                                              \
+          .flags = SHAPE_NAME | SHAPE_SEED,                                   \
+          .len_max = 100,                                                     \
+          .text = &text_plain,                                                \
+          .about = "Name." },                                                 \
+        { .name = "owner",                                                    \
+          .types = SHAPE_STRING,                                              \
+          .flags = SHAPE_SEED,                                                \
+          .len_max = 255,                                                     \
+          .text = &text_plain,                                                \
+          .about = "Your id for the user it is for." },                       \
+        { .name = "metadata",                                                 \
+          .types = SHAPE_MAP,                                                 \
+          .len_max = METADATA_MAX,                                            \
+          .about = "Anything, shown to who verifies with a key." },           \
+        { .name = "expires",                                                  \
+          .types = SHAPE_INTEGER | SHAPE_STRING | SHAPE_FALSE,                \
+          .min = 1,                                                           \
+          .max = FIELD_LIFETIME_MAX,                                          \
+          .len_min = 1,                                                       \
+          .len_max = 40,                                                      \
+          .text = &text_plain,                                                \
+          .check = expires_check,                                             \
+          .about = "Lifetime in seconds from now, or a time as in RFC 3339; " \
+                   "false: never." },                                         \
+        { .name = "enabled",                                                  \
+          .types = SHAPE_BOOLEAN,                                             \
+          .fallback = "true",                                                 \
+          .about = "Off: refused as token_disabled." },                       \
+        { .name = "remaining",                                                \
+          .types = remaining_types,                                           \
+          .max = FIELD_INT_MAX,                                               \
+          .fields = remaining_of,                                             \
+          .about = "Own quota; false: none." },                               \
+        { .name = "ratelimit",                                                \
+          .types = SHAPE_OBJECT | SHAPE_FALSE,                                \
+          .fields = limit_fields,                                             \
+          .about = "Own limit; false: none." },                               \
+        { .name = "ratelimits",                                               \
+          .types = SHAPE_OBJECTS | SHAPE_FALSE,                               \
+          .fields = policy_limit_fields,                                      \
+          .len_min = 1,                                                       \
+          .len_max = POLICY_LIMITS_MAX,                                       \
+          .about = "Own limits instead; false: none." },                      \
+        { .name = "refill",                                                   \
+          .types = SHAPE_OBJECT | SHAPE_FALSE,                                \
+          .fields = refill_fields,                                            \
+          .about = "Own refill; false: none." },                              \
+        { .name = "scopes",                                                   \
+          .types = SHAPE_STRINGS | SHAPE_FALSE,                               \
+          .flags = SHAPE_UNIQUE,                                              \
+          .len_max = SCOPES_MAX,                                              \
+          .item_max = 100,                                                    \
+          .text = &text_scope,                                                \
+          .about = "What it may be used for." },                              \
+    {                                                                         \
+        .name = "ipAllowlist", .types = SHAPE_STRINGS | SHAPE_FALSE,          \
+        .flags = SHAPE_UNIQUE, .len_max = ALLOW_MAX, .item_max = 49,          \
+        .text = &text_cidr,                                                   \
+        .about = "Networks it may be used from; [] is nowhere."               \
+    }
 
 static const struct shape_field create_fields[] = {
-    { .name = "amount", .types = SHAPE_INTEGER, .min = 1, .max = 100,
-      .fallback = "1", .about = "How many to create, all or none." },
+    { .name = "amount",
+      .types = SHAPE_INTEGER,
+      .min = 1,
+      .max = 100,
+      .fallback = "1",
+      .about = "How many to create, all or none." },
     FIELDS_OWN(SHAPE_INTEGER | SHAPE_FALSE, NULL),
     { 0 },
 };
 
 static const struct shape_field import_fields[] = {
-    { .name = "hash", .types = SHAPE_STRING, .flags = SHAPE_REQUIRED,
-      .len_min = 64, .len_max = 64, .text = &text_hex,
+    { .name = "hash",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
+      .len_min = 64,
+      .len_max = 64,
+      .text = &text_hex,
       .about = "SHA-256 of the secret, hexadecimal." },
     FIELDS_OWN(SHAPE_INTEGER | SHAPE_FALSE, NULL),
     { 0 },
@@ -121,8 +164,7 @@ static const struct shape_field patch_fields[] = {
     FIELD_READ_ONLY("id", SHAPE_STRING, "Id."),
     FIELD_READ_ONLY("applicationId", SHAPE_STRING, "Its application."),
     FIELD_READ_ONLY("prefix", SHAPE_STRING, "What it begins with."),
-    FIELD_READ_ONLY("start", SHAPE_STRING,
-                    "Prefix and first four characters."),
+    FIELD_READ_ONLY("start", SHAPE_STRING, "Prefix and first four characters."),
     FIELDS_OWN(SHAPE_INTEGER | SHAPE_FALSE | SHAPE_OBJECT, remaining_fields),
     FIELD_TIME("expiresAt", "When it ends."),
     FIELD_TIME("lastUsedAt", "When it was last used."),
@@ -134,7 +176,9 @@ static const struct shape_field patch_fields[] = {
 };
 
 static const struct shape_field rotate_fields[] = {
-    { .name = "gracePeriod", .types = SHAPE_INTEGER, .max = 2592000,
+    { .name = "gracePeriod",
+      .types = SHAPE_INTEGER,
+      .max = 2592000,
       .fallback = "0",
       .about = "Seconds that the old secret lives on." },
     { 0 },
@@ -150,16 +194,20 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
     return policy_rules(doc, why);
 }
 
-#define TOKEN_SHAPE(schema, table)                                     \
-    { .name = schema, .kind = KIND_TOKEN, .fields = table,             \
-      .sparse = true, .rules = rules }
+#define TOKEN_SHAPE(schema, table)                                           \
+    {                                                                        \
+        .name = schema, .kind = KIND_TOKEN, .fields = table, .sparse = true, \
+        .rules = rules                                                       \
+    }
 const struct shape shape_token_create =
     TOKEN_SHAPE("CreateTokenRequest", create_fields);
 const struct shape shape_token_import_item =
     TOKEN_SHAPE("ImportedToken", import_fields);
 const struct shape shape_token_patch = TOKEN_SHAPE("Token", patch_fields);
 const struct shape shape_token_rotate = {
-    .name = "RotateTokenRequest", .kind = KIND_TOKEN, .fields = rotate_fields,
+    .name = "RotateTokenRequest",
+    .kind = KIND_TOKEN,
+    .fields = rotate_fields,
     .sparse = true,
 };
 
@@ -178,7 +226,8 @@ int token_row_fill(struct token_row *row, yyjson_mut_doc *doc, struct arena *a)
     yyjson_mut_val *hash = shape_member(doc, "hash");
     ENSURE(!yyjson_mut_is_obj(shape_member(doc, "remaining")));
     if (enabled) row->enabled = yyjson_mut_is_true(enabled);
-    if (yyjson_mut_is_false(expires)) row->expires_ms = 0;
+    if (yyjson_mut_is_false(expires))
+        row->expires_ms = 0;
     else if (expires)
         ENSURE(json_is_int((const yyjson_val *)expires, &row->expires_ms));
     if (hash)
@@ -191,8 +240,9 @@ int token_row_fill(struct token_row *row, yyjson_mut_doc *doc, struct arena *a)
     row->owner = text_of(shape_member(doc, "owner"));
     row->tags_n = 0;
     size_t i, max;
-    yyjson_mut_arr_foreach(shape_member(doc, "tags"), i, max, item)
-        if (i < TOKEN_TAGS_MAX) row->tags[row->tags_n++] = text_of(item);
+    yyjson_mut_arr_foreach(shape_member(doc, "tags"), i, max,
+                           item) if (i < TOKEN_TAGS_MAX)
+        row->tags[row->tags_n++] = text_of(item);
     if (row->tags_n == 0) yyjson_mut_obj_remove_key(root, "tags");
     row->body = SV("");
     if (yyjson_mut_obj_size(root) == 0) return 0;
@@ -213,7 +263,8 @@ static int texts_decode(const yyjson_val *array, unsigned most, struct arena *a,
     if (n == 0) return 0;
     struct sv *texts = ARENA_ARRAY(a, struct sv, n);
     if (!texts) return ERR_NOMEM;
-    yyjson_arr_foreach(list, i, max, item) {
+    yyjson_arr_foreach(list, i, max, item)
+    {
         if (!yyjson_is_str(item)) return ERR_CORRUPT;
         texts[i] = json_text(item);
     }
@@ -232,8 +283,9 @@ static int allow_decode(const yyjson_val *array, struct arena *a,
     if (n == 0) return 0;
     struct cidr *nets = ARENA_ARRAY(a, struct cidr, n);
     if (!nets) return ERR_NOMEM;
-    yyjson_arr_foreach(list, i, max, item)
-        if (cidr_parse(json_text(item), &nets[i])) return ERR_CORRUPT;
+    yyjson_arr_foreach(
+        list, i, max,
+        item) if (cidr_parse(json_text(item), &nets[i])) return ERR_CORRUPT;
     out->allow = nets;
     out->allow_n = (uint16_t)n;
     return 0;

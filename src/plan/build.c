@@ -163,8 +163,8 @@ int plan_build(struct plan *p, const struct plan_source *src,
 {
     /* Every text lies in the documents: their length is room enough but for
      * padding, and rarely more is asked. */
-    size_t texts = round_up(src->application.n + src->authentication.n + 512,
-                            64);
+    size_t texts =
+        round_up(src->application.n + src->authentication.n + 512, 64);
     struct plan_app *a = image_new(p, texts);
     *why = (struct plan_problem){ .field = "" };
     int rc = build(p, src, a, why);

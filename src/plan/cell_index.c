@@ -44,28 +44,26 @@ static void shard_add(struct cell_shard *s, struct cell_entry e)
 
 /* The old table without `leave` (may be NULL), with `e` (its key may be). */
 static struct cell_shard *shard_with(const struct cell_shard *old,
-                                      const struct cell_key *leave,
-                                      struct cell_entry e)
+                                     const struct cell_key *leave,
+                                     struct cell_entry e)
 {
     uint32_t n = (old ? old->n : 0) - (leave ? 1 : 0) + (e.key ? 1 : 0);
     if (n == 0) return NULL;
     struct cell_shard *s = shard_new(n);
     for (uint32_t i = 0; old && i <= old->mask; i++)
-        if (old->at[i].key && old->at[i].key != leave)
-            shard_add(s, old->at[i]);
+        if (old->at[i].key && old->at[i].key != leave) shard_add(s, old->at[i]);
     if (e.key) shard_add(s, e);
     return s;
 }
 
 static inline struct cell_key *shard_find(const struct cell_shard *s,
-                                           uint64_t hash, struct sv key)
+                                          uint64_t hash, struct sv key)
 {
     if (!s) return NULL;
     for (uint32_t i = (uint32_t)hash & s->mask;; i = (i + 1) & s->mask) {
         struct cell_key *k = s->at[i].key;
         if (!k) return NULL;
-        if (s->at[i].hash == hash && sv_eq(sv_of(k->text, k->n), key))
-            return k;
+        if (s->at[i].hash == hash && sv_eq(sv_of(k->text, k->n), key)) return k;
     }
 }
 
@@ -92,8 +90,7 @@ static void replace(struct cell_index *x, uint64_t hash, struct cell_key *leave,
     if (leave) epoch_retire(leave, mem_free, NULL);
 }
 
-void cell_index_put(struct cell_index *x, struct sv key,
-                    struct plan_cell *cell)
+void cell_index_put(struct cell_index *x, struct sv key, struct plan_cell *cell)
 {
     uint64_t hash = hash_sv(key);
     struct cell_key *old =
@@ -107,7 +104,7 @@ void cell_index_put(struct cell_index *x, struct sv key,
 }
 
 void cell_index_remove(struct cell_index *x, struct sv key,
-                  const struct plan_cell *cell)
+                       const struct plan_cell *cell)
 {
     uint64_t hash = hash_sv(key);
     struct cell_key *k =

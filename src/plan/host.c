@@ -56,8 +56,7 @@ size_t host_key(struct sv host, char out[HOST_KEY_MAX])
         if (rest.n && (rest.p[0] != ':' || !is_port(sv_from(rest, 1))))
             return 0;
         struct sv inside = sv_of(host.p + 1, end - 1);
-        return sv_find(inside, ':') == SIZE_MAX ? 0
-                                                : address_key(inside, out);
+        return sv_find(inside, ':') == SIZE_MAX ? 0 : address_key(inside, out);
     }
     size_t colon = sv_find(host, ':');
     if (colon != SIZE_MAX) {

@@ -9,11 +9,13 @@ static int record_put(struct store *s, const struct shape *shape,
                       struct sv body, struct id id, struct id account_id,
                       int64_t wall_ms, struct arena *a)
 {
-    struct record r = { .kind = shape->kind, .id = id,
-                        .account_id = account_id, .created_ms = wall_ms,
-                        .updated_ms = wall_ms, .version = 1 };
-    struct shape_env env = { .arena = a, .now_ms = wall_ms,
-                             .role = ROLE_ROOT };
+    struct record r = { .kind = shape->kind,
+                        .id = id,
+                        .account_id = account_id,
+                        .created_ms = wall_ms,
+                        .updated_ms = wall_ms,
+                        .version = 1 };
+    struct shape_env env = { .arena = a, .now_ms = wall_ms, .role = ROLE_ROOT };
     struct shape_problem why;
     yyjson_doc *input = NULL;
     yyjson_mut_doc *doc = NULL;
@@ -76,13 +78,15 @@ int store_account_init(struct store *s, struct sv name, struct sv slug,
     rc = account_put(s, name, slug, wall_ms, out->account_id, &a);
     if (rc == 0) rc = key_put(s, wall_ms, out, &a);
     if (rc == 0)
-        rc = store_change_append(s, KIND_ACCOUNT, id_sv(&out->account_id),
-                                 &seq);
+        rc =
+            store_change_append(s, KIND_ACCOUNT, id_sv(&out->account_id), &seq);
     if (rc == 0)
         rc = store_change_append(s, KIND_MANAGEMENT_KEY, id_sv(&out->key_id),
                                  &seq);
-    if (rc == 0) rc = store_commit(s);
-    else store_rollback(s);
+    if (rc == 0)
+        rc = store_commit(s);
+    else
+        store_rollback(s);
     if (rc) mem_wipe(out, sizeof *out);
     arena_fini(&a);
     return rc;

@@ -84,7 +84,7 @@ static const char version_1[] =
     " enabled INTEGER NOT NULL,"
     " revoked INTEGER NOT NULL,"
     " expires INTEGER NOT NULL,"
-    " prime INTEGER,"             /* an alias: slot of its token */
+    " prime INTEGER," /* an alias: slot of its token */
     " mark BLOB NOT NULL,"
     " sealed BLOB NOT NULL,"
     " used INTEGER NOT NULL,"

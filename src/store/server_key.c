@@ -24,11 +24,11 @@
 
 enum { FILE_BYTES = 2 * SERVER_KEY_BYTES + 1, BATCH_ROWS = 1000 };
 
-void server_key_derive(const struct secret *key, const char *purpose,
-                       void *out, size_t n)
+void server_key_derive(const struct secret *key, const char *purpose, void *out,
+                       size_t n)
 {
-    hkdf_sha256(secret_expose(key), SV("typeauth server key"),
-                sv_cstr(purpose), out, n);
+    hkdf_sha256(secret_expose(key), SV("typeauth server key"), sv_cstr(purpose),
+                out, n);
 }
 
 static int say(char problem[256], const char *path, const char *what, int rc)
@@ -51,10 +51,12 @@ int server_key_read(const char *path, struct secret *out, char problem[256])
     if (open_to_others)
         return say(problem, path, "may be read by others: chmod 600 it",
                    ERR_DENIED);
-    int rc = n < 0 ? ERR_IO
-                   : hex_decode(sv_trim(sv_of(text, (size_t)n -
-                                    (n > 0 && text[n - 1] == '\n'))),
-                                key, sizeof key);
+    int rc =
+        n < 0
+            ? ERR_IO
+            : hex_decode(sv_trim(sv_of(
+                             text, (size_t)n - (n > 0 && text[n - 1] == '\n'))),
+                         key, sizeof key);
     if (rc == 0) secret_take_copy(out, key, sizeof key);
     mem_wipe(text, sizeof text);
     mem_wipe(key, sizeof key);
@@ -83,10 +85,10 @@ static int write_file(const char *path, const struct secret *key)
     if (fd < 0) return err_from_errno(errno);
     fmt_hex(text, secret_expose(key).p, SERVER_KEY_BYTES);
     text[FILE_BYTES - 1] = '\n';
-    int rc = write(fd, text, sizeof text) == (ssize_t)sizeof text &&
-                     fsync(fd) == 0
-                 ? 0
-                 : ERR_IO;
+    int rc =
+        write(fd, text, sizeof text) == (ssize_t)sizeof text && fsync(fd) == 0
+            ? 0
+            : ERR_IO;
     mem_wipe(text, sizeof text);
     close(fd);
     return rc;
@@ -162,7 +164,10 @@ static int reseal(struct rotation *r, struct sealed *sealed)
 
 static int tokens_batch(struct rotation *r, int64_t *at, unsigned *n)
 {
-    struct { int64_t slot; struct sealed sealed; } rows[BATCH_ROWS];
+    struct {
+        int64_t slot;
+        struct sealed sealed;
+    } rows[BATCH_ROWS];
     struct sql *q = sql_get(r->db, "SELECT slot, mark, sealed FROM token"
                                    " WHERE slot > ?1 ORDER BY slot LIMIT ?2");
     sql_bind_int(q, 1, *at);
@@ -271,8 +276,8 @@ static int key_is_next(struct sql_db *db, const struct secret *next)
     server_key_derive(next, "check", check, sizeof check);
     struct sql *q = sql_get(db, "SELECT value FROM meta WHERE name = 'key'");
     int rc = sql_step(q);
-    bool same = rc == SQL_ROW &&
-                sv_eq(sql_bytes(q, 0), sv_of(check, sizeof check));
+    bool same =
+        rc == SQL_ROW && sv_eq(sql_bytes(q, 0), sv_of(check, sizeof check));
     sql_done(q);
     return rc < 0 ? rc : same;
 }
@@ -284,8 +289,10 @@ int server_key_rotate_resume(struct sql_db *db, const char *path, int lock_fd,
     snprintf(next, sizeof next, "%s.next", path);
     if (access(next, F_OK) != 0) return 0;
     if (flock(lock_fd, LOCK_EX | LOCK_NB))
-        return say(problem, path, "its rotation waits for another process "
-                                  "to close the store", ERR_AGAIN);
+        return say(problem, path,
+                   "its rotation waits for another process "
+                   "to close the store",
+                   ERR_AGAIN);
     struct rotation r = { .db = db };
     int64_t at = -1;
     int rc = server_key_read(next, &r.new_key, problem);
@@ -328,7 +335,8 @@ static int rotation_begin(const struct store_conf *conf, const char *path,
         if (same == 0)
             rc = say(problem, path, "is not the key of this database",
                      ERR_CRYPTO);
-        else if (same < 0) rc = same;
+        else if (same < 0)
+            rc = same;
     }
     if (rc == 0) rc = server_key_create(next, &fresh, problem);
     if (rc == 0) rc = meta_put(db, "rotate", sv_of(&at, sizeof at));
@@ -348,11 +356,10 @@ int store_rotate_server_key(const struct store_conf *conf, char problem[256])
     int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     int rc = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ? err_from_errno(errno) : 0;
     if (rc)
-        say(problem, lock, "another process has the store open: stop it",
-            rc);
+        say(problem, lock, "another process has the store open: stop it", rc);
     else
-        rc = rotation_begin(conf, conf->server_key ? conf->server_key : key,
-                            fd, problem);
+        rc = rotation_begin(conf, conf->server_key ? conf->server_key : key, fd,
+                            problem);
     if (fd >= 0) close(fd);
     return rc;
 }

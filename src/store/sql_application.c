@@ -21,8 +21,10 @@ static int account_of(struct store *s, struct sv app_id, struct id *out)
     sql_bind_text(q, 1, app_id);
     sql_bind_int(q, 2, KIND_APPLICATION);
     int rc = sql_step(q);
-    if (rc == SQL_ROW) rc = id_column(q, 0, out);
-    else if (rc == 0) rc = ERR_NOTFOUND;
+    if (rc == SQL_ROW)
+        rc = id_column(q, 0, out);
+    else if (rc == 0)
+        rc = ERR_NOTFOUND;
     sql_done(q);
     return rc;
 }
@@ -137,8 +139,10 @@ int store_domain_find(struct store *s, struct sv domain, struct id *app_out,
 static int id_found(struct sql *q, struct id *out)
 {
     int rc = sql_step(q);
-    if (rc == SQL_ROW) rc = id_column(q, 0, out);
-    else if (rc == 0) rc = ERR_NOTFOUND;
+    if (rc == SQL_ROW)
+        rc = id_column(q, 0, out);
+    else if (rc == 0)
+        rc = ERR_NOTFOUND;
     sql_done(q);
     return rc;
 }

@@ -21,10 +21,10 @@ int store_audit_append(struct store *s, const struct audit_entry *e)
 }
 
 #define COLUMNS "SELECT id, who, at, action, object, origin, was, now"
-#define ALL     COLUMNS " FROM audit WHERE account = ?1"
-#define OF_ONE  ALL " AND object = ?4"
-#define OLDER   " AND id < ?2 ORDER BY id DESC LIMIT ?3"
-#define NEWER   " AND id > ?2 ORDER BY id ASC LIMIT ?3"
+#define ALL COLUMNS " FROM audit WHERE account = ?1"
+#define OF_ONE ALL " AND object = ?4"
+#define OLDER " AND id < ?2 ORDER BY id DESC LIMIT ?3"
+#define NEWER " AND id > ?2 ORDER BY id ASC LIMIT ?3"
 
 static int entry_read(struct sql *q, struct sv account_id, struct arena *a,
                       struct audit_entry *out)
@@ -42,9 +42,9 @@ static int entry_read(struct sql *q, struct sv account_id, struct arena *a,
     return rc;
 }
 
-int store_audit_list(struct store *s, struct sv account_id,
-                     struct sv object_id, const struct store_page *page,
-                     struct arena *a, struct audit_page *out)
+int store_audit_list(struct store *s, struct sv account_id, struct sv object_id,
+                     const struct store_page *page, struct arena *a,
+                     struct audit_page *out)
 {
     static const char *const texts[2][2] = { { ALL OLDER, ALL NEWER },
                                              { OF_ONE OLDER, OF_ONE NEWER } };
@@ -98,8 +98,8 @@ int store_change_append(struct store *s, enum kind kind, struct sv id,
     return rc < 0 ? store_note(s, rc) : 0;
 }
 
-int store_change_each(struct store *s, uint64_t above_seq,
-                      store_change_fn *fn, void *ctx)
+int store_change_each(struct store *s, uint64_t above_seq, store_change_fn *fn,
+                      void *ctx)
 {
     struct sql *q = sql_get(s->db, "SELECT seq, kind, id FROM change"
                                    " WHERE seq > ?1 ORDER BY seq");

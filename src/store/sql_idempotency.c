@@ -58,7 +58,8 @@ int store_idempotency_find(struct store *s, struct sv scope, struct sv key,
     sql_bind_blob(q, 1, mark, sizeof mark);
     sql_bind_int(q, 2, wall_ms - IDEMPOTENCY_KEPT_MS);
     int rc = sql_step(q);
-    if (rc == 0) rc = ERR_NOTFOUND;
+    if (rc == 0)
+        rc = ERR_NOTFOUND;
     else if (rc == SQL_ROW)
         rc = sv_eq(sql_bytes(q, 0), sv_of(body_hash, 32))
                  ? answer_open(s, key, mark, sql_bytes(q, 1), a, answer)

@@ -57,8 +57,10 @@ int store_key_find(struct store *s, const uint8_t digest[32],
                                            " WHERE mark = ?1");
     sql_bind_blob(q, 1, sealed.mark, sizeof sealed.mark);
     rc = sql_step(q);
-    if (rc == SQL_ROW) rc = row_read(s, q, out);
-    else if (rc == 0) rc = ERR_NOTFOUND;
+    if (rc == SQL_ROW)
+        rc = row_read(s, q, out);
+    else if (rc == 0)
+        rc = ERR_NOTFOUND;
     sql_done(q);
     return rc;
 }

@@ -3,10 +3,10 @@
 #include "base/err.h"
 #include "store/store_int.h"
 
-#define COLUMNS                                                          \
-    " r.id, r.account, r.body, r.created, r.updated, r.version,"         \
-    " r.name, r.uniq, coalesce("                                         \
-    "  (SELECT n.num FROM app_num n WHERE n.id = r.id),"                 \
+#define COLUMNS                                                  \
+    " r.id, r.account, r.body, r.created, r.updated, r.version," \
+    " r.name, r.uniq, coalesce("                                 \
+    "  (SELECT n.num FROM app_num n WHERE n.id = r.id),"         \
     "  (SELECT n.num FROM account_num n WHERE n.id = r.id), 0) "
 
 /* The row at hand; `a` NULL: views until the next step. */
@@ -39,8 +39,10 @@ int store_record_get(struct store *s, enum kind kind, struct sv account_id,
     sql_bind_int(q, 2, kind);
     sql_bind_text(q, 3, account_id);
     int rc = sql_step(q);
-    if (rc == SQL_ROW) rc = row_read(q, kind, a, out);
-    else if (rc == 0) rc = ERR_NOTFOUND;
+    if (rc == SQL_ROW)
+        rc = row_read(q, kind, a, out);
+    else if (rc == 0)
+        rc = ERR_NOTFOUND;
     sql_done(q);
     return rc;
 }
@@ -140,7 +142,8 @@ int store_record_insert(struct store *s, struct record *r)
     store_need_transaction(s);
     ENSURE(r->version == 1);
     int rc = r->account_id.text[0]
-                 ? account_num(s, id_sv(&r->account_id), &ignored) : 0;
+                 ? account_num(s, id_sv(&r->account_id), &ignored)
+                 : 0;
     if (rc) return rc;
     struct sql *q = sql_get(
         s->db, "INSERT INTO record (kind, id, account, name, uniq, body,"
@@ -176,10 +179,10 @@ static int is_there(struct store *s, struct sv id, struct sv account_id)
 int store_record_update(struct store *s, struct record *r)
 {
     store_need_transaction(s);
-    struct sql *q = sql_get(
-        s->db, "UPDATE record SET name = ?4, uniq = ?5, body = ?6,"
-               " updated = ?7, version = version + 1 WHERE id = ?1"
-               " AND account = ?2 AND version = ?3");
+    struct sql *q =
+        sql_get(s->db, "UPDATE record SET name = ?4, uniq = ?5, body = ?6,"
+                       " updated = ?7, version = version + 1 WHERE id = ?1"
+                       " AND account = ?2 AND version = ?3");
     sql_bind_text(q, 1, id_sv(&r->id));
     sql_bind_text(q, 2, id_sv(&r->account_id));
     sql_bind_int(q, 3, (int64_t)r->version);
@@ -275,11 +278,11 @@ int store_referrers(struct store *s, struct sv id, struct arena *a,
 
 /* Three ways in, each with an index that gives the order: by tag, by name, or
  * all. ?3 cursor, ?4 limit + 1, ?5 the filter's value. */
-#define BY_ALL  "FROM record r WHERE r.kind = ?1 AND r.account = ?2"
+#define BY_ALL "FROM record r WHERE r.kind = ?1 AND r.account = ?2"
 #define BY_NAME BY_ALL " AND r.name = ?5"
-#define BY_TAG                                                            \
-    "FROM record_tag t JOIN record r ON r.id = t.id"                      \
-    " WHERE t.kind = ?1 AND t.account = ?2 AND t.tag = ?5"                \
+#define BY_TAG                                             \
+    "FROM record_tag t JOIN record r ON r.id = t.id"       \
+    " WHERE t.kind = ?1 AND t.account = ?2 AND t.tag = ?5" \
     " AND (?6 IS NULL OR r.name = ?6)"
 #define OLDER(from, id) \
     "SELECT" COLUMNS from " AND " id " < ?3 ORDER BY " id " DESC LIMIT ?4"
@@ -290,13 +293,13 @@ static struct sql *list_query(struct store *s, const struct store_filter *f,
                               bool newer)
 {
     if (f->tag.p)
-        return sql_get(s->db, newer ? NEWER(BY_TAG, "t.id")
-                                    : OLDER(BY_TAG, "t.id"));
+        return sql_get(s->db,
+                       newer ? NEWER(BY_TAG, "t.id") : OLDER(BY_TAG, "t.id"));
     if (f->name.p)
-        return sql_get(s->db, newer ? NEWER(BY_NAME, "r.id")
-                                    : OLDER(BY_NAME, "r.id"));
-    return sql_get(s->db, newer ? NEWER(BY_ALL, "r.id")
-                                : OLDER(BY_ALL, "r.id"));
+        return sql_get(s->db,
+                       newer ? NEWER(BY_NAME, "r.id") : OLDER(BY_NAME, "r.id"));
+    return sql_get(s->db,
+                   newer ? NEWER(BY_ALL, "r.id") : OLDER(BY_ALL, "r.id"));
 }
 
 static void turn_round(struct record *rows, uint32_t n)
@@ -322,9 +325,10 @@ int store_record_list(struct store *s, enum kind kind, struct sv account_id,
     if (!out->rows) return ERR_NOMEM;
     sql_bind_int(q, 1, kind);
     sql_bind_text(q, 2, account_id);
-    sql_bind_text(q, 3, newer         ? page->before
-                        : page->after.n ? page->after
-                                        : SV("~"));
+    sql_bind_text(q, 3,
+                  newer           ? page->before
+                  : page->after.n ? page->after
+                                  : SV("~"));
     sql_bind_int(q, 4, (int64_t)page->limit + 1);
     if (f->tag.p || f->name.p) sql_bind_text(q, 5, f->tag.p ? f->tag : f->name);
     if (f->tag.p && f->name.p) sql_bind_text(q, 6, f->name);

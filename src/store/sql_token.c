@@ -230,8 +230,7 @@ int store_token_rotate(struct store *s, struct token_row *row,
 }
 
 /* Slots of one column of rows; at most max. */
-static int slots_read(struct sql *q, uint32_t *slots, unsigned max,
-                      unsigned *n)
+static int slots_read(struct sql *q, uint32_t *slots, unsigned max, unsigned *n)
 {
     int rc = 0;
     for (*n = 0; *n < max && (rc = sql_step(q)) == SQL_ROW; ++*n)
@@ -329,13 +328,15 @@ int store_token_purge_old(struct store *s, int64_t before_ms, unsigned max,
     struct purge p = { s, fn, ctx, n };
     store_need_transaction(s);
     *n = 0;
-    int rc = delete_found(&p, "SELECT slot FROM token WHERE revoked <> 0"
-                              " AND revoked < ?1 LIMIT ?2",
+    int rc = delete_found(&p,
+                          "SELECT slot FROM token WHERE revoked <> 0"
+                          " AND revoked < ?1 LIMIT ?2",
                           before_ms, max);
     return rc ? rc
-              : delete_found(&p, "SELECT slot FROM token"
-                                 " WHERE prime IS NOT NULL AND expires < ?1"
-                                 " LIMIT ?2",
+              : delete_found(&p,
+                             "SELECT slot FROM token"
+                             " WHERE prime IS NOT NULL AND expires < ?1"
+                             " LIMIT ?2",
                              before_ms, max);
 }
 
@@ -382,8 +383,7 @@ int store_token_use_save(struct store *s, const struct token_use *uses,
     for (size_t i = 0; rc == 0 && i < n; i++) {
         uint8_t tag[4] = { (uint8_t)(uses[i].tag >> 24),
                            (uint8_t)(uses[i].tag >> 16),
-                           (uint8_t)(uses[i].tag >> 8),
-                           (uint8_t)uses[i].tag };
+                           (uint8_t)(uses[i].tag >> 8), (uint8_t)uses[i].tag };
         sql_bind_int(q, 1, uses[i].slot);
         sql_bind_blob(q, 2, tag, sizeof tag);
         sql_bind_int(q, 3, uses[i].used);

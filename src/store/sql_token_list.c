@@ -5,9 +5,9 @@
 #include "base/err.h"
 #include "store/store_int.h"
 
-#define COLUMNS                                                             \
-    "SELECT t.slot, t.id, t.app, t.enabled, t.revoked, t.expires, t.mark,"  \
-    " t.sealed, t.used, t.refills, t.last_used, t.body, t.updated,"         \
+#define COLUMNS                                                            \
+    "SELECT t.slot, t.id, t.app, t.enabled, t.revoked, t.expires, t.mark," \
+    " t.sealed, t.used, t.refills, t.last_used, t.body, t.updated,"        \
     " t.version, t.start, t.prefix_n, t.name, t.owner, n.id "
 /* A deleted application's tokens are gone for everybody, purged or not. */
 #define LIVING "JOIN app_num n ON n.num = t.app AND n.id IS NOT NULL "
@@ -15,12 +15,17 @@
 static int row_read(struct sql *q, struct arena *a, struct token_row *out)
 {
     *out = (struct token_row){
-        .slot = (uint32_t)sql_int(q, 0), .app = (uint32_t)sql_int(q, 2),
-        .enabled = sql_int(q, 3) != 0, .revoked_ms = sql_int(q, 4),
-        .expires_ms = sql_int(q, 5), .used = sql_int(q, 8),
+        .slot = (uint32_t)sql_int(q, 0),
+        .app = (uint32_t)sql_int(q, 2),
+        .enabled = sql_int(q, 3) != 0,
+        .revoked_ms = sql_int(q, 4),
+        .expires_ms = sql_int(q, 5),
+        .used = sql_int(q, 8),
         .refills = (uint32_t)sql_int(q, 9),
-        .last_used_s = (uint32_t)sql_int(q, 10), .updated_ms = sql_int(q, 12),
-        .version = (uint64_t)sql_int(q, 13), .prefix_n = (uint8_t)sql_int(q, 15),
+        .last_used_s = (uint32_t)sql_int(q, 10),
+        .updated_ms = sql_int(q, 12),
+        .version = (uint64_t)sql_int(q, 13),
+        .prefix_n = (uint8_t)sql_int(q, 15),
     };
     struct sv *texts[] = { &out->body, &out->start, &out->name, &out->owner };
     static const int columns[] = { 11, 14, 16, 17 };
@@ -42,8 +47,8 @@ int store_token_get(struct store *s, struct sv account_id,
     int rc = account_num(s, account_id, &account);
     if (rc) return rc;
     struct sql *q = sql_get(s->db, COLUMNS "FROM token t " LIVING
-                                   "WHERE t.account = ?1 AND t.id = ?2"
-                                   " AND (t.revoked <> 0) = ?3");
+                                           "WHERE t.account = ?1 AND t.id = ?2"
+                                           " AND (t.revoked <> 0) = ?3");
     sql_bind_int(q, 1, account);
     sql_bind_blob(q, 2, id->b, sizeof id->b);
     sql_bind_int(q, 3, revoked);
@@ -60,22 +65,22 @@ int store_token_get(struct store *s, struct sv account_id,
 
 /* ?1 account (or app), ?2 cursor, ?3 limit + 1, ?4 what leads; the rest NULL
  * where nothing is asked: ?5 app, ?6 owner, ?7 name, ?8 enabled. */
-#define REST                                                               \
-    " AND t.revoked = 0 AND (?5 IS NULL OR t.app = ?5)"                    \
-    " AND (?6 IS NULL OR t.owner = ?6) AND (?7 IS NULL OR t.name = ?7)"    \
+#define REST                                                            \
+    " AND t.revoked = 0 AND (?5 IS NULL OR t.app = ?5)"                 \
+    " AND (?6 IS NULL OR t.owner = ?6) AND (?7 IS NULL OR t.name = ?7)" \
     " AND (?8 IS NULL OR t.enabled = ?8)"
 #define FROM_TOKEN "FROM token t " LIVING "WHERE "
 #define BY_ACCOUNT FROM_TOKEN "t.account = ?1"
-#define BY_APP     FROM_TOKEN "t.app = ?4"
-#define BY_OWNER   FROM_TOKEN "t.account = ?1 AND t.owner = ?4"
-#define BY_NAME    FROM_TOKEN "t.account = ?1 AND t.name = ?4"
-#define BY_OFF     FROM_TOKEN "t.account = ?1 AND t.enabled = 0"
-#define BY_TAG                                                       \
-    "FROM token_tag g JOIN token t ON t.slot = g.slot " LIVING       \
+#define BY_APP FROM_TOKEN "t.app = ?4"
+#define BY_OWNER FROM_TOKEN "t.account = ?1 AND t.owner = ?4"
+#define BY_NAME FROM_TOKEN "t.account = ?1 AND t.name = ?4"
+#define BY_OFF FROM_TOKEN "t.account = ?1 AND t.enabled = 0"
+#define BY_TAG                                                 \
+    "FROM token_tag g JOIN token t ON t.slot = g.slot " LIVING \
     "WHERE g.account = ?1 AND g.tag = ?4"
-#define OLDER(from, id)                                               \
+#define OLDER(from, id) \
     COLUMNS from REST " AND " id " < ?2 ORDER BY " id " DESC LIMIT ?3"
-#define NEWER(from, id)                                               \
+#define NEWER(from, id) \
     COLUMNS from REST " AND " id " > ?2 ORDER BY " id " ASC LIMIT ?3"
 
 enum way { ACCOUNT, APP, OWNER, NAME, OFF, TAG };
@@ -91,12 +96,12 @@ static const char *const texts[][2] = {
 /* The way that promises the fewest rows. */
 static enum way way_of(const struct store_filter *f)
 {
-    return f->tag.p            ? TAG
-           : f->owner.p        ? OWNER
-           : f->name.p         ? NAME
-           : f->enabled == 0   ? OFF
-           : f->app_id.p       ? APP
-                               : ACCOUNT;
+    return f->tag.p          ? TAG
+           : f->owner.p      ? OWNER
+           : f->name.p       ? NAME
+           : f->enabled == 0 ? OFF
+           : f->app_id.p     ? APP
+                             : ACCOUNT;
 }
 
 static int app_num_of(struct store *s, struct sv account_id, struct sv app_id,
@@ -128,7 +133,8 @@ static void filter_bind(struct sql *q, enum way way,
                         const struct store_filter *f, int64_t app)
 {
     struct sv lead = way == TAG ? f->tag : way == OWNER ? f->owner : f->name;
-    if (way == APP) sql_bind_int(q, 4, app);
+    if (way == APP)
+        sql_bind_int(q, 4, app);
     else if (way == TAG || way == OWNER || way == NAME)
         sql_bind_text(q, 4, lead);
     if (app) sql_bind_int(q, 5, app);
@@ -165,8 +171,7 @@ int store_token_list(struct store *s, struct sv account_id,
     ENSURE(page->limit >= 1 && page->limit <= 1000 &&
            !(newer && page->after.n));
     int rc = account_num(s, account_id, &account);
-    if (rc == 0 && f->app_id.p)
-        rc = app_num_of(s, account_id, f->app_id, &app);
+    if (rc == 0 && f->app_id.p) rc = app_num_of(s, account_id, f->app_id, &app);
     if (rc == ERR_NOTFOUND) return 0; /* another's, or none: no tokens */
     out->rows = ARENA_ARRAY(a, struct token_row, page->limit);
     if (rc == 0 && !out->rows) rc = ERR_NOMEM;

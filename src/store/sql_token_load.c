@@ -24,7 +24,7 @@ struct block {
     struct row rows[BLOCK_ROWS];
     struct buf bodies;
     unsigned n;
-    int rc;   /* of the reading, at its end */
+    int rc; /* of the reading, at its end */
     bool last;
 };
 
@@ -43,11 +43,14 @@ static int row_read(struct sql *q, struct block *b)
     struct sv body = sql_bytes(q, 12);
     int64_t revoked = sql_int(q, 4);
     r->hot = (struct token_hot){
-        .slot = (uint32_t)sql_int(q, 0), .app = (uint32_t)sql_int(q, 2),
-        .enabled = sql_int(q, 3) != 0, .revoked = revoked != 0,
+        .slot = (uint32_t)sql_int(q, 0),
+        .app = (uint32_t)sql_int(q, 2),
+        .enabled = sql_int(q, 3) != 0,
+        .revoked = revoked != 0,
         .expires_ms = sql_int(q, 5),
         .primary = sql_is_null(q, 6) ? UINT32_MAX : (uint32_t)sql_int(q, 6),
-        .used = sql_int(q, 9), .refills = (uint32_t)sql_int(q, 10),
+        .used = sql_int(q, 9),
+        .refills = (uint32_t)sql_int(q, 10),
         .last_used_s = (uint32_t)sql_int(q, 11),
     };
     int rc = sealed_column(q, 7, &r->sealed);
@@ -110,8 +113,8 @@ static int block_give(struct loader *l, struct block *b, store_token_fn *fn,
     for (unsigned i = 0; i < b->n; i++) {
         struct row *r = &b->rows[i];
         int rc = open_digest(l->s->tokens, &r->sealed, r->hot.digest);
-        r->hot.body = r->body_n ? sv_of(b->bodies.p + r->body_at, r->body_n)
-                                : SV("");
+        r->hot.body =
+            r->body_n ? sv_of(b->bodies.p + r->body_at, r->body_n) : SV("");
         if (rc == 0) rc = fn(ctx, &r->hot);
         if (rc) return rc;
     }
@@ -144,8 +147,7 @@ int store_token_load(struct store *s, store_token_fn *fn, void *ctx)
     pthread_t thread;
     ENSURE(!s->in_transaction);
     l.blocks = mem_zalloc(BLOCKS * sizeof *l.blocks);
-    for (int i = 0; i < BLOCKS; i++)
-        buf_init(&l.blocks[i].bodies, BODIES_MAX);
+    for (int i = 0; i < BLOCKS; i++) buf_init(&l.blocks[i].bodies, BODIES_MAX);
     pthread_mutex_init(&l.mutex, NULL);
     pthread_cond_init(&l.changed, NULL);
     int rc = pthread_create(&thread, NULL, reader, &l) ? ERR_LIMIT : 0;

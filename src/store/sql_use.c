@@ -36,9 +36,9 @@ static int rows_count(struct store *s, const struct ulid *token, uint32_t from,
     return rc < 0 ? rc : 0;
 }
 
-int store_use_list(struct store *s, const struct ulid *token,
-                   uint32_t from_day, uint32_t to_day, struct arena *a,
-                   struct use_row **rows, size_t *n)
+int store_use_list(struct store *s, const struct ulid *token, uint32_t from_day,
+                   uint32_t to_day, struct arena *a, struct use_row **rows,
+                   size_t *n)
 {
     size_t room;
     *n = 0;

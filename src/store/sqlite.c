@@ -39,29 +39,20 @@ static int err_of(int code)
 {
     switch (code & 0xff) {
     case SQLITE_OK:
-    case SQLITE_DONE:
-        return 0;
+    case SQLITE_DONE: return 0;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_AGAIN;
-    case SQLITE_FULL:
-        return ERR_FULL;
+    case SQLITE_LOCKED: return ERR_AGAIN;
+    case SQLITE_FULL: return ERR_FULL;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return ERR_CORRUPT;
-    case SQLITE_CANTOPEN:
-        return ERR_NOTFOUND;
+    case SQLITE_NOTADB: return ERR_CORRUPT;
+    case SQLITE_CANTOPEN: return ERR_NOTFOUND;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return ERR_DENIED;
-    case SQLITE_NOMEM:
-        return ERR_NOMEM;
+    case SQLITE_AUTH: return ERR_DENIED;
+    case SQLITE_NOMEM: return ERR_NOMEM;
     case SQLITE_CONSTRAINT:
-        return code == SQLITE_CONSTRAINT_FOREIGNKEY ? ERR_CONFLICT
-                                                    : ERR_EXISTS;
-    default:
-        return ERR_IO;
+        return code == SQLITE_CONSTRAINT_FOREIGNKEY ? ERR_CONFLICT : ERR_EXISTS;
+    default: return ERR_IO;
     }
 }
 
@@ -73,8 +64,7 @@ static int fail(struct lite *l)
     snprintf(l->base.problem, sizeof l->base.problem, "%s", text);
     if (rc != ERR_EXISTS) return rc ? rc : ERR_IO;
     if (code != SQLITE_CONSTRAINT_UNIQUE &&
-        code != SQLITE_CONSTRAINT_PRIMARYKEY &&
-        code != SQLITE_CONSTRAINT_ROWID)
+        code != SQLITE_CONSTRAINT_PRIMARYKEY && code != SQLITE_CONSTRAINT_ROWID)
         return ERR_CORRUPT; /* NOT NULL, CHECK: ours to keep */
     snprintf(l->base.clash, sizeof l->base.clash, "%s",
              colon ? colon + 2 : text);
@@ -98,9 +88,8 @@ static void lite_close(struct sql_db *db)
 static int lite_exec(struct sql_db *db, const char *script)
 {
     struct lite *l = lite_of(db);
-    return sqlite3_exec(l->db, script, NULL, NULL, NULL) == SQLITE_OK
-               ? 0
-               : fail(l);
+    return sqlite3_exec(l->db, script, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                      : fail(l);
 }
 
 static struct sql *lite_get(struct sql_db *db, const char *text)
@@ -178,9 +167,9 @@ static uint64_t lite_changes(struct sql_db *db)
 }
 
 static const struct sql_ops lite_ops = {
-    lite_close, lite_exec,  lite_get,     lite_bind_int, lite_bind_text,
-    lite_bind_blob, lite_bind_null, lite_step, lite_int, lite_bytes,
-    lite_is_null, lite_done, lite_changes,
+    lite_close,     lite_exec,      lite_get,     lite_bind_int, lite_bind_text,
+    lite_bind_blob, lite_bind_null, lite_step,    lite_int,      lite_bytes,
+    lite_is_null,   lite_done,      lite_changes,
 };
 
 static const char pragmas[] = "PRAGMA journal_mode = WAL;"
@@ -202,9 +191,8 @@ int sqlite_open(struct sql_db **out, const char *path, bool create,
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                 SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE |
                 (create ? SQLITE_OPEN_CREATE : 0);
-    int rc = sqlite3_open_v2(path, &l->db, flags, NULL) == SQLITE_OK
-                 ? 0
-                 : fail(l);
+    int rc =
+        sqlite3_open_v2(path, &l->db, flags, NULL) == SQLITE_OK ? 0 : fail(l);
     if (rc == 0) sqlite3_busy_timeout(l->db, BUSY_MS);
     if (rc == 0) rc = lite_exec(&l->base, pragmas);
     if (rc == 0) {

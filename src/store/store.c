@@ -124,7 +124,8 @@ int store_meta_set(struct store *s, const char *name, struct sv value)
 /* Another process (the command line) may have made ids since. */
 static int read_last_ulid(struct store *s)
 {
-    struct sql *q = sql_get(s->db, "SELECT value FROM meta WHERE name = 'ulid'");
+    struct sql *q =
+        sql_get(s->db, "SELECT value FROM meta WHERE name = 'ulid'");
     struct ulid stored;
     int rc = sql_step(q);
     if (rc == SQL_ROW && ulid_column(q, 0, &stored) == 0 &&
@@ -213,8 +214,7 @@ static int key_check(struct store *s, bool fresh, char problem[256])
     server_key_derive(&s->server_key, "check", check, sizeof check);
     if (fresh) {
         int rc = store_begin(s);
-        if (rc == 0)
-            rc = store_meta_set(s, "key", sv_of(check, sizeof check));
+        if (rc == 0) rc = store_meta_set(s, "key", sv_of(check, sizeof check));
         return rc ? rc : store_commit(s);
     }
     arena_init(&a, 0, memory, sizeof memory);
@@ -223,8 +223,9 @@ static int key_check(struct store *s, bool fresh, char problem[256])
                 mem_equal_ct(stored.p, check, sizeof check);
     arena_fini(&a);
     if (rc || same) return rc;
-    snprintf(problem, 256, "the server key is not the one that sealed this "
-                           "database: bring back the right key file");
+    snprintf(problem, 256,
+             "the server key is not the one that sealed this "
+             "database: bring back the right key file");
     return ERR_CRYPTO;
 }
 
@@ -243,8 +244,8 @@ static int open_key(struct store *s, const struct store_conf *conf,
 {
     bool fresh;
     int rc = is_fresh(s, &fresh);
-    if (rc == 0) rc = server_key_rotate_resume(s->db, path, s->lock_fd,
-                                               problem);
+    if (rc == 0)
+        rc = server_key_rotate_resume(s->db, path, s->lock_fd, problem);
     if (rc) return rc;
     rc = server_key_read(path, &s->server_key, problem);
     if (rc == ERR_NOTFOUND && fresh && conf->create)
@@ -303,7 +304,7 @@ void store_close(struct store **s)
     sealer_free(&(*s)->tokens);
     sealer_free(&(*s)->keys);
     secret_fini(&(*s)->server_key);
-    mem_wipe((*s)->idempotency_key, sizeof (*s)->idempotency_key);
+    mem_wipe((*s)->idempotency_key, sizeof(*s)->idempotency_key);
     if ((*s)->lock_fd >= 0) close((*s)->lock_fd);
     mem_free(*s);
     *s = NULL;

@@ -73,8 +73,12 @@ static void chain_of(uint32_t token, enum door door)
 {
     static _Alignas(16) char first[1024];
     struct arena a;
-    struct exchange x = { .env = &env, .door = door, .arena = &a,
-                          .head = &head, .cost = 1, .has_client = true };
+    struct exchange x = { .env = &env,
+                          .door = door,
+                          .arena = &a,
+                          .head = &head,
+                          .cost = 1,
+                          .has_client = true };
     arena_init(&a, 0, first, sizeof first);
     x.plan = plan_match(plan, SV("app1.example.com"));
     x.credential = sv_of(secrets[token], SECRET_BYTES - 1);
@@ -109,13 +113,21 @@ static void events(uint32_t n)
 {
     uint8_t id[16] = { 1, 2, 3 };
     struct event e = {
-        .wall_ms = 1732392665123, .outcome = OUTCOME_PASSED, .code = "",
+        .wall_ms = 1732392665123,
+        .outcome = OUTCOME_PASSED,
+        .code = "",
         .request_id = SV("01JDCW3T5Q8ZB4R9N6M0X7K2VE"),
-        .method = SV("GET"), .host = SV("api.example.com"),
-        .path = SV("/v1/users/42"), .token_id = id, .status = 200,
+        .method = SV("GET"),
+        .host = SV("api.example.com"),
+        .path = SV("/v1/users/42"),
+        .token_id = id,
+        .status = 200,
         .app_id = SV("app_01JD0000000000000000000001"),
-        .bytes_in = 231, .bytes_out = 1480, .total_us = 812,
-        .origin_us = 640, .http_minor = 1,
+        .bytes_in = 231,
+        .bytes_out = 1480,
+        .total_us = 812,
+        .origin_us = 640,
+        .http_minor = 1,
     };
     e.client.b[10] = e.client.b[11] = 0xff;
     for (uint32_t i = 0; i < n; i++) {
@@ -172,7 +184,8 @@ static void token_make(uint32_t i)
     snprintf(s, SECRET_BYTES, "%042u", i);
     base62_encode_u32(s + SECRET_BYTES - 1 - BASE62_U32_TEXT,
                       crc32_ieee(0, s, SECRET_BYTES - 1 - BASE62_U32_TEXT));
-    struct token_record r = { .slot = tokens_slot_take(env.tokens), .app = 1,
+    struct token_record r = { .slot = tokens_slot_take(env.tokens),
+                              .app = 1,
                               .state = TOKEN_ENABLED };
     uint32_t tag = i, big_endian = __builtin_bswap32(i);
     memcpy(r.id + 12, &big_endian, sizeof big_endian);
@@ -187,12 +200,13 @@ static void request_make(void)
     int n = snprintf(text, sizeof text,
                      "GET /v1/users/42 HTTP/1.1\r\nHost: app1.example.com\r\n"
                      "User-Agent: bench\r\nAccept: */*\r\n"
-                     "Authorization: Bearer %s\r\n\r\n", secrets[0]);
+                     "Authorization: Bearer %s\r\n\r\n",
+                     secrets[0]);
     const struct http1_limits limits = { 16384, 8192, 64 };
     struct http1_refusal why;
     size_t searched = 0;
-    ENSURE(http1_request_scan(sv_of(text, (size_t)n), &searched, &limits,
-                              &head, &why) > 0);
+    ENSURE(http1_request_scan(sv_of(text, (size_t)n), &searched, &limits, &head,
+                              &why) > 0);
 }
 
 static void world_open(void)
@@ -229,7 +243,8 @@ static void world_open(void)
 
 static void journal_bench(const char *what, int fd)
 {
-    const struct journal_conf conf = { .reactors = 1, .access_fd = fd,
+    const struct journal_conf conf = { .reactors = 1,
+                                       .access_fd = fd,
                                        .sample = 1 };
     ENSURE(journal_new(&journal, &conf) == 0);
     best(what, events);

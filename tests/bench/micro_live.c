@@ -41,9 +41,14 @@ static void serialise(void)
 static struct take_ask ask_of(uint32_t slot, uint32_t tag, int64_t now_ms)
 {
     return (struct take_ask){
-        .slot = slot, .tag = tag, .quota_slot = UINT32_MAX,
-        .now_ms = now_ms, .cost = 1,
-        .terms = { .limits = limits, .limits_n = 1, .has_quota = true,
+        .slot = slot,
+        .tag = tag,
+        .quota_slot = UINT32_MAX,
+        .now_ms = now_ms,
+        .cost = 1,
+        .terms = { .limits = limits,
+                   .limits_n = 1,
+                   .has_quota = true,
                    .quota = (int64_t)1 << 40 },
     };
 }
@@ -66,8 +71,7 @@ static void build(void)
     getrusage(RUSAGE_SELF, &before);
     uint64_t begin = clock_thread_cpu_ns();
     for (uint32_t i = 0; i < total; i++) {
-        struct token_record r = { .slot = i, .app = 1,
-                                  .state = TOKEN_ENABLED };
+        struct token_record r = { .slot = i, .app = 1, .state = TOKEN_ENABLED };
         memcpy(r.id + 12, &(uint32_t){ __builtin_bswap32(i) }, 4);
         digest_of(i, r.digest);
         ENSURE(tokens_load(tokens, &r) == 0);
@@ -139,8 +143,7 @@ static double hot(uint32_t other_slot, uint32_t limits_n)
     return ns;
 }
 
-static void best_look_up(const char *what, uint64_t from, bool fence,
-                         bool take)
+static void best_look_up(const char *what, uint64_t from, bool fence, bool take)
 {
     double best = 1e9;
     for (int i = 0; i < REPEATS; i++) {

@@ -17,7 +17,7 @@ struct relay {
 };
 
 static struct http_pool *pool;
-static struct http_origin origin = {.host = {"127.0.0.1", 9}};
+static struct http_origin origin = { .host = { "127.0.0.1", 9 } };
 static struct relay *spare;
 
 static void relay_put(struct relay *r)
@@ -96,9 +96,11 @@ static void call_fail(struct http_call *c, int err, bool sent)
     r->call = NULL;
     if (r->stream) {
         http_stream_info(r->stream, &info);
-        if (info.head_sent) http_stream_abort(r->stream, err);
-        else http_stream_answer(r->stream,
-                                &(struct http_reply){.status = 502}, SV(""));
+        if (info.head_sent)
+            http_stream_abort(r->stream, err);
+        else
+            http_stream_answer(r->stream, &(struct http_reply){ .status = 502 },
+                               SV(""));
     }
     relay_put(r);
 }
@@ -117,9 +119,11 @@ static void on_request(struct http_stream *s, const struct http_head *head)
 {
     struct http_field fields[HTTP_FIELDS_MAX];
     struct relay *r = spare;
-    if (r) spare = r->next;
-    else r = NEW(struct relay);
-    *r = (struct relay){.stream = s};
+    if (r)
+        spare = r->next;
+    else
+        r = NEW(struct relay);
+    *r = (struct relay){ .stream = s };
     http_stream_set_user(s, r);
     struct http_request req = {
         .method = head->method_text,
@@ -188,19 +192,21 @@ int main(int argc, char **argv)
     struct dns *dns;
     struct workers *workers;
     struct http_server *server;
-    struct addr at = {.port = 0};
+    struct addr at = { .port = 0 };
     if (argc != 3) return 2;
     ENSURE(ip_parse(SV("127.0.0.1"), &at.ip) == 0);
     at.port = (uint16_t)atoi(argv[1]);
     origin.port = (uint16_t)atoi(argv[2]);
-    ENSURE(reactor_new(&r, &(struct reactor_conf){.max_conns = 40000}) == 0);
+    ENSURE(reactor_new(&r, &(struct reactor_conf){ .max_conns = 40000 }) == 0);
     ENSURE(workers_new(&workers, 1, 16) == 0);
-    ENSURE(dns_new(&dns, &(struct dns_conf){.reactor = r, .workers = workers,
-                                            .fresh_ms = 1000, .stale_ms = 1000,
-                                            .max_names = 4}) == 0);
-    http_pool_new(&pool, &(struct http_pool_conf){.reactor = r, .dns = dns});
+    ENSURE(dns_new(&dns, &(struct dns_conf){ .reactor = r,
+                                             .workers = workers,
+                                             .fresh_ms = 1000,
+                                             .stale_ms = 1000,
+                                             .max_names = 4 }) == 0);
+    http_pool_new(&pool, &(struct http_pool_conf){ .reactor = r, .dns = dns });
     ENSURE(http_server_open(r, &at, -1,
-                            &(struct http_server_conf){.service = &service},
+                            &(struct http_server_conf){ .service = &service },
                             &server) == 0);
     printf("listening\n");
     fflush(stdout);

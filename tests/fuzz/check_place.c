@@ -36,8 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http1_refusal why;
     struct sv in = sv_of(data, size);
     size_t searched = 0;
-    if (http1_request_scan(in, &searched, &limits, &head, &why) <= 0)
-        return 0;
+    if (http1_request_scan(in, &searched, &limits, &head, &why) <= 0) return 0;
     look(&head, in, PLACE_BEARER, SV(""));
     look(&head, in, PLACE_HEADER, SV("X-Key"));
     look(&head, in, PLACE_QUERY, SV("key"));

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static enum chunk_event decode_by(struct sv all, size_t step,
                                   struct oracle_text *t)
 {
-    struct chunk_decoder d = {0};
+    struct chunk_decoder d = { 0 };
     for (size_t at = 0; at < all.n; at += step) {
         struct sv in = sv_first(sv_from(all, at), step), data;
         while (in.n) {

@@ -16,8 +16,10 @@ static void in_pieces(struct sv in, int whole)
         if (have == in.n) break;
         have = have + step < in.n ? have + step : in.n;
     }
-    if (whole > 0) ENSURE(n == whole);
-    else ENSURE(n <= 0);
+    if (whole > 0)
+        ENSURE(n == whole);
+    else
+        ENSURE(n <= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

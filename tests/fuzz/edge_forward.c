@@ -84,9 +84,14 @@ static void forward(const struct http_head *h, const struct authentication *a,
     struct address address = { .known = true, .peer_trusted = trusted };
     address.peer.b[15] = 1;
     struct forward_facts facts = {
-        .address = &address, .request_id = SV("id"), .via = SV("1.1 us"),
-        .host = SV("origin"), .base = SV("/b"), .app_id = SV("app"),
-        .token_id = SV("tok"), .hide = a,
+        .address = &address,
+        .request_id = SV("id"),
+        .via = SV("1.1 us"),
+        .host = SV("origin"),
+        .base = SV("/b"),
+        .app_id = SV("app"),
+        .token_id = SV("tok"),
+        .hide = a,
     };
     buf_init_fixed(&text, memory, sizeof memory);
     ENSURE(forward_request(h, &facts, &text, &out) == 0);

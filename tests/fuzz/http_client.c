@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     HEAD = 1,
-    BODY = 2,    /* chunked request */
+    BODY = 2, /* chunked request */
     UPGRADE = 4,
     SLOWLY = 8,
     FIN = 16,    /* the origin closes at the end */
@@ -80,20 +80,23 @@ static void begin(void)
     struct addr at = drive_loopback();
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(&at, &sa);
-    rig.listener = socket(AF_INET,
-                          SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rig.listener =
+        socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ENSURE(bind(rig.listener, (struct sockaddr *)&sa, n) == 0 &&
            listen(rig.listener, 16) == 0);
     ENSURE(getsockname(rig.listener, (struct sockaddr *)&sa, &n) == 0 &&
            addr_from_sockaddr((struct sockaddr *)&sa, &at));
     ENSURE(workers_new(&workers, 1, 4) == 0);
-    struct dns_conf dc = {.reactor = drive.r, .workers = workers,
-                          .fresh_ms = 1, .stale_ms = 1, .max_names = 1};
+    struct dns_conf dc = { .reactor = drive.r,
+                           .workers = workers,
+                           .fresh_ms = 1,
+                           .stale_ms = 1,
+                           .max_names = 1 };
     ENSURE(dns_new(&dns, &dc) == 0);
-    struct http_pool_conf conf = {.reactor = drive.r, .dns = dns};
+    struct http_pool_conf conf = { .reactor = drive.r, .dns = dns };
     ENSURE(http_pool_new(&rig.pool, &conf) == 0);
-    rig.origin = (struct http_origin){.host = SV("127.0.0.1"),
-                                      .port = at.port};
+    rig.origin =
+        (struct http_origin){ .host = SV("127.0.0.1"), .port = at.port };
 }
 
 static void start(void)
@@ -148,8 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ENSURE(fd >= 0);
     drive_own(fd);
     drive_send(fd, sv_of(data + 3, size - 3),
-               (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16, out, sizeof out,
-               &eof);
+               (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16, out,
+               sizeof out, &eof);
     for (int i = 0; i < 20; i++) {
         drive_turns(1);
         if (rig.call && rig.mode & SLOWLY) http_call_read(rig.call, true);

@@ -8,14 +8,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
-    NOW = 1,      /* answer in on_request */
-    READ = 2,     /* take the body */
-    ECHO = 4,     /* stream it back */
-    SLOWLY = 8,   /* three bytes at a time */
+    NOW = 1,    /* answer in on_request */
+    READ = 2,   /* take the body */
+    ECHO = 4,   /* stream it back */
+    SLOWLY = 8, /* three bytes at a time */
     KEEP = 16,
-    SMALL = 32,   /* body_max */
-    LATE = 64,    /* time passes at the end */
-    HALF = 128,   /* the client ends its direction at the end */
+    SMALL = 32, /* body_max */
+    LATE = 64,  /* time passes at the end */
+    HALF = 128, /* the client ends its direction at the end */
 };
 
 static struct {
@@ -39,7 +39,7 @@ static void answered(const struct http_stream *s)
 
 static void begin_echo(struct http_stream *s)
 {
-    struct http_reply r = {.status = 200, .body = HTTP_BODY_CHUNKED};
+    struct http_reply r = { .status = 200, .body = HTTP_BODY_CHUNKED };
     http_stream_head(s, &r);
     rig.begun = true;
     http_stream_read(s, true);
@@ -55,7 +55,7 @@ static void on_request(struct http_stream *s, const struct http_head *head)
     if (rig.mode & KEEP) http_stream_keep(s);
     if (rig.mode & SMALL) http_stream_body_max(s, 100);
     if (head->upgrade && rig.mode & ECHO) {
-        struct http_reply r = {.status = 101, .body = HTTP_BODY_TUNNEL};
+        struct http_reply r = { .status = 101, .body = HTTP_BODY_TUNNEL };
         http_stream_head(s, &r);
         rig.begun = true;
         http_stream_read(s, true);
@@ -63,8 +63,9 @@ static void on_request(struct http_stream *s, const struct http_head *head)
     }
     if (rig.mode & READ) http_stream_read(s, true);
     if (rig.mode & NOW)
-        http_stream_answer(s, &(struct http_reply){.status = 200}, SV("hi"));
-    else if (rig.mode & ECHO) begin_echo(s);
+        http_stream_answer(s, &(struct http_reply){ .status = 200 }, SV("hi"));
+    else if (rig.mode & ECHO)
+        begin_echo(s);
 }
 
 static size_t on_body(struct http_stream *s, struct sv bytes)
@@ -119,7 +120,7 @@ static void begin(void)
     if (drive.r) return;
     drive_begin();
     struct addr any = drive_loopback();
-    struct http_server_conf conf = {.service = &service};
+    struct http_server_conf conf = { .service = &service };
     ENSURE(http_server_open(drive.r, &any, -1, &conf, &rig.server) == 0);
     listener_addr(http_server_listener(rig.server), &rig.at);
 }
@@ -128,7 +129,7 @@ static void begin(void)
 static void check_answers(struct sv out)
 {
     static struct http_head h, trailers;
-    static const struct http1_limits limits = {16384, 8192, 100};
+    static const struct http1_limits limits = { 16384, 8192, 100 };
     for (unsigned i = 0; out.n; i++) {
         struct http1_refusal why;
         size_t searched = 0;
@@ -162,7 +163,8 @@ static void step_service(void)
     struct http_stream_info info;
     http_stream_info(s, &info);
     if (!info.head_sent && !(rig.mode & NOW))
-        http_stream_answer(s, &(struct http_reply){.status = 200}, SV("late"));
+        http_stream_answer(s, &(struct http_reply){ .status = 200 },
+                           SV("late"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -175,8 +177,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rig.requests = rig.ends = rig.refusals = rig.answers = 0;
     int fd = drive_dial(&rig.at);
     size_t n = drive_send(fd, sv_of(data + 3, size - 3),
-                          (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16, out,
-                          sizeof out, &eof);
+                          (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16,
+                          out, sizeof out, &eof);
     for (int i = 0; i < 40 && !eof; i++) {
         step_service();
         if (i == 20 && rig.mode & HALF) shutdown(fd, SHUT_WR);

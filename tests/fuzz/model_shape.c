@@ -11,9 +11,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct shape *const shapes[] = {
-    &shape_account,        &shape_application,  &shape_authentication,
-    &shape_tag,            &shape_tag_attach,   &shape_management_key,
-    &shape_token_create,   &shape_token_import_item, &shape_token_patch,
+    &shape_account,      &shape_application,       &shape_authentication,
+    &shape_tag,          &shape_tag_attach,        &shape_management_key,
+    &shape_token_create, &shape_token_import_item, &shape_token_patch,
     &shape_token_rotate,
 };
 
@@ -32,7 +32,8 @@ static bool exists(void *ctx, enum kind kind, struct sv id)
 static void decode(const struct shape *shape, yyjson_mut_doc *doc,
                    struct arena *a)
 {
-    struct record r = { .kind = shape->kind, .id = { "x_1" },
+    struct record r = { .kind = shape->kind,
+                        .id = { "x_1" },
                         .account_id = { "acc_1" } };
     struct token_row row = { 0 };
     struct token_own own;
@@ -72,11 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size) return 0;
     const struct shape *shape = shapes[data[0] % 10];
     arena_init(&a, 8 << 20, NULL, 0);
-    struct shape_env env = { .arena = &a, .now_ms = 1700000000000,
-                             .role = ROLE_OWNER, .exists = exists };
+    struct shape_env env = { .arena = &a,
+                             .now_ms = 1700000000000,
+                             .role = ROLE_OWNER,
+                             .exists = exists };
     if (json_decode(sv_of(data + 1, size - 1), &a, &input, NULL) == 0) {
-        int rc = shape_create(shape, &env, yyjson_doc_get_root(input), &doc,
-                              &why);
+        int rc =
+            shape_create(shape, &env, yyjson_doc_get_root(input), &doc, &why);
         must(rc == 0 || rc == ERR_INVALID || rc == ERR_NOMEM);
         must(rc != ERR_INVALID || (why.code[0] && why.message[0]));
         struct sv once = { 0 };

@@ -16,8 +16,7 @@ static unsigned ran;
 static void run_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    if (!file)
-        err(1, "%s", path);
+    if (!file) err(1, "%s", path);
     char *read_into = malloc(INPUT_MAX_BYTES);
     size_t size = fread(read_into, 1, INPUT_MAX_BYTES, file);
     if (ferror(file) || !feof(file))
@@ -41,8 +40,7 @@ static void run_path(const char *path)
     }
     for (struct dirent *e; (e = readdir(directory));) {
         char child[4096];
-        if (e->d_name[0] == '.')
-            continue;
+        if (e->d_name[0] == '.') continue;
         snprintf(child, sizeof child, "%s/%s", path, e->d_name);
         run_file(child);
     }
@@ -53,8 +51,7 @@ int main(int argc, char **argv)
 {
     printf("1..1\n");
     LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
-    for (int i = 1; i < argc; i++)
-        run_path(argv[i]);
+    for (int i = 1; i < argc; i++) run_path(argv[i]);
     printf("ok 1 - %u inputs replayed\n", ran);
     return 0;
 }

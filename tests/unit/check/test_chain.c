@@ -35,8 +35,8 @@ struct world {
 
 struct row {
     const char *says;
-    void (*arrange)(struct world *w);    /* before the image is built */
-    void (*change)(struct world *w);     /* after the first run (WAIT) */
+    void (*arrange)(struct world *w); /* before the image is built */
+    void (*change)(struct world *w);  /* after the first run (WAIT) */
     enum verdict verdict;
     enum reason reason;
     /* what has happened to the counters */
@@ -56,7 +56,10 @@ static void secret_make(struct world *w, const char *body)
 
 /* --- worlds ------------------------------------------------------------------ */
 
-static void nothing(struct world *w) { (void)w; }
+static void nothing(struct world *w)
+{
+    (void)w;
+}
 static void app_disabled(struct world *w)
 {
     w->fixture.more = ",\"enabled\":false";
@@ -76,7 +79,10 @@ static void app_public_unknown_token(struct world *w)
     app_public(w);
     live.secret = NULL;
 }
-static void no_credential(struct world *w) { w->secret[0] = '\0'; }
+static void no_credential(struct world *w)
+{
+    w->secret[0] = '\0';
+}
 static void unknown_token(struct world *w)
 {
     (void)w;
@@ -143,8 +149,9 @@ static void over_limit(struct world *w)
 {
     (void)w;
     script(TAKE_REFUSED, TAKE_REFUSED);
-    live.answer = (struct take_answer){ .refused_by = 0, .has_limit = true,
-                                        .limit = 5, .retry_after_s = 3 };
+    live.answer = (struct take_answer){
+        .refused_by = 0, .has_limit = true, .limit = 5, .retry_after_s = 3
+    };
 }
 static void expired_over_limit(struct world *w)
 {
@@ -185,7 +192,10 @@ static void contended_open(struct world *w)
     contended(w);
     open_profile(w);
 }
-static void peeking(struct world *w) { w->x.peek = true; }
+static void peeking(struct world *w)
+{
+    w->x.peek = true;
+}
 static void asks_scopes(struct world *w)
 {
     w->scopes[0] = SV("read");
@@ -220,8 +230,14 @@ static void allows(struct world *w, const char *cidr)
     w->cold.has_allow = true;
     live.token.cold = &w->cold;
 }
-static void allowed_address(struct world *w) { allows(w, "192.0.2.0/24"); }
-static void other_address(struct world *w) { allows(w, "198.51.100.0/24"); }
+static void allowed_address(struct world *w)
+{
+    allows(w, "192.0.2.0/24");
+}
+static void other_address(struct world *w)
+{
+    allows(w, "198.51.100.0/24");
+}
 static void no_address(struct world *w)
 {
     allows(w, "0.0.0.0/0");
@@ -259,7 +275,8 @@ static void has_new_owner(struct world *w)
 #define P VERDICT_PASS, REASON_NONE
 #define D(why) VERDICT_DENY, REASON_##why
 static const struct row ROWS[] = {
-    { "a good token passes and is taken", nothing, NULL, P, .takes = 1, .refunds = 0 },
+    { "a good token passes and is taken", nothing, NULL, P, .takes = 1,
+      .refunds = 0 },
     /* enabled */
     { "a disabled application refuses before it looks at the token",
       app_disabled, NULL, D(APPLICATION_DISABLED), .not_taken = true },
@@ -267,22 +284,22 @@ static const struct row ROWS[] = {
       app_lost_auth, NULL, D(NO_AUTHENTICATION), .not_taken = true },
     { "a public application lets everybody pass unjudged",
       app_public_unknown_token, NULL, P, .not_taken = true, .only = "proxy" },
-    { "a question about a token of a public application is judged",
-      app_public, NULL, P, .takes = 1, .only = "verify" },
+    { "a question about a token of a public application is judged", app_public,
+      NULL, P, .takes = 1, .only = "verify" },
     { "an unknown token is not good because its application is public",
       app_public_unknown_token, NULL, D(INVALID_TOKEN), .not_taken = true,
       .only = "verify" },
     /* credential */
-    { "no token is refused as missing", no_credential, NULL,
-      D(MISSING_TOKEN), .not_taken = true },
+    { "no token is refused as missing", no_credential, NULL, D(MISSING_TOKEN),
+      .not_taken = true },
     { "an unknown token is refused", unknown_token, NULL, D(INVALID_TOKEN),
       .not_taken = true },
-    { "another application's token is refused like an unknown one",
-      other_app, NULL, D(INVALID_TOKEN), .not_taken = true },
+    { "another application's token is refused like an unknown one", other_app,
+      NULL, D(INVALID_TOKEN), .not_taken = true },
     { "a made-up token is refused by its checksum", made_up, NULL,
       D(INVALID_TOKEN), .not_taken = true },
-    { "an application with imported tokens has no checksum", imported, NULL,
-      P, .takes = 1 },
+    { "an application with imported tokens has no checksum", imported, NULL, P,
+      .takes = 1 },
     { "a checksum of nothing is no token", too_short, NULL, D(INVALID_TOKEN),
       .not_taken = true },
     /* token_state */
@@ -297,8 +314,8 @@ static const struct row ROWS[] = {
       D(TOKEN_EXPIRED), .not_taken = true },
     { "a token is good until the moment it names", expires_later, NULL, P,
       .takes = 1 },
-    { "a disabled and expired token is called disabled", disabled_expired,
-      NULL, D(TOKEN_DISABLED), .not_taken = true },
+    { "a disabled and expired token is called disabled", disabled_expired, NULL,
+      D(TOKEN_DISABLED), .not_taken = true },
     { "an expired token over its limit is called expired and takes nothing",
       expired_over_limit, NULL, D(TOKEN_EXPIRED), .not_taken = true },
     /* limits */
@@ -308,14 +325,14 @@ static const struct row ROWS[] = {
       D(QUOTA_EXHAUSTED), .takes = 1, .not_taken = true },
     { "a contended line waits and then passes", contended_once, nothing, P,
       .takes = 2 },
-    { "a token revoked during the wait is refused", contended_once,
-      is_revoked, D(TOKEN_REVOKED), .takes = 1, .not_taken = true },
+    { "a token revoked during the wait is refused", contended_once, is_revoked,
+      D(TOKEN_REVOKED), .takes = 1, .not_taken = true },
     { "a token that expires during the wait is refused", contended_once,
       is_expired, D(TOKEN_EXPIRED), .takes = 1, .not_taken = true },
     { "a slot with a new owner after the wait is refused", contended_once,
       has_new_owner, D(INVALID_TOKEN), .takes = 1, .not_taken = true },
-    { "a line contended for too long is a fault, closed by default",
-      contended, nothing, D(CHECK_UNAVAILABLE), .takes = WAITS_MAX + 1,
+    { "a line contended for too long is a fault, closed by default", contended,
+      nothing, D(CHECK_UNAVAILABLE), .takes = WAITS_MAX + 1,
       .not_taken = true },
     { "a line contended for too long passes an open profile, counted",
       contended_open, nothing, P, .takes = WAITS_MAX + 1, .not_taken = true,
@@ -328,21 +345,23 @@ static const struct row ROWS[] = {
       .not_taken = true },
     /* scopes */
     { "held scopes pass in any order", holds_scopes, NULL, P, .takes = 1 },
-    { "a scope that is lacking refuses and gives the quota back",
-      lacks_a_scope, NULL, D(INSUFFICIENT_SCOPE), .takes = 1, .refunds = 1, .not_taken = true },
+    { "a scope that is lacking refuses and gives the quota back", lacks_a_scope,
+      NULL, D(INSUFFICIENT_SCOPE), .takes = 1, .refunds = 1,
+      .not_taken = true },
     { "a token without scopes holds none", asks_scopes, NULL,
       D(INSUFFICIENT_SCOPE), .takes = 1, .refunds = 1, .not_taken = true },
     { "a refused peek gives nothing back", lacks_a_scope_peeking, NULL,
       D(INSUFFICIENT_SCOPE), .takes = 1, .refunds = 0, .not_taken = true },
-    { "a refusal after a wait gives the quota back once",
-      contended_then_scopes, nothing, D(INSUFFICIENT_SCOPE), .takes = 2, .refunds = 1,
+    { "a refusal after a wait gives the quota back once", contended_then_scopes,
+      nothing, D(INSUFFICIENT_SCOPE), .takes = 2, .refunds = 1,
       .not_taken = true },
     /* address */
-    { "an address on the token's list passes", allowed_address, NULL, P, .takes = 1 },
+    { "an address on the token's list passes", allowed_address, NULL, P,
+      .takes = 1 },
     { "another address is refused and the quota given back", other_address,
       NULL, D(IP_NOT_ALLOWED), .takes = 1, .refunds = 1, .not_taken = true },
-    { "an unknown address is on no list", no_address, NULL,
-      D(IP_NOT_ALLOWED), .takes = 1, .refunds = 1, .not_taken = true },
+    { "an unknown address is on no list", no_address, NULL, D(IP_NOT_ALLOWED),
+      .takes = 1, .refunds = 1, .not_taken = true },
     { "an empty list refuses everybody", empty_list, NULL, D(IP_NOT_ALLOWED),
       .takes = 1, .refunds = 1, .not_taken = true },
 };
@@ -352,13 +371,17 @@ static const struct row ROWS[] = {
 static void world_init(struct world *w)
 {
     live = (struct fake_live){
-        .token = { .slot = 7, .tag = 70, .app = 1, .state = TOKEN_ENABLED,
+        .token = { .slot = 7,
+                   .tag = 70,
+                   .app = 1,
+                   .state = TOKEN_ENABLED,
                    .created_ms = 1000 },
-        .wall_ms = 1700000000000, .node_ms = 5000,
+        .wall_ms = 1700000000000,
+        .node_ms = 5000,
     };
     *w = (struct world){ .fixture = { .num = 1, .auth = "" } };
-    w->env = (struct check_env){ .wall_ms = fake_wall_ms,
-                                 .node_ms = fake_node_ms };
+    w->env =
+        (struct check_env){ .wall_ms = fake_wall_ms, .node_ms = fake_node_ms };
     plan_new(&w->plan, 1);
     arena_init(&w->arena, 4096, NULL, 0);
     secret_make(w, "k_abcdefghijklmnop");
@@ -474,9 +497,12 @@ static void each_changed_character_of_a_token_is_refused_without_look_up(
 static void the_verify_door_reads_a_token_behind_bearer(void **state)
 {
     (void)state;
-    const struct { const char *before; enum reason reason; } rows[] = {
-        { "Bearer ", REASON_NONE }, { "bearer ", REASON_NONE },
-        { "BEARER   ", REASON_NONE }, { "Bearer", REASON_INVALID_TOKEN },
+    const struct {
+        const char *before;
+        enum reason reason;
+    } rows[] = {
+        { "Bearer ", REASON_NONE },         { "bearer ", REASON_NONE },
+        { "BEARER   ", REASON_NONE },       { "Bearer", REASON_INVALID_TOKEN },
         { "Basic ", REASON_INVALID_TOKEN },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -511,7 +537,8 @@ static void a_token_longer_than_any_is_refused(void **state)
     w.x.credential = sv_of(text, 4097);
     assert_int_equal(chain_run(&w.x), VERDICT_DENY);
     assert_int_equal(live.finds, 0);
-    w.x = (struct exchange){ .env = &w.env, .plan = w.app,
+    w.x = (struct exchange){ .env = &w.env,
+                             .plan = w.app,
                              .door = DOOR_VERIFY,
                              .credential = { text, 4096 } };
     assert_int_equal(chain_run(&w.x), VERDICT_DENY);
@@ -557,8 +584,7 @@ static void shared_quota(struct world *w, bool own_quota, bool own_refill)
     world_fini(w);
 }
 
-static void a_quota_of_the_application_is_taken_from_its_own_line(
-    void **state)
+static void a_quota_of_the_application_is_taken_from_its_own_line(void **state)
 {
     (void)state;
     struct world w;
@@ -611,10 +637,9 @@ int main(void)
             struct run *r = &runs[n];
             r->row = &ROWS[i];
             r->door = (enum door)door;
-            snprintf(r->name, sizeof r->name, "%s (%s)", ROWS[i].says,
-                     called);
-            tests[n++] = (struct CMUnitTest){ r->name, row_holds, NULL, NULL,
-                                              r };
+            snprintf(r->name, sizeof r->name, "%s (%s)", ROWS[i].says, called);
+            tests[n++] =
+                (struct CMUnitTest){ r->name, row_holds, NULL, NULL, r };
         }
     const struct CMUnitTest more[] = {
         cmocka_unit_test(a_made_up_token_costs_no_look_up),
@@ -623,8 +648,7 @@ int main(void)
         cmocka_unit_test(the_verify_door_reads_a_token_behind_bearer),
         cmocka_unit_test(a_token_longer_than_any_is_refused),
         cmocka_unit_test(a_take_asks_for_what_holds_for_the_token),
-        cmocka_unit_test(
-            a_quota_of_the_application_is_taken_from_its_own_line),
+        cmocka_unit_test(a_quota_of_the_application_is_taken_from_its_own_line),
         cmocka_unit_test(
             an_origin_that_was_not_reached_gives_the_quota_back_once),
         cmocka_unit_test(every_reason_has_its_published_words),

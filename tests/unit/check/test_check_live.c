@@ -38,8 +38,11 @@ static void token_put(void)
     base62_encode_u32(secret + 18, crc32_ieee(0, secret, 18));
     record = (struct token_record){
         .id = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 13, 14, 15 },
-        .slot = tokens_slot_take(env.tokens), .app = 1,
-        .state = TOKEN_ENABLED, .scopes = held, .scopes_n = 1,
+        .slot = tokens_slot_take(env.tokens),
+        .app = 1,
+        .state = TOKEN_ENABLED,
+        .scopes = held,
+        .scopes_n = 1,
     };
     sha256(sv_cstr(secret), record.digest);
     assert_int_equal(tokens_put(env.tokens, &record), 0);
@@ -54,23 +57,25 @@ static int setup(void **state)
     assert_non_null(mkdtemp(dir));
     const struct counters_conf counters = { .dir = dir };
     assert_int_equal(counters_open(&env.counters, &counters, problem), 0);
-    const struct tokens_conf tokens = { .max = 1024,
-                                        .counters = env.counters };
+    const struct tokens_conf tokens = { .max = 1024, .counters = env.counters };
     assert_int_equal(tokens_new(&env.tokens, &tokens), 0);
     assert_int_equal(plan_new(&plan, 1), 0);
     env.wall_ms = clock_wall_ms;
     env.node_ms = clock_node_ms;
     snprintf(profile, sizeof profile, "\"remaining\":%d", QUOTA);
-    plan_fixture_publish(plan, &(struct plan_fixture){
-        .num = 1, .domain = "a.example", .auth = profile });
+    plan_fixture_publish(plan, &(struct plan_fixture){ .num = 1,
+                                                       .domain = "a.example",
+                                                       .auth = profile });
     token_put();
-    snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: a.example\r\n"
-             "Authorization: Bearer %s\r\n\r\n", secret);
+    snprintf(request, sizeof request,
+             "GET / HTTP/1.1\r\nHost: a.example\r\n"
+             "Authorization: Bearer %s\r\n\r\n",
+             secret);
     const struct http1_limits limits = { 16384, 8192, 64 };
     struct http1_refusal why;
     size_t searched = 0;
-    assert_true(http1_request_scan(sv_cstr(request), &searched, &limits,
-                                   &head, &why) > 0);
+    assert_true(http1_request_scan(sv_cstr(request), &searched, &limits, &head,
+                                   &why) > 0);
     return 0;
 }
 
@@ -95,10 +100,14 @@ static enum reason ask(enum door door, uint32_t cost, const char *scope,
     struct sv scopes = sv_cstr(scope ? scope : "");
     enum verdict v;
     arena_init(&a, 0, first, sizeof first);
-    *x = (struct exchange){ .env = &env, .door = door, .arena = &a,
+    *x = (struct exchange){ .env = &env,
+                            .door = door,
+                            .arena = &a,
                             .head = door == DOOR_PROXY ? &head : NULL,
-                            .credential = sv_cstr(secret), .cost = cost,
-                            .scopes = &scopes, .scopes_n = scope ? 1 : 0,
+                            .credential = sv_cstr(secret),
+                            .cost = cost,
+                            .scopes = &scopes,
+                            .scopes_n = scope ? 1 : 0,
                             .plan = plan_match(plan, SV("a.example")) };
     do v = chain_run(x);
     while (v == VERDICT_WAIT);
@@ -120,8 +129,7 @@ static void *ask_on(void *arg)
     while (refused < 50) {
         uint64_t bits = rand_fast_next(&rnd);
         uint32_t cost = 1 + (uint32_t)(bits >> 8) % 7;
-        if (ask((enum door)(bits % DOOR_COUNT), cost, NULL, &x) ==
-            REASON_NONE)
+        if (ask((enum door)(bits % DOOR_COUNT), cost, NULL, &x) == REASON_NONE)
             ENSURE(atomic_fetch_add(&admitted, cost) + cost <= QUOTA);
         else
             refused++;
@@ -185,12 +193,15 @@ static void a_change_of_the_profile_holds_for_the_next_exchange(void **state)
     (void)state;
     struct exchange x;
     assert_int_equal(ask(DOOR_PROXY, 1, NULL, &x), REASON_NONE);
-    plan_fixture_publish(plan, &(struct plan_fixture){
-        .num = 1, .domain = "a.example", .auth = "\"remaining\":1" });
+    plan_fixture_publish(
+        plan, &(struct plan_fixture){
+                  .num = 1, .domain = "a.example", .auth = "\"remaining\":1" });
     assert_int_equal(ask(DOOR_PROXY, 1, NULL, &x), REASON_QUOTA_EXHAUSTED);
-    plan_fixture_publish(plan, &(struct plan_fixture){
-        .num = 1, .domain = "a.example",
-        .auth = "\"ratelimit\":{\"limit\":2,\"timeWindow\":86400}" });
+    plan_fixture_publish(
+        plan, &(struct plan_fixture){
+                  .num = 1,
+                  .domain = "a.example",
+                  .auth = "\"ratelimit\":{\"limit\":2,\"timeWindow\":86400}" });
     assert_int_equal(ask(DOOR_PROXY, 2, NULL, &x), REASON_NONE);
     assert_int_equal(x.nearest.window_s, 86400);
     assert_int_equal(ask(DOOR_VERIFY, 1, NULL, &x), REASON_RATE_LIMITED);

@@ -93,13 +93,13 @@ static void each_place_is_read_by_its_own_rules(void **state)
         struct http_head head;
         struct arena a;
         struct place_credential out;
-        const struct authentication auth = {
-            .place = row->place, .place_name = sv_cstr(row->name) };
+        const struct authentication auth = { .place = row->place,
+                                             .place_name = sv_cstr(row->name) };
         arena_init(&a, 0, first, sizeof first);
         head_read(row, text, &head);
         enum place_found found = place_find(&head, &auth, &a, &out);
-        if (found != row->found) print_error("row %zu: %s%s\n", i,
-                                             row->target, row->fields);
+        if (found != row->found)
+            print_error("row %zu: %s%s\n", i, row->target, row->fields);
         assert_int_equal(found, row->found);
         if (found == FOUND_ONE) {
             assert_true(sv_eq(out.text, sv_cstr(row->text)));
@@ -109,8 +109,7 @@ static void each_place_is_read_by_its_own_rules(void **state)
     }
 }
 
-static void an_escaped_credential_beyond_the_budget_is_no_denial(
-    void **state)
+static void an_escaped_credential_beyond_the_budget_is_no_denial(void **state)
 {
     (void)state;
     const struct row row = { QUERY, "/?api_key=%61", "", FOUND_NO_ROOM, "" };

@@ -10,7 +10,7 @@
 #include "vectors.h"
 
 static struct oracle_text text;
-static const struct http_head chunked = {.body = HTTP_BODY_CHUNKED};
+static const struct http_head chunked = { .body = HTTP_BODY_CHUNKED };
 static const char post[] = "POST / HTTP/1.1\r\nHost: a\r\n"
                            "Transfer-Encoding: chunked\r\n\r\n";
 
@@ -38,13 +38,13 @@ static void every_shape_has_its_verdict(void **state)
 /* The decoder alone, given `step` bytes a call; data goes to text.body. */
 static enum chunk_event decode_by(const struct vector *v, size_t step)
 {
-    struct chunk_decoder d = {0};
+    struct chunk_decoder d = { 0 };
     enum chunk_event e = CHUNK_MORE;
     text.body_n = 0;
     for (size_t at = 0; at < v->n; at += step) {
         struct sv in = sv_first(sv_from(sv_of(v->bytes, v->n), at), step);
         do {
-            struct sv data = {NULL, 0};
+            struct sv data = { NULL, 0 };
             e = chunk_decode(&d, &in, &data);
             if (e == CHUNK_LAST || e == CHUNK_BAD) return e;
             if (e != CHUNK_DATA) continue;
@@ -100,7 +100,7 @@ static void a_size_line_has_a_limit(void **state)
 {
     (void)state;
     char line[400] = "3;";
-    struct chunk_decoder d = {0};
+    struct chunk_decoder d = { 0 };
     memset(line + 2, 'x', sizeof line - 2);
     struct sv in = sv_of(line, CHUNK_LINE_MAX), data;
     assert_int_equal(chunk_decode(&d, &in, &data), CHUNK_MORE);
@@ -111,7 +111,7 @@ static void a_size_line_has_a_limit(void **state)
 static void nothing_is_taken_after_the_last_chunk(void **state)
 {
     (void)state;
-    struct chunk_decoder d = {0};
+    struct chunk_decoder d = { 0 };
     struct sv in = SV("0\r\n5\r\n"), data;
     assert_int_equal(chunk_decode(&d, &in, &data), CHUNK_LAST);
     assert_int_equal(in.n, 3);
@@ -126,8 +126,11 @@ static void sizes_are_written_in_hex(void **state)
         uint64_t size;
         const char *text;
     } cases[] = {
-        {0, "0\r\n"}, {15, "f\r\n"}, {16, "10\r\n"}, {4096, "1000\r\n"},
-        {UINT64_MAX, "ffffffffffffffff\r\n"},
+        { 0, "0\r\n" },
+        { 15, "f\r\n" },
+        { 16, "10\r\n" },
+        { 4096, "1000\r\n" },
+        { UINT64_MAX, "ffffffffffffffff\r\n" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         size_t n = chunk_head(out, cases[i].size);

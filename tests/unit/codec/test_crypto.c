@@ -20,16 +20,19 @@ static void sha256_gives_the_standards_values(void **state)
     (void)state;
     uint8_t out[32]; /* FIPS 180-4 examples */
     sha256(SV("abc"), out);
-    assert_hex(out, 32, "ba7816bf8f01cfea414140de5dae2223"
-                        "b00361a396177a9cb410ff61f20015ad");
+    assert_hex(out, 32,
+               "ba7816bf8f01cfea414140de5dae2223"
+               "b00361a396177a9cb410ff61f20015ad");
     sha256(SV(""), out);
-    assert_hex(out, 32, "e3b0c44298fc1c149afbf4c8996fb924"
-                        "27ae41e4649b934ca495991b7852b855");
+    assert_hex(out, 32,
+               "e3b0c44298fc1c149afbf4c8996fb924"
+               "27ae41e4649b934ca495991b7852b855");
     struct sv parts[] = { SV("abcdbcdecdefdefgefghfghighij"),
                           SV("hijkijkljklmklmnlmnomnopnopq") };
     sha256_parts(parts, 2, out);
-    assert_hex(out, 32, "248d6a61d20638b8e5c026930c3e6039"
-                        "a33ce45964ff2167f6ecedd419db06c1");
+    assert_hex(out, 32,
+               "248d6a61d20638b8e5c026930c3e6039"
+               "a33ce45964ff2167f6ecedd419db06c1");
 }
 
 static void hmac_gives_the_values_of_rfc_4231(void **state)
@@ -39,22 +42,26 @@ static void hmac_gives_the_values_of_rfc_4231(void **state)
     struct sv part = SV("Hi There");
     memset(key, 0x0b, 20);
     hmac_sha256(sv_of(key, 20), &part, 1, out);
-    assert_hex(out, 32, "b0344c61d8db38535ca8afceaf0bf12b"
-                        "881dc200c9833da726e9376c2e32cff7");
+    assert_hex(out, 32,
+               "b0344c61d8db38535ca8afceaf0bf12b"
+               "881dc200c9833da726e9376c2e32cff7");
     struct sv parts[] = { SV("what do ya want "), SV("for nothing?") };
     hmac_sha256(SV("Jefe"), parts, 2, out);
-    assert_hex(out, 32, "5bdcc146bf60754e6a042426089575c7"
-                        "5a003f089d2739839dec58b964ec3843");
+    assert_hex(out, 32,
+               "5bdcc146bf60754e6a042426089575c7"
+               "5a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
     memset(text, 0xdd, sizeof text);
     part = sv_of(text, sizeof text);
     hmac_sha256(sv_of(key, 20), &part, 1, out);
-    assert_hex(out, 32, "773ea91e36800e46854db8ebd09181a7"
-                        "2959098b3ef8c122d9635514ced565fe");
+    assert_hex(out, 32,
+               "773ea91e36800e46854db8ebd09181a7"
+               "2959098b3ef8c122d9635514ced565fe");
     part = SV("Test Using Larger Than Block-Size Key - Hash Key First");
     hmac_sha256(sv_of(key, sizeof key), &part, 1, out);
-    assert_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f"
-                        "8e0bc6213728c5140546040f0ee37f54");
+    assert_hex(out, 32,
+               "60e431591ee0b67f0d8a26aacbf5b77f"
+               "8e0bc6213728c5140546040f0ee37f54");
 }
 
 static void hkdf_gives_the_values_of_rfc_5869(void **state)
@@ -65,8 +72,9 @@ static void hkdf_gives_the_values_of_rfc_5869(void **state)
     for (int i = 0; i < 13; i++) salt[i] = (uint8_t)i;
     for (int i = 0; i < 10; i++) info[i] = (uint8_t)(0xf0 + i);
     hkdf_sha256(sv_of(key, 22), sv_of(salt, 13), sv_of(info, 10), out, 42);
-    assert_hex(out, 42, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db0"
-                        "2d56ecc4c5bf34007208d5b887185865");
+    assert_hex(out, 42,
+               "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db0"
+               "2d56ecc4c5bf34007208d5b887185865");
     for (int i = 0; i < 80; i++) {
         key[i] = (uint8_t)i;
         salt[i] = (uint8_t)(0x60 + i);
@@ -79,8 +87,9 @@ static void hkdf_gives_the_values_of_rfc_5869(void **state)
                "aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
     memset(key, 0x0b, 22);
     hkdf_sha256(sv_of(key, 22), SV(""), SV(""), out, 42);
-    assert_hex(out, 42, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec345"
-                        "4e5f3c738d2d9d201395faa4b61a96c8");
+    assert_hex(out, 42,
+               "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec345"
+               "4e5f3c738d2d9d201395faa4b61a96c8");
 }
 
 static void *hash_much(void *expected)
@@ -120,10 +129,11 @@ static void sealing_gives_known_values(void **state)
     assert_int_equal(sealer_new(&s, key), 0);
     assert_int_equal(seal_close(s, SV("abc"), out), 0);
     assert_hex(out, 19, "e93d3850e990f9a1964bf990e23945150e036d");
-    assert_int_equal(
-        seal_close(s, SV("0123456789abcdef0123456789ABCDEF"), out), 0);
-    assert_hex(out, 48, "c35443468022e9225ad3a7345688fd75645c3d2b7dd9e673"
-                        "525efbffb6b2eea14059e43e78b8083e94bee5d652f9e63f");
+    assert_int_equal(seal_close(s, SV("0123456789abcdef0123456789ABCDEF"), out),
+                     0);
+    assert_hex(out, 48,
+               "c35443468022e9225ad3a7345688fd75645c3d2b7dd9e673"
+               "525efbffb6b2eea14059e43e78b8083e94bee5d652f9e63f");
     sealer_free(&s);
     assert_null(s);
 }

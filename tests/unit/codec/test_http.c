@@ -57,14 +57,23 @@ static void names_that_are_read_as_ours_are_known(void **state)
 {
     (void)state;
     static const char *const ours[] = {
-        "X-Typeauth-Owner", "x-typeauth-", "X_Typeauth_Scopes",
-        "X-TYPEAUTH_SUBJECT", "X-Typeauth-Something-Nobody-Has-Thought-Of-Yet",
-        "X_Request_Id", "x-request_id", "X_Forwarded_For", "X-Forwarded_Proto",
-        "x_forwarded-host", "Content_Length", "Transfer_Encoding",
+        "X-Typeauth-Owner",
+        "x-typeauth-",
+        "X_Typeauth_Scopes",
+        "X-TYPEAUTH_SUBJECT",
+        "X-Typeauth-Something-Nobody-Has-Thought-Of-Yet",
+        "X_Request_Id",
+        "x-request_id",
+        "X_Forwarded_For",
+        "X-Forwarded_Proto",
+        "x_forwarded-host",
+        "Content_Length",
+        "Transfer_Encoding",
     };
     static const char *const others[] = {
-        "X-Typeauth", "XTypeauth-Owner", "X-Request-Idx", "X_Request_I",
-        "X_Other", "Content_Type", "_X-Typeauth-Owner", "X-_Typeauth-Owner",
+        "X-Typeauth",        "XTypeauth-Owner",   "X-Request-Idx",
+        "X_Request_I",       "X_Other",           "Content_Type",
+        "_X-Typeauth-Owner", "X-_Typeauth-Owner",
     };
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         if (name_of(ours[i]) != HN_OURS) fail_msg("%s", ours[i]);
@@ -127,8 +136,8 @@ static void statuses_have_their_text(void **state)
     (void)state;
     assert_true(sv_eq(http_status_text(404), SV("Not Found")));
     assert_true(sv_eq(http_status_text(100), SV("Continue")));
-    assert_true(sv_eq(http_status_text(511),
-                      SV("Network Authentication Required")));
+    assert_true(
+        sv_eq(http_status_text(511), SV("Network Authentication Required")));
     assert_true(sv_eq(http_status_text(599), SV("Unknown")));
     unsigned known = 0;
     for (unsigned s = 0; s < 1000; s++)

@@ -9,14 +9,14 @@
 #include "../../fuzz/http1_oracle.h"
 #include "vectors.h"
 
-static const struct http1_limits limits = {16384, 8192, 64};
+static const struct http1_limits limits = { 16384, 8192, 64 };
 static struct http_head head;
 static struct http1_refusal why;
 
 static int scan(struct sv in)
 {
     size_t searched = 0;
-    why = (struct http1_refusal){0, NULL};
+    why = (struct http1_refusal){ 0, NULL };
     return http1_request_scan(in, &searched, &limits, &head, &why);
 }
 
@@ -69,9 +69,9 @@ static void response_has_its_verdict(const struct vector *given)
     enum http_method asked = asked_of(&v);
     char *p = exact(v.bytes, v.n);
     size_t searched = 0;
-    why = (struct http1_refusal){0, NULL};
-    int n = http1_response_scan(sv_of(p, v.n), &searched, &limits, asked,
-                                &head, &why);
+    why = (struct http1_refusal){ 0, NULL };
+    int n = http1_response_scan(sv_of(p, v.n), &searched, &limits, asked, &head,
+                                &why);
     if (!strcmp(v.verdict, "ok")) {
         if (n <= 0) fail_vector(&v, n);
         assert_true(oracle_response(sv_of(p, v.n), asked));
@@ -84,8 +84,8 @@ static void response_has_its_verdict(const struct vector *given)
 static void every_response_shape_has_its_verdict(void **state)
 {
     (void)state;
-    assert_in_range(vectors_each("responses.txt", response_has_its_verdict),
-                    35, 1000);
+    assert_in_range(vectors_each("responses.txt", response_has_its_verdict), 35,
+                    1000);
 }
 
 /* --- cut and flipped ------------------------------------------------------ */
@@ -105,7 +105,7 @@ static void request_in_pieces(const struct vector *v)
     int n = 0;
     for (size_t have = 0; n == 0 && have <= v->n; have++) {
         char *p = exact(v->bytes, have);
-        why = (struct http1_refusal){0, NULL};
+        why = (struct http1_refusal){ 0, NULL };
         n = http1_request_scan(sv_of(p, have), &searched, &limits, &head, &why);
         free(p);
     }
@@ -207,10 +207,14 @@ static void connections_persist_by_version_and_option(void **state)
         const char *version, *option;
         bool keep;
     } cases[] = {
-        {"1.1", "", true}, {"1.1", "close", false},
-        {"1.1", "keep-alive, close", false}, {"1.1", "X, CLOSE ", false},
-        {"1.1", "closed", true}, {"1.0", "", false},
-        {"1.0", "Keep-Alive", true}, {"1.0", "keep-alive, close", false},
+        { "1.1", "", true },
+        { "1.1", "close", false },
+        { "1.1", "keep-alive, close", false },
+        { "1.1", "X, CLOSE ", false },
+        { "1.1", "closed", true },
+        { "1.0", "", false },
+        { "1.0", "Keep-Alive", true },
+        { "1.0", "keep-alive, close", false },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[200];
@@ -262,8 +266,9 @@ static void a_response_to_head_keeps_the_length_it_speaks_of(void **state)
     (void)state;
     size_t searched = 0;
     struct sv in = SV("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
-    assert_int_equal(http1_response_scan(in, &searched, &limits, HTTP_HEAD,
-                                         &head, &why), (int)in.n);
+    assert_int_equal(
+        http1_response_scan(in, &searched, &limits, HTTP_HEAD, &head, &why),
+        (int)in.n);
     assert_int_equal(head.body, HTTP_BODY_NONE);
     assert_int_equal(head.content_length, 9);
     assert_int_not_equal(head.at[HN_CONTENT_LENGTH], 0);
@@ -309,7 +314,8 @@ static void a_large_body_behind_a_head_does_not_count(void **state)
 {
     (void)state;
     struct sv in = many("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: "
-                        "20000\r\n\r\n", 'x', 20000, "");
+                        "20000\r\n\r\n",
+                        'x', 20000, "");
     assert_int_equal(scan(in), (int)in.n - 20000);
 }
 
@@ -360,8 +366,11 @@ static void trailers_cannot_change_framing_routing_or_identity(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "Content-Length", "transfer-encoding", "HOST", "Authorization",
-        "Cookie", "Connection", "Trailer", "TE", "Content-Type", "Expect",
+        "Content-Length", "transfer-encoding",
+        "HOST",           "Authorization",
+        "Cookie",         "Connection",
+        "Trailer",        "TE",
+        "Content-Type",   "Expect",
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char text[100];
@@ -379,7 +388,7 @@ static void a_head_is_encoded_as_it_is_scanned(void **state)
     assert_true(scan_text(text) > 0);
     struct http_field f[10];
     memcpy(f, head.fields, 6 * sizeof *f);
-    f[6] = (struct http_field){SV("X-F"), {NULL, 0}, HN_OTHER};
+    f[6] = (struct http_field){ SV("X-F"), { NULL, 0 }, HN_OTHER };
     f[7] = f[0];
     struct sv line = SV("GET /x HTTP/1.1"), tail = SV("Content-Length: 3\r\n");
     size_t n = http1_head_encode(out, line, f, 8, tail);

@@ -17,12 +17,38 @@ static void what_the_standard_forbids_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "{'a':1}", "[01]",
-        "[+1]", "[.5]", "[1.]", "[0x10]", "[NaN]", "[Infinity]", "[1e999]",
-        "nul", "tru", "[1] x", "[1]]", "{\"a\" 1}", "[\"\t\"]", "[\"\\x\"]",
-        "[\"\\ud800\"]", "[\"\\udc00\\ud800\"]", "[\"\xff\"]",
-        "[\"\xc0\x80\"]", "[\"\xed\xa0\x80\"]", "\xef\xbb\xbf[]",
-        "// c\n[]", "/* c */[]", "[1,,2]", "[\"a\" \"b\"]",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{'a':1}",
+        "[01]",
+        "[+1]",
+        "[.5]",
+        "[1.]",
+        "[0x10]",
+        "[NaN]",
+        "[Infinity]",
+        "[1e999]",
+        "nul",
+        "tru",
+        "[1] x",
+        "[1]]",
+        "{\"a\" 1}",
+        "[\"\t\"]",
+        "[\"\\x\"]",
+        "[\"\\ud800\"]",
+        "[\"\\udc00\\ud800\"]",
+        "[\"\xff\"]",
+        "[\"\xc0\x80\"]",
+        "[\"\xed\xa0\x80\"]",
+        "\xef\xbb\xbf[]",
+        "// c\n[]",
+        "/* c */[]",
+        "[1,,2]",
+        "[\"a\" \"b\"]",
     };
     yyjson_doc *doc;
     struct json_why why;
@@ -40,14 +66,15 @@ static void duplicate_members_are_refused_by_name_at_any_depth(void **state)
     (void)state;
     yyjson_doc *doc;
     struct json_why why;
-    assert_int_equal(decode(SV("[{\"x\":{\"a\":1,\"b\":2,\"a\":3}}]"), &doc,
-                            &why), ERR_INVALID);
+    assert_int_equal(
+        decode(SV("[{\"x\":{\"a\":1,\"b\":2,\"a\":3}}]"), &doc, &why),
+        ERR_INVALID);
     assert_true(sv_eq(why.member, SV("a")));
     assert_int_equal(decode(SV("{\"a\":1,\"\\u0061\":2}"), &doc, &why),
                      ERR_INVALID);
     assert_int_equal(decode(SV("{\"\":1,\"\":2}"), &doc, &why), ERR_INVALID);
-    assert_int_equal(decode(SV("{\"a\":{\"a\":1},\"A\":{\"a\":1}}"), &doc,
-                            &why), 0);
+    assert_int_equal(
+        decode(SV("{\"a\":{\"a\":1},\"A\":{\"a\":1}}"), &doc, &why), 0);
     /* also among many */
     struct buf b;
     for (int twice = 0; twice < 2; twice++) {
@@ -114,14 +141,21 @@ static void integers_are_what_json_schema_calls_so(void **state)
         bool is;
         int64_t value;
     } rows[] = {
-        { "0", true, 0 }, { "-0", true, 0 }, { "1.0", true, 1 },
-        { "1e2", true, 100 }, { "-5", true, -5 }, { "1.5", false, 0 },
+        { "0", true, 0 },
+        { "-0", true, 0 },
+        { "1.0", true, 1 },
+        { "1e2", true, 100 },
+        { "-5", true, -5 },
+        { "1.5", false, 0 },
         { "9223372036854775807", true, INT64_MAX },
         { "-9223372036854775808", true, INT64_MIN },
         { "9223372036854775808", false, 0 },
         { "9007199254740992.0", true, 9007199254740992 },
-        { "1e17", false, 0 }, { "\"1\"", false, 0 }, { "true", false, 0 },
-        { "null", false, 0 }, { "[1]", false, 0 },
+        { "1e17", false, 0 },
+        { "\"1\"", false, 0 },
+        { "true", false, 0 },
+        { "null", false, 0 },
+        { "[1]", false, 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         yyjson_doc *doc;

@@ -118,14 +118,28 @@ static void overlong_and_lone_bytes_are_not_utf8(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
-        "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-        "\xf5\x80\x80\x80", "\x80", "\xbf", "\xfe", "\xff", "a\xc3", "\xc3(",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\x80",
+        "\xbf",
+        "\xfe",
+        "\xff",
+        "a\xc3",
+        "\xc3(",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(utf8_is_valid(sv_cstr(bad[i])));
-    assert_true(utf8_is_valid(SV("gr\xc3\xbc\xc3\x9f" "e \xf0\x9f\x98\x80")));
-    assert_int_equal(utf8_count(SV("gr\xc3\xbc\xc3\x9f" "e")), 5);
+    assert_true(utf8_is_valid(SV("gr\xc3\xbc\xc3\x9f"
+                                 "e \xf0\x9f\x98\x80")));
+    assert_int_equal(utf8_count(SV("gr\xc3\xbc\xc3\x9f"
+                                   "e")),
+                     5);
 }
 
 static void rules_hold_what_they_say(void **state)

@@ -40,16 +40,28 @@ static void what_is_no_time_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01 00:00:00Z",
-        "2024-13-01T00:00:00Z", "2024-00-01T00:00:00Z",
-        "2023-02-29T00:00:00Z", "2024-01-32T00:00:00Z",
-        "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z",
-        "2024-01-01T00:00:61Z", "2024-01-01T00:00:00.Z",
-        "2024-01-01T00:00:00.0123456789Z", "2024-01-01T00:00:00+24:00",
-        "2024-01-01T00:00:00+0100", "2024-01-01T00:00:00Zx",
-        "+024-01-01T00:00:00Z", "24-01-01T00:00:00Z",
-        "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z",
-        "2024-1-01T00:00:00Z", "2024-01-01T00:00:00,5Z",
+        "",
+        "2024-01-01",
+        "2024-01-01T00:00:00",
+        "2024-01-01 00:00:00Z",
+        "2024-13-01T00:00:00Z",
+        "2024-00-01T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "2024-01-32T00:00:00Z",
+        "2024-01-01T24:00:00Z",
+        "2024-01-01T00:60:00Z",
+        "2024-01-01T00:00:61Z",
+        "2024-01-01T00:00:00.Z",
+        "2024-01-01T00:00:00.0123456789Z",
+        "2024-01-01T00:00:00+24:00",
+        "2024-01-01T00:00:00+0100",
+        "2024-01-01T00:00:00Zx",
+        "+024-01-01T00:00:00Z",
+        "24-01-01T00:00:00Z",
+        "0000-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:60Z",
+        "2024-1-01T00:00:00Z",
+        "2024-01-01T00:00:00,5Z",
     };
     int64_t ms;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -64,7 +76,8 @@ static void what_is_written_is_read_back(void **state)
     struct rand_fast r = { 7 };
     for (int i = 0; i < 100000; i++) {
         int64_t ms = (int64_t)(rand_fast_next(&r) % 315569519999999u) -
-                     62167219200000, back;
+                     62167219200000,
+                back;
         rfc3339_encode(text, ms);
         if (rfc3339_decode(sv_of(text, sizeof text), &back) || back != ms)
             fail_msg("%lld %.24s", (long long)ms, text);
@@ -99,10 +112,15 @@ static void only_our_own_form_of_a_ulid_is_taken(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAVX",
-        "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01arz3ndektsv4rrffq69g5fav",
-        "01ARZ3NDEKTSV4RRFFQ69G5FAI", "01ARZ3NDEKTSV4RRFFQ69G5FAL",
-        "01ARZ3NDEKTSV4RRFFQ69G5FAO", "01ARZ3NDEKTSV4RRFFQ69G5FAU",
+        "",
+        "01ARZ3NDEKTSV4RRFFQ69G5FA",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAVX",
+        "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+        "01arz3ndektsv4rrffq69g5fav",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAI",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAL",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAO",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAU",
         "01ARZ3NDEKTSV4RRFFQ69G5FA-",
     };
     struct ulid u;

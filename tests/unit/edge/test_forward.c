@@ -10,10 +10,10 @@ static const struct authentication
     cookie = { .place = PLACE_COOKIE, .place_name = { "key", 3 } };
 
 /* What every request gets, from peer 203.0.113.9. */
-#define OURS                                                               \
-    "X-Request-Id: id\nX-Forwarded-For: 203.0.113.9\n"                     \
-    "X-Forwarded-Proto: http\nX-Forwarded-Host: a.test\n"                  \
-    "Forwarded: for=203.0.113.9;host=a.test;proto=http\nVia: 1.1 us\n"     \
+#define OURS                                                           \
+    "X-Request-Id: id\nX-Forwarded-For: 203.0.113.9\n"                 \
+    "X-Forwarded-Proto: http\nX-Forwarded-Host: a.test\n"              \
+    "Forwarded: for=203.0.113.9;host=a.test;proto=http\nVia: 1.1 us\n" \
     "X-Typeauth-Application: app_1\n"
 
 static const struct row {
@@ -58,12 +58,11 @@ static const struct row {
     { "another header is hidden in any case",
       "x-api-key: s3cret\r\nAuthorization: Basic YQ==\r\n", &header,
       "Authorization: Basic YQ==\n" },
-    { "one cookie is taken out of many",
-      "Cookie: a=1; key=s3cret; b=2\r\n", &cookie, "Cookie: a=1; b=2\n" },
+    { "one cookie is taken out of many", "Cookie: a=1; key=s3cret; b=2\r\n",
+      &cookie, "Cookie: a=1; b=2\n" },
     { "the first cookie too", "Cookie: key=s3cret; b=2\r\n", &cookie,
       "Cookie: b=2\n" },
-    { "the last too", "Cookie: a=1; key=s3cret\r\n", &cookie,
-      "Cookie: a=1\n" },
+    { "the last too", "Cookie: a=1; key=s3cret\r\n", &cookie, "Cookie: a=1\n" },
     { "with all of them the field", "Cookie: key=s3cret\r\nA: 1\r\n", &cookie,
       "A: 1\n" },
     { "a cookie that only begins alike stays",
@@ -71,14 +70,16 @@ static const struct row {
       "Cookie: keys=1; monkey=2\n" },
     { "a client cannot make itself an upgrade of ours",
       "Upgrade: websocket\r\n", NULL, "" },
-    { "an upgrade keeps its field", "Connection: upgrade\r\n"
-      "Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n", NULL,
-      "Upgrade: websocket\nSec-WebSocket-Key: x\n" },
+    { "an upgrade keeps its field",
+      "Connection: upgrade\r\n"
+      "Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n",
+      NULL, "Upgrade: websocket\nSec-WebSocket-Key: x\n" },
     { "but not to another HTTP, which would escape us",
       "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-      "HTTP2-Settings: AAA\r\n", NULL, "" },
-    { "Expect is said by http/", "Expect: 100-continue\r\nContent-Length: 1\r\n",
+      "HTTP2-Settings: AAA\r\n",
       NULL, "" },
+    { "Expect is said by http/",
+      "Expect: 100-continue\r\nContent-Length: 1\r\n", NULL, "" },
 };
 
 static struct address peer_address(const char *text, bool trusted)
@@ -91,8 +92,11 @@ static struct address peer_address(const char *text, bool trusted)
 static struct forward_facts facts_of(const struct address *a)
 {
     return (struct forward_facts){
-        .address = a, .request_id = SV("id"), .via = SV("1.1 us"),
-        .host = SV("origin"), .app_id = SV("app_1"),
+        .address = a,
+        .request_id = SV("id"),
+        .via = SV("1.1 us"),
+        .host = SV("origin"),
+        .app_id = SV("app_1"),
     };
 }
 
@@ -157,8 +161,8 @@ static void a_trusted_peer_still_cannot_invent_a_scheme(void **state)
     struct forward_facts f = facts_of(&peer);
     head_request(&h, memory, sizeof memory, NULL,
                  "X-Forwarded-Proto: https, http\r\n");
-    assert_non_null(strstr(request_fields(&h, &f, NULL),
-                           "X-Forwarded-Proto: http\n"));
+    assert_non_null(
+        strstr(request_fields(&h, &f, NULL), "X-Forwarded-Proto: http\n"));
 }
 
 static void ipv6_and_ports_are_quoted_in_forwarded(void **state)
@@ -190,8 +194,7 @@ static void a_token_is_named_with_owner_and_scopes(void **state)
     f.scopes = SV("read write");
     head_request(&h, memory, sizeof memory, NULL, "");
     assert_string_equal(request_fields(&h, &f, NULL),
-                        "Host: origin\n" OURS
-                        "X-Typeauth-Token-Id: tok_1\n"
+                        "Host: origin\n" OURS "X-Typeauth-Token-Id: tok_1\n"
                         "X-Typeauth-Owner: m%C3%BCller\n"
                         "X-Typeauth-Scopes: read write\n");
 }

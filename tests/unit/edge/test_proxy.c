@@ -1,8 +1,8 @@
 /* The proxy door, from the client's bytes to the origin's and back. */
 #include "doors_kit.h"
 
-#define GET(more) "GET /x?y=1 HTTP/1.1\r\nHost: a.test\r\n" more \
-                  "Connection: close\r\n\r\n"
+#define GET(more) \
+    "GET /x?y=1 HTTP/1.1\r\nHost: a.test\r\n" more "Connection: close\r\n\r\n"
 #define BEARER "Authorization: Bearer k1\r\n"
 
 static void a_request_goes_there_and_back(void **state)
@@ -17,8 +17,7 @@ static void a_request_goes_there_and_back(void **state)
     must_lack(got, "evil");
     const char *seen = origin_text();
     char host[64];
-    snprintf(host, sizeof host, "Host: 127.0.0.1:%u\r\n",
-             house.origin.at.port);
+    snprintf(host, sizeof host, "Host: 127.0.0.1:%u\r\n", house.origin.at.port);
     must_hold(seen, "GET /x?y=1 HTTP/1.1\r\n");
     must_hold(seen, host);
     must_hold(seen, "\r\nA: 1\r\nX-Request-Id: ");
@@ -41,34 +40,38 @@ static const struct refusal_row {
     enum outcome outcome;
     const char *code;
 } refusals[] = {
-    { "another host", NULL, "", "GET / HTTP/1.1\r\nHost: b.test\r\n"
-      "Connection: close\r\n\r\n", 404, "\"code\":\"unknown_domain\"",
-      OUTCOME_UNKNOWN, "unknown_domain" },
+    { "another host", NULL, "",
+      "GET / HTTP/1.1\r\nHost: b.test\r\n"
+      "Connection: close\r\n\r\n",
+      404, "\"code\":\"unknown_domain\"", OUTCOME_UNKNOWN, "unknown_domain" },
     { "no token", "", "", GET(""), 401,
       "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
       OUTCOME_UNAUTHORIZED, "missing_token" },
     { "a wrong token, without detail", "", "",
       GET("Authorization: Bearer k2\r\n"), 401,
       "{\"success\":false,\"message\":\"Unauthorized\",\"data\":[],\"error\":"
-      "{\"code\":\"unauthorized\"}}", OUTCOME_UNAUTHORIZED, "invalid_token" },
+      "{\"code\":\"unauthorized\"}}",
+      OUTCOME_UNAUTHORIZED, "invalid_token" },
     { "a wrong token, with detail", "", ",\"detailResponse\":true",
       GET("Authorization: Bearer k2\r\n"), 401, "\"code\":\"invalid_token\"",
       OUTCOME_UNAUTHORIZED, "invalid_token" },
-    { "TRACE", NULL, ",\"public\":true", "TRACE / HTTP/1.1\r\nHost: a.test"
-      "\r\nConnection: close\r\n\r\n", 405,
-      "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+    { "TRACE", NULL, ",\"public\":true",
+      "TRACE / HTTP/1.1\r\nHost: a.test"
+      "\r\nConnection: close\r\n\r\n",
+      405, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
       OUTCOME_BAD_REQUEST, "bad_request" },
-    { "CONNECT", NULL, ",\"public\":true", "CONNECT a.test:80 HTTP/1.1\r\n"
-      "Host: a.test:80\r\n\r\n", 501, "", OUTCOME_BAD_REQUEST,
-      "bad_request" },
+    { "CONNECT", NULL, ",\"public\":true",
+      "CONNECT a.test:80 HTTP/1.1\r\n"
+      "Host: a.test:80\r\n\r\n",
+      501, "", OUTCOME_BAD_REQUEST, "bad_request" },
     { "a switched-off application", NULL, ",\"public\":true,\"enabled\":false",
       GET(""), 503, "\"code\":\"unavailable\"", OUTCOME_UNAVAILABLE,
       "application_disabled" },
     { "an announced body above the application's maximum", NULL,
       ",\"public\":true,\"maxBodyBytes\":4",
       "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n"
-      "Connection: close\r\n\r\n12345", 413, "\"code\":\"bad_request\"",
-      OUTCOME_BAD_REQUEST, "body_too_large" },
+      "Connection: close\r\n\r\n12345",
+      413, "\"code\":\"bad_request\"", OUTCOME_BAD_REQUEST, "body_too_large" },
     { "malformed HTTP", NULL, ",\"public\":true",
       "GET / HTTP/1.1\r\nHost : a.test\r\n\r\n", 400,
       "\"code\":\"bad_request\"", OUTCOME_BAD_REQUEST, "bad_request" },
@@ -138,8 +141,8 @@ static void limits_are_shown_and_refused_with_retry_after(void **state)
 static uint64_t remaining(void)
 {
     const char *got = house_post("/authenticate", "",
-        "{\"token\":\"k1\",\"peek\":true,\"appID\":"
-        "\"app_01JD0000000000000000000001\"}");
+                                 "{\"token\":\"k1\",\"peek\":true,\"appID\":"
+                                 "\"app_01JD0000000000000000000001\"}");
     const char *at = strstr(got, "\"remaining\":");
     if (!at) head_fail("no remaining", got);
     events_n--;
@@ -196,7 +199,8 @@ static void bodies_and_trailers_stream_both_ways(void **state)
     house.origin.reply =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
         "0\r\nX-Back: 2\r\nX-Typeauth-Owner: evil\r\n\r\n";
-    const char *got = house_ask(house.gateway,
+    const char *got = house_ask(
+        house.gateway,
         "POST /in HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n"
         "Connection: close\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n"
         "X_Typeauth_Owner: evil\r\n\r\n");
@@ -214,8 +218,10 @@ static void a_chunked_body_above_the_maximum_is_cut(void **state)
     (void)state;
     house_app(NULL, ",\"public\":true,\"maxBodyBytes\":4");
     must_hold(house_ask(house.gateway,
-        "POST /in HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n"
-        "Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "413 ");
+                        "POST /in HTTP/1.1\r\nHost: "
+                        "a.test\r\nTransfer-Encoding: chunked\r\n"
+                        "Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+              "413 ");
     the_event(OUTCOME_BAD_REQUEST, "body_too_large", 413);
 }
 
@@ -224,11 +230,13 @@ static void head_keeps_the_length_and_sends_no_body(void **state)
     (void)state;
     house_app(NULL, ",\"public\":true");
     house.origin.reply = "HTTP/1.1 200 OK\r\nContent-Length: 123\r\n\r\n";
-    const char *got = house_ask(house.gateway,
+    const char *got = house_ask(
+        house.gateway,
         "HEAD / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     must_hold(got, "Content-Length: 123\r\n");
     assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n");
-    got = house_ask(house.gateway,
+    got = house_ask(
+        house.gateway,
         "HEAD / HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n");
     must_hold(got, "404 Not Found");
     assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n");
@@ -242,7 +250,7 @@ static void the_origin_decides_on_expect(void **state)
     house_dial(house.gateway);
     house_send(SV("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n"
                   "Expect: 100-continue\r\nConnection: close\r\n\r\n"));
-    bool has_interim(struct house *h);
+    bool has_interim(struct house * h);
     house_run(has_interim);
     must_hold(origin_text(), "Expect: 100-continue\r\n");
     house.origin.until = "hi";
@@ -326,7 +334,8 @@ static void a_rotated_secret_ends_its_tunnel_with_its_grace(void **state)
     tunnel_open();
     sha256(SV("k2"), digest);
     assert_int_equal(tokens_rotate(house.tokens, slot, digest,
-                                   tokens_slot_take(house.tokens), 0), 0);
+                                   tokens_slot_take(house.tokens), 0),
+                     0);
     house_run(client_is_over);
     the_event(OUTCOME_UNAUTHORIZED, "token_revoked", 101);
     log_fini(&house.client);
@@ -363,7 +372,8 @@ static void requests_on_one_connection_reuse_the_origins(void **state)
 {
     (void)state;
     house_app(NULL, ",\"public\":true");
-    const char *got = house_ask(house.gateway,
+    const char *got = house_ask(
+        house.gateway,
         "GET /1 HTTP/1.1\r\nHost: a.test\r\n\r\n"
         "GET /2 HTTP/1.1\r\nHost: b.test\r\n\r\n"
         "GET /3 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
@@ -388,8 +398,10 @@ static void a_large_answer_arrives_whole(void **state)
     (void)state;
     enum { BODY = 4 << 20 };
     char *reply = mem_alloc(BODY + 200);
-    int n = snprintf(reply, 200, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n"
-                     "\r\n", BODY);
+    int n = snprintf(reply, 200,
+                     "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n"
+                     "\r\n",
+                     BODY);
     for (int i = 0; i < BODY; i++) reply[n + i] = (char)('a' + i % 23);
     house_app(NULL, ",\"public\":true");
     house.origin.reply = reply;
@@ -427,8 +439,8 @@ static void a_large_request_arrives_whole(void **state)
     buf_fini(&text);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, house_setup, \
-                                                   house_teardown)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, house_setup, house_teardown)
 
 int main(void)
 {

@@ -57,8 +57,8 @@ static const struct row {
       "Bearers|a||0|1||", NULL },
     { "an empty token is a question", "{\"token\":\"\",\"appID\":\"\"}",
       "|||0|1||", NULL },
-    { "so is nothing but the prefix",
-      "{\"token\":\"Bearer \",\"appID\":\"a\"}", "|a||0|1||", NULL },
+    { "so is nothing but the prefix", "{\"token\":\"Bearer \",\"appID\":\"a\"}",
+      "|a||0|1||", NULL },
     { "unknown members are ignored",
       Q(",\"appId\":1,\"x\":{\"token\":\"u\",\"y\":[1,2.5,null]}"),
       "t|a||0|1||", NULL },
@@ -73,8 +73,8 @@ static const struct row {
       NULL },
     { "an empty address is absent", T("\"ipaddress\":\"\""), "t|a||0|1||",
       NULL },
-    { "so is an unreadable one", T("\"ipaddress\":\"localhost\""),
-      "t|a||0|1||", NULL },
+    { "so is an unreadable one", T("\"ipaddress\":\"localhost\""), "t|a||0|1||",
+      NULL },
     { "and one of another type", T("\"ipaddress\":[4]"), "t|a||0|1||", NULL },
     { "a timestamp may be a fraction", T("\"timestamp\":1700000000123.5"),
       "t|a||123|1||", NULL },
@@ -82,8 +82,8 @@ static const struct row {
       "t|a||-299999|1||", NULL },
     { "more is not: our clock counts", T("\"timestamp\":1699999699999"),
       "t|a||0|1||", NULL },
-    { "in the future neither", T("\"timestamp\":1700000300001"),
-      "t|a||0|1||", NULL },
+    { "in the future neither", T("\"timestamp\":1700000300001"), "t|a||0|1||",
+      NULL },
     { "seconds are not milliseconds", T("\"timestamp\":1700000000"),
       "t|a||0|1||", NULL },
     { "a timestamp of another type is ours", T("\"timestamp\":\"now\""),
@@ -92,8 +92,8 @@ static const struct row {
     { "cost, scopes, peek",
       Q(",\"cost\":1000000,\"scopes\":[\"r\",\"w\"],\"peek\":true"),
       "t|a||0|1000000|peek|r,w", NULL },
-    { "null is the default",
-      Q(",\"cost\":null,\"scopes\":null,\"peek\":null"), "t|a||0|1||", NULL },
+    { "null is the default", Q(",\"cost\":null,\"scopes\":null,\"peek\":null"),
+      "t|a||0|1||", NULL },
     { "escapes are read", "{\"to\\u006ben\":\"\\u0074\",\"appID\":\"a\"}",
       "t|a||0|1||", NULL },
     { "spaces around", " \n{ \"token\" : \"t\" , \"appID\":\"a\" }\r\n",
@@ -143,7 +143,8 @@ static void more_than_64_levels_are_refused(void **state)
     static struct question q;
     struct question_problem why;
     for (int levels = 64; levels <= 65; levels++) {
-        int n = snprintf(body, sizeof body, "{\"token\":\"t\",\"appID\":"
+        int n = snprintf(body, sizeof body,
+                         "{\"token\":\"t\",\"appID\":"
                          "\"a\",\"x\":");
         for (int i = 1; i < levels; i++) body[n++] = '[';
         for (int i = 1; i < levels; i++) body[n++] = ']';
@@ -179,8 +180,9 @@ static void a_batch_is_a_list_of_up_to_100(void **state)
                 assert_int_equal(questions_get(&qs, i, NOW_MS, &q, &why), 0);
         }
     }
-    assert_int_equal(questions_open(&qs, SV("{\"token\":\"t\"}"), true, &arena,
-                                    &why), ERR_INVALID);
+    assert_int_equal(
+        questions_open(&qs, SV("{\"token\":\"t\"}"), true, &arena, &why),
+        ERR_INVALID);
     arena_reset(&arena);
     assert_int_equal(questions_open(&qs, SV("[1,{}]"), true, &arena, &why), 0);
     assert_int_equal(questions_get(&qs, 0, NOW_MS, &q, &why), ERR_INVALID);

@@ -54,8 +54,9 @@ static const struct row {
 static void golden(const struct row *r, bool detail)
 {
     char expected[512];
-    struct sv body = refuse(&(struct refusal){ .reason = r->reason,
-                                               .detail = detail })->body;
+    struct sv body =
+        refuse(&(struct refusal){ .reason = r->reason, .detail = detail })
+            ->body;
     const char *message = r->message;
     if (detail) message = reason_rows[r->reason].text;
     struct sv status_text = http_status_text(r->status);
@@ -85,8 +86,8 @@ static void a_refusal_says_its_reason_only_where_the_application_wants(void **s)
 static void a_401_challenges(void **state)
 {
     (void)state;
-    struct reply *r = refuse(&(struct refusal){
-        .reason = REASON_INVALID_TOKEN, .request_id = SV("id") });
+    struct reply *r = refuse(&(struct refusal){ .reason = REASON_INVALID_TOKEN,
+                                                .request_id = SV("id") });
     assert_int_equal(r->head.status, 401);
     assert_string_equal(fields_text(r->fields, r->head.fields_n),
                         "Content-Type: application/json; charset=utf-8\n"
@@ -97,8 +98,9 @@ static void a_401_challenges(void **state)
 static struct exchange limited(const char *name)
 {
     struct exchange x = { .judged_limits = true };
-    x.take = (struct take_answer){ .has_limit = true, .limit = 100,
-                                   .remaining = 7, .reset_s = 30 };
+    x.take = (struct take_answer){
+        .has_limit = true, .limit = 100, .remaining = 7, .reset_s = 30
+    };
     x.nearest = (struct limit){ .limit = 100, .window_s = 60 };
     snprintf(x.nearest.name, sizeof x.nearest.name, "%s", name);
     return x;
@@ -149,8 +151,8 @@ static void without_a_limit_the_quota_is_shown(void **state)
     struct refill daily = { 10, 86400 };
     struct exchange x = { .judged_limits = true };
     x.take = (struct take_answer){ .has_quota = true, .quota_remaining = 4 };
-    x.ask.terms = (struct terms){ .has_quota = true, .quota = 10,
-                                  .refill = &daily };
+    x.ask.terms =
+        (struct terms){ .has_quota = true, .quota = 10, .refill = &daily };
     assert_string_equal(limits_text(&x),
                         "RateLimit-Policy: \"quota\";q=10;w=86400\n"
                         "RateLimit: \"quota\";r=4\n"
@@ -168,15 +170,16 @@ static void without_a_limit_the_quota_is_shown(void **state)
 static void a_429_says_when_and_which_limit(void **state)
 {
     (void)state;
-    struct reply *r = refuse(&(struct refusal){
-        .reason = REASON_RATE_LIMITED, .detail = true, .retry_after_s = 12,
-        .limit = SV("per-minute") });
-    assert_non_null(strstr(fields_text(r->fields, r->head.fields_n),
-                           "Retry-After: 12\n"));
-    assert_true(sv_eq(r->body,
-                      SV("{\"success\":false,\"message\":\"the rate limit was "
-                         "reached\",\"data\":[],\"error\":{\"code\":"
-                         "\"rate_limited\",\"limit\":\"per-minute\"}}")));
+    struct reply *r = refuse(&(struct refusal){ .reason = REASON_RATE_LIMITED,
+                                                .detail = true,
+                                                .retry_after_s = 12,
+                                                .limit = SV("per-minute") });
+    assert_non_null(
+        strstr(fields_text(r->fields, r->head.fields_n), "Retry-After: 12\n"));
+    assert_true(
+        sv_eq(r->body, SV("{\"success\":false,\"message\":\"the rate limit was "
+                          "reached\",\"data\":[],\"error\":{\"code\":"
+                          "\"rate_limited\",\"limit\":\"per-minute\"}}")));
     r = refuse(&(struct refusal){ .reason = REASON_QUOTA_EXHAUSTED });
     assert_null(strstr(fields_text(r->fields, r->head.fields_n), "Retry"));
 }
@@ -188,8 +191,10 @@ static const char *answer_text(const struct answer *a, bool batch,
 {
     struct buf out;
     buf_init_fixed(&out, memory, sizeof memory - 1);
-    if (batch) answer_item(&out, a, true, hole);
-    else answer_single(&out, a, hole);
+    if (batch)
+        answer_item(&out, a, true, hole);
+    else
+        answer_single(&out, a, hole);
     assert_false(out.overflow);
     memory[out.n] = '\0';
     return memory;
@@ -232,9 +237,12 @@ static void a_good_answer_is_as_printed(void **state)
 static void details_are_for_keys_of_the_account(void **state)
 {
     (void)state;
-    struct token_cold cold = {
-        .owner = SV("me\n"), .scopes = scopes, .scopes_n = 2,
-        .tags = scopes + 1, .tags_n = 1, .metadata = SV("{\"a\":1}") };
+    struct token_cold cold = { .owner = SV("me\n"),
+                               .scopes = scopes,
+                               .scopes_n = 2,
+                               .tags = scopes + 1,
+                               .tags_n = 1,
+                               .metadata = SV("{\"a\":1}") };
     struct answer_hole hole;
     struct exchange x = passed(&cold);
     x.judged_limits = false;

@@ -5,10 +5,12 @@
 #define APP "app_01JD0000000000000000000001"
 #define Q(token) "{\"token\":\"" token "\",\"appID\":\"" APP "\"}"
 #define KEY "Authorization: Bearer mk_secret\r\n"
-#define GOOD "{\"success\":true,\"message\":\"\",\"valid\":true,\"data\":[{" \
-             "\"valid\":true,\"enabled\":true,"
-#define BAD(code) "\"valid\":false,\"data\":[{\"valid\":false,\"code\":\"" \
-                  code "\"}],\"error\":{\"code\":\"" code "\"}}"
+#define GOOD                                                        \
+    "{\"success\":true,\"message\":\"\",\"valid\":true,\"data\":[{" \
+    "\"valid\":true,\"enabled\":true,"
+#define BAD(code)                                                 \
+    "\"valid\":false,\"data\":[{\"valid\":false,\"code\":\"" code \
+    "\"}],\"error\":{\"code\":\"" code "\"}}"
 
 static const char *ask(const char *body)
 {
@@ -36,7 +38,8 @@ static void a_good_token_is_answered_and_counted(void **state)
     assert_true(e->has_token);
     must_hold(got, e->id);
     got = ask("{\"token\":\"k1\",\"cost\":3,\"appID\":\"" APP "\"}");
-    must_hold(got, "\"remaining\":5,\"ratelimit\":{\"limit\":5,\"remaining\":1");
+    must_hold(got,
+              "\"remaining\":5,\"ratelimit\":{\"limit\":5,\"remaining\":1");
     got = ask("{\"token\":\"k1\",\"cost\":2,\"appID\":\"" APP "\"}");
     must_hold(got, "200 OK");
     must_hold(got, "\"code\":\"rate_limited\"");
@@ -66,8 +69,7 @@ static void what_nobody_may_learn_answers_alike(void **state)
     char unknown[1024];
     house_token("k1");
     house_app("", "");
-    snprintf(unknown, sizeof unknown, "%s",
-             strstr(ask(Q("k2")), "\r\n\r\n"));
+    snprintf(unknown, sizeof unknown, "%s", strstr(ask(Q("k2")), "\r\n\r\n"));
     must_hold(unknown, BAD("invalid_token"));
     const char *rows[] = { "", ",\"authenticate\":{\"mode\":\"off\"}",
                            ",\"authenticate\":{\"mode\":\"key\"}",
@@ -102,10 +104,12 @@ static void a_management_key_of_the_account_sees_details(void **state)
                    "\"gold\"}}]}");
     assert_string_equal(account_asked, "acc_01JD0000000000000000000000");
     must_hold(house_post("/authenticate", "Authorization: Bearer mk_other\r\n",
-                         Q("k1")), BAD("invalid_token"));
+                         Q("k1")),
+              BAD("invalid_token"));
     house_app("", "");
     must_lack(house_post("/authenticate", "Authorization: Bearer mk_other\r\n",
-                         Q("k1")), "tokenId");
+                         Q("k1")),
+              "tokenId");
 }
 
 static void long_metadata_is_read_by_a_worker(void **state)
@@ -122,8 +126,9 @@ static void long_metadata_is_read_by_a_worker(void **state)
     snprintf(expected, sizeof expected, "\"metadata\":%s}", metadata);
     must_hold(house_post("/authenticate", KEY, Q("k1")), expected);
     must_lack(ask(Q("k1")), "xxxx");
-    char *got = strstr((char *)(uintptr_t)house_post(
-        "/authenticate/batch", KEY, "[" Q("k1") "," Q("k2") "," Q("k1") "]"),
+    char *got = strstr(
+        (char *)(uintptr_t)house_post("/authenticate/batch", KEY,
+                                      "[" Q("k1") "," Q("k2") "," Q("k1") "]"),
         expected);
     assert_non_null(got);
     must_hold(got + 1, expected);
@@ -142,8 +147,9 @@ static void telemetry_says_where_the_client_is(void **state)
     r.has_allow = true;
     house_put(&r);
     house_app("", "");
-#define FROM(ip) "{\"token\":\"k1\",\"appID\":\"" APP "\",\"telemetry\":" \
-                 "{\"ipaddress\":\"" ip "\"}}"
+#define FROM(ip)                                             \
+    "{\"token\":\"k1\",\"appID\":\"" APP "\",\"telemetry\":" \
+    "{\"ipaddress\":\"" ip "\"}}"
     must_hold(ask(FROM("203.0.113.9")), GOOD);
     must_hold(ask(FROM("::ffff:203.0.113.9")), GOOD);
     must_hold(ask(FROM("198.51.100.1")), BAD("ip_not_allowed"));
@@ -161,9 +167,11 @@ static void scopes_that_are_asked_for_must_be_held(void **state)
     house_put(&r);
     house_app("", "");
     must_hold(ask("{\"token\":\"k1\",\"appID\":\"" APP "\",\"scopes\":"
-                  "[\"write\",\"read\"]}"), GOOD);
+                  "[\"write\",\"read\"]}"),
+              GOOD);
     must_hold(ask("{\"token\":\"k1\",\"appID\":\"" APP "\",\"scopes\":"
-                  "[\"write\",\"admin\"]}"), BAD("insufficient_scope"));
+                  "[\"write\",\"admin\"]}"),
+              BAD("insufficient_scope"));
 }
 
 static void tokens_are_judged_where_the_gateway_is_public(void **state)
@@ -180,9 +188,10 @@ static void a_batch_judges_each_alone_in_order(void **state)
     (void)state;
     house_token("k1");
     house_app("\"ratelimit\":{\"limit\":2,\"timeWindow\":60}", "");
-    const char *got = house_post("/authenticate/batch", "",
+    const char *got = house_post(
+        "/authenticate/batch", "",
         "[" Q("k1") "," Q("k2") ",7,{\"token\":\"k1\",\"appID\":\"" APP
-        "\",\"cost\":0}," Q("k1") "," Q("k1") "]");
+                                "\",\"cost\":0}," Q("k1") "," Q("k1") "]");
     must_hold(got, "200 OK");
     must_hold(got, "{\"success\":true,\"message\":\"\",\"data\":[{\"valid\":"
                    "true,");
@@ -193,8 +202,9 @@ static void a_batch_judges_each_alone_in_order(void **state)
     must_hold(got, "\"field\":\"cost\"},{\"valid\":true,");
     must_hold(got, "},{\"valid\":false,\"code\":\"rate_limited\",");
     assert_int_equal(events_n, 6);
-    static const char *codes[] = { "", "invalid_token", "bad_request",
-                                   "bad_request", "", "rate_limited" };
+    static const char *codes[] = {
+        "", "invalid_token", "bad_request", "bad_request", "", "rate_limited"
+    };
     for (unsigned i = 0; i < 6; i++) {
         assert_string_equal(events[i].code, codes[i]);
         assert_string_equal(events[i].id, events[0].id);
@@ -209,22 +219,30 @@ static const struct {
     unsigned status;
     const char *holds;
 } refusals[] = {
-    { "GET", "GET /authenticate HTTP/1.1\r\nHost: v\r\nConnection: close\r\n"
-      "\r\n", 405, "\r\nAllow: POST\r\n" },
-    { "another path", "POST /authenticate/x HTTP/1.1\r\nHost: v\r\n"
-      "Connection: close\r\nContent-Length: 2\r\n\r\n{}", 404,
-      "\"code\":\"not_found\"" },
-    { "no JSON", "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
-      "Connection: close\r\nContent-Length: 2\r\n\r\n{x", 400,
-      "\"code\":\"bad_request\"" },
-    { "no body", "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
-      "Connection: close\r\n\r\n", 400, "\"message\":\"the body is empty\"" },
-    { "no token", "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
-      "Connection: close\r\nContent-Length: 13\r\n\r\n{\"appID\":\"a\"}", 400,
-      "\"field\":\"token\"" },
-    { "more than 1 MiB", "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
-      "Connection: close\r\nContent-Length: 1048577\r\n\r\n", 413,
-      "\"success\":false" },
+    { "GET",
+      "GET /authenticate HTTP/1.1\r\nHost: v\r\nConnection: close\r\n"
+      "\r\n",
+      405, "\r\nAllow: POST\r\n" },
+    { "another path",
+      "POST /authenticate/x HTTP/1.1\r\nHost: v\r\n"
+      "Connection: close\r\nContent-Length: 2\r\n\r\n{}",
+      404, "\"code\":\"not_found\"" },
+    { "no JSON",
+      "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
+      "Connection: close\r\nContent-Length: 2\r\n\r\n{x",
+      400, "\"code\":\"bad_request\"" },
+    { "no body",
+      "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
+      "Connection: close\r\n\r\n",
+      400, "\"message\":\"the body is empty\"" },
+    { "no token",
+      "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
+      "Connection: close\r\nContent-Length: 13\r\n\r\n{\"appID\":\"a\"}",
+      400, "\"field\":\"token\"" },
+    { "more than 1 MiB",
+      "POST /authenticate HTTP/1.1\r\nHost: v\r\n"
+      "Connection: close\r\nContent-Length: 1048577\r\n\r\n",
+      413, "\"success\":false" },
 };
 
 static void what_is_no_question_is_refused(void **state)
@@ -261,7 +279,8 @@ static void a_body_may_come_byte_by_byte(void **state)
         "Content-Length: 55\r\n\r\n" Q("k1"),
         "POST /authenticate HTTP/1.1\r\nHost: v\r\nConnection: close\r\n"
         "Transfer-Encoding: chunked\r\n\r\n2\r\n{ \r\n38\r\n \"token\":\"k1\","
-        "\"appID\":\"" APP "\" }\r\n0\r\n\r\n" };
+        "\"appID\":\"" APP "\" }\r\n0\r\n\r\n"
+    };
     house_token("k1");
     house_app("", "");
     assert_int_equal(strlen(Q("k1")), 55);
@@ -300,8 +319,8 @@ static void a_client_that_leaves_midway_is_told_of_once(void **state)
 static uint32_t held_word;
 static void hold_line(uint32_t slot)
 {
-    assert_true(line_lock(house.counters, &house.counters->lines[slot], 1,
-                          &held_word));
+    assert_true(
+        line_lock(house.counters, &house.counters->lines[slot], 1, &held_word));
 }
 
 static void release_line(uint32_t slot)
@@ -391,8 +410,8 @@ static void a_client_may_leave_while_it_waits(void **state)
     assert_int_equal(house.origin.conns, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, house_setup, \
-                                                   house_teardown)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, house_setup, house_teardown)
 
 int main(void)
 {

@@ -45,8 +45,9 @@ static char key_file[] = "/tmp/test-both-key-XXXXXX";
 
 static void echo_request(struct http_stream *s, const struct http_head *head)
 {
-    struct http_reply r = {.status = 200, .body = head->body,
-                           .content_length = head->content_length};
+    struct http_reply r = { .status = 200,
+                            .body = head->body,
+                            .content_length = head->content_length };
     http_stream_read(s, true);
     http_stream_head(s, &r);
 }
@@ -156,8 +157,8 @@ static int make_cert(void **state)
                                (const unsigned char *)"x", -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(x));
     X509_set_pubkey(x, key);
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
-                                            "IP:127.0.0.1");
+    X509_EXTENSION *e =
+        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
     X509_add_ext(x, e, -1);
     X509_EXTENSION_free(e);
     X509_sign(x, key, EVP_sha256());
@@ -181,30 +182,34 @@ static int remove_cert(void **state)
 static void open_rig(bool tls, bool trusted)
 {
     char problem[256];
-    struct tls_cert_conf cert = {cert_file, key_file, SV("")};
+    struct tls_cert_conf cert = { cert_file, key_file, SV("") };
     struct tls_server *server = NULL;
     memset(&rig, 0, sizeof rig);
     kit_init(&rig.kit, NULL);
     assert_int_equal(workers_new(&rig.workers, 1, 8), 0);
-    struct dns_conf dc = {.reactor = rig.kit.r, .workers = rig.workers,
-                          .fresh_ms = 1000, .stale_ms = 9000, .max_names = 4};
+    struct dns_conf dc = { .reactor = rig.kit.r,
+                           .workers = rig.workers,
+                           .fresh_ms = 1000,
+                           .stale_ms = 9000,
+                           .max_names = 4 };
     assert_int_equal(dns_new(&rig.dns, &dc), 0);
     if (tls) {
         assert_int_equal(tls_server_new(&server, &cert, 1, problem), 0);
-        assert_int_equal(tls_client_new(&rig.trust, trusted ? cert_file : NULL,
-                                        problem), 0);
+        assert_int_equal(
+            tls_client_new(&rig.trust, trusted ? cert_file : NULL, problem), 0);
     }
     atomic_store(&rig.tls, server);
-    struct http_pool_conf pc = {.reactor = rig.kit.r, .dns = rig.dns,
-                                .tls = rig.trust};
+    struct http_pool_conf pc = { .reactor = rig.kit.r,
+                                 .dns = rig.dns,
+                                 .tls = rig.trust };
     assert_int_equal(http_pool_new(&rig.pool, &pc), 0);
     struct addr at = kit_loopback(0);
-    struct http_server_conf sc = {.service = &echo, .tls = &rig.tls};
-    assert_int_equal(http_server_open(rig.kit.r, &at, -1, &sc, &rig.server),
-                     0);
+    struct http_server_conf sc = { .service = &echo, .tls = &rig.tls };
+    assert_int_equal(http_server_open(rig.kit.r, &at, -1, &sc, &rig.server), 0);
     listener_addr(http_server_listener(rig.server), &at);
-    rig.origin = (struct http_origin){.host = SV("127.0.0.1"), .port = at.port,
-                                      .tls = tls, .tls_verify = true};
+    rig.origin = (struct http_origin){
+        .host = SV("127.0.0.1"), .port = at.port, .tls = tls, .tls_verify = true
+    };
 }
 
 static void close_rig(void)
@@ -228,15 +233,20 @@ static bool is_over(void *ctx)
 
 static void call_echo(enum http_body body)
 {
-    struct http_field host[] = {{SV("Host"), SV("a"), HN_HOST}};
+    struct http_field host[] = { { SV("Host"), SV("a"), HN_HOST } };
     struct http_request req = {
-        .method = SV("POST"), .method_id = HTTP_POST, .target = SV("/"),
-        .fields = host, .fields_n = 1, .body = body, .content_length = TOTAL,
+        .method = SV("POST"),
+        .method_id = HTTP_POST,
+        .target = SV("/"),
+        .fields = host,
+        .fields_n = 1,
+        .body = body,
+        .content_length = TOTAL,
     };
     rig.given = rig.back = 0;
     rig.over = false;
-    assert_int_equal(http_call_start(rig.pool, &rig.origin, &req, &ops, NULL,
-                                     &rig.call), 0);
+    assert_int_equal(
+        http_call_start(rig.pool, &rig.origin, &req, &ops, NULL, &rig.call), 0);
     give();
     assert_true(pump(&rig.kit, is_over, NULL));
 }
@@ -285,10 +295,11 @@ static void an_origin_whose_certificate_is_not_trusted_is_not_called(void **st)
 {
     (void)st;
     open_rig(true, false);
-    struct http_request req = {.method = SV("GET"), .method_id = HTTP_GET,
-                               .target = SV("/")};
-    assert_int_equal(http_call_start(rig.pool, &rig.origin, &req, &ops, NULL,
-                                     &rig.call), 0);
+    struct http_request req = { .method = SV("GET"),
+                                .method_id = HTTP_GET,
+                                .target = SV("/") };
+    assert_int_equal(
+        http_call_start(rig.pool, &rig.origin, &req, &ops, NULL, &rig.call), 0);
     assert_true(pump(&rig.kit, is_over, NULL));
     assert_int_equal(rig.err, ERR_TLS);
     assert_non_null(strstr(rig.problem, "certificate"));

@@ -15,7 +15,7 @@
 #include "http/client.h"
 #include "httpkit.h"
 
-struct seen { /* what a call has told */
+struct seen {       /* what a call has told */
     char log[2048]; /* "I103", "H200", "B<bytes>", "E", "ET", "O", "F" */
     struct http_call *call; /* NULL: over */
     struct http_head head;
@@ -45,10 +45,10 @@ static void note(struct seen *s, const char *fmt, ...)
     va_end(ap);
 }
 
-#define EXPECT_LOG(s, text)                                                 \
-    do {                                                                    \
-        assert_string_equal((s)->log, text);                                \
-        (s)->log[0] = '\0';                                                 \
+#define EXPECT_LOG(s, text)                  \
+    do {                                     \
+        assert_string_equal((s)->log, text); \
+        (s)->log[0] = '\0';                  \
     } while (0)
 
 static void on_info(struct http_call *c, const struct http_head *head)
@@ -121,22 +121,26 @@ static void open_with(struct http_pool_conf conf)
     rig.o.fd = rig.o2.fd = -1;
     kit_init(&rig.kit, NULL);
     assert_int_equal(workers_new(&rig.workers, 1, 8), 0);
-    struct dns_conf dc = {.reactor = rig.kit.r, .workers = rig.workers,
-                          .fresh_ms = 1000, .stale_ms = 9000, .max_names = 4};
+    struct dns_conf dc = { .reactor = rig.kit.r,
+                           .workers = rig.workers,
+                           .fresh_ms = 1000,
+                           .stale_ms = 9000,
+                           .max_names = 4 };
     assert_int_equal(dns_new(&rig.dns, &dc), 0);
     conf.reactor = rig.kit.r;
     conf.dns = rig.dns;
     assert_int_equal(http_pool_new(&rig.pool, &conf), 0);
     rig.listener = origin_listen(&at);
-    rig.origin = (struct http_origin){.id = 3, .host = SV("127.0.0.1"),
-                                      .port = at.port};
+    rig.origin = (struct http_origin){ .id = 3,
+                                       .host = SV("127.0.0.1"),
+                                       .port = at.port };
     rig.a.take = rig.b.take = SIZE_MAX;
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    open_with((struct http_pool_conf){.reactors = 1});
+    open_with((struct http_pool_conf){ .reactors = 1 });
     return 0;
 }
 
@@ -154,7 +158,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct http_field host[] = {{{"Host", 4}, {"a", 1}, HN_HOST}};
+static struct http_field host[] = { { { "Host", 4 }, { "a", 1 }, HN_HOST } };
 
 static struct http_request request(const char *method, enum http_body body,
                                    uint64_t length)
@@ -242,8 +246,9 @@ static void an_answer_may_come_byte_by_byte(void **state)
     accept_origin();
     expect(GET);
     for (const char *p = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                         "2\r\nhi\r\n0\r\nA: b\r\n\r\n"; *p; p++) {
-        wire_send(&rig.o, (char[]){*p, 0});
+                         "2\r\nhi\r\n0\r\nA: b\r\n\r\n";
+         *p; p++) {
+        wire_send(&rig.o, (char[]){ *p, 0 });
         pump_turns(&rig.kit, 1);
     }
     turns();
@@ -431,7 +436,7 @@ static void a_body_may_be_given_before_there_is_a_connection(void **state)
 {
     (void)state;
     struct http_request req = request("POST", HTTP_BODY_CHUNKED, 0);
-    struct http_field trailer[] = {{{"T", 1}, {"1", 1}, HN_OTHER}};
+    struct http_field trailer[] = { { { "T", 1 }, { "1", 1 }, HN_OTHER } };
     start_as(&rig.a, &req);
     http_call_body(rig.a.call, SV("hello"), NULL);
     assert_true(http_call_queued(rig.a.call) > 0);
@@ -517,11 +522,12 @@ static void a_head_that_fits_no_block_is_refused_at_once(void **state)
     (void)state;
     static char big[17000];
     memset(big, 'x', sizeof big);
-    struct http_field f[] = {{{"X", 1}, {big, sizeof big}, HN_OTHER}};
+    struct http_field f[] = { { { "X", 1 }, { big, sizeof big }, HN_OTHER } };
     struct http_request req = request("GET", HTTP_BODY_NONE, 0);
     req.fields = f;
-    assert_int_equal(http_call_start(rig.pool, &rig.origin, &req, &ops, &rig.a,
-                                     &rig.a.call), ERR_TOOBIG);
+    assert_int_equal(
+        http_call_start(rig.pool, &rig.origin, &req, &ops, &rig.a, &rig.a.call),
+        ERR_TOOBIG);
 }
 
 static void a_long_head_is_sent_again_as_well(void **state)
@@ -529,7 +535,7 @@ static void a_long_head_is_sent_again_as_well(void **state)
     (void)state;
     static char big[5000], want[5100];
     memset(big, 'x', sizeof big);
-    struct http_field f[] = {{{"X", 1}, {big, sizeof big}, HN_OTHER}};
+    struct http_field f[] = { { { "X", 1 }, { big, sizeof big }, HN_OTHER } };
     struct http_request req = request("GET", HTTP_BODY_NONE, 0);
     req.fields = f;
     snprintf(want, sizeof want, "GET /x HTTP/1.1\r\nX: %.5000s\r\n\r\n", big);
@@ -649,8 +655,8 @@ static void an_unknown_name_fails_the_call(void **state)
 static void an_address_that_egress_refuses_is_not_tried(void **state)
 {
     tear_down(state);
-    struct egress egress = {.mode = EGRESS_PUBLIC};
-    open_with((struct http_pool_conf){.egress = &egress});
+    struct egress egress = { .mode = EGRESS_PUBLIC };
+    open_with((struct http_pool_conf){ .egress = &egress });
     start(&rig.a, "GET");
     turns();
     EXPECT_LOG(&rig.a, "F ");
@@ -697,10 +703,10 @@ static void a_call_waits_at_the_cap_and_replaces_what_closes(void **state)
 static void the_waiting_list_has_an_end_in_length_and_time(void **state)
 {
     tear_down(state);
-    open_with((struct http_pool_conf){.waiting_max = 1, .reactors = 4});
+    open_with((struct http_pool_conf){ .waiting_max = 1, .reactors = 4 });
     rig.origin.conns_max = 3; /* over 4 reactors: 1 */
     static struct seen c;
-    c = (struct seen){.take = SIZE_MAX};
+    c = (struct seen){ .take = SIZE_MAX };
     start(&rig.a, "GET");
     start(&rig.b, "GET");
     start(&c, "GET");
@@ -947,8 +953,8 @@ static void a_stop_closes_idle_connections_and_lets_calls_end(void **state)
 
 static void open_tunnel(void)
 {
-    struct http_field f[] = {{{"Host", 4}, {"a", 1}, HN_HOST},
-                             {{"Upgrade", 7}, {"x", 1}, HN_UPGRADE}};
+    struct http_field f[] = { { { "Host", 4 }, { "a", 1 }, HN_HOST },
+                              { { "Upgrade", 7 }, { "x", 1 }, HN_UPGRADE } };
     struct http_request req = request("GET", HTTP_BODY_NONE, 0);
     req.fields = f;
     req.fields_n = 2;

@@ -22,11 +22,11 @@ static struct {
     struct http_server *server;
     struct addr at;
     struct wire w, w2;
-    char log[4096];         /* "R/path", "B<n>", "E", "T<n>", "O", "D", "G" */
-    struct http_stream *s;  /* the open exchange */
+    char log[4096];        /* "R/path", "B<n>", "E", "T<n>", "O", "D", "G" */
+    struct http_stream *s; /* the open exchange */
     struct http_head head;
     bool answer, read, keep, pause, fill_other;
-    size_t take;            /* of one on_body */
+    size_t take; /* of one on_body */
     uint64_t body_max, body_n;
     uint32_t body_sum;
     int gone;
@@ -43,15 +43,15 @@ static void note(const char *fmt, ...)
     va_end(ap);
 }
 
-#define EXPECT_LOG(text)                                                    \
-    do {                                                                    \
-        assert_string_equal(rig.log, text);                                 \
-        rig.log[0] = '\0';                                                  \
+#define EXPECT_LOG(text)                    \
+    do {                                    \
+        assert_string_equal(rig.log, text); \
+        rig.log[0] = '\0';                  \
     } while (0)
 
 static void answer_hi(struct http_stream *s)
 {
-    http_stream_answer(s, &(struct http_reply){.status = 200}, SV("hi"));
+    http_stream_answer(s, &(struct http_reply){ .status = 200 }, SV("hi"));
 }
 
 static void on_request(struct http_stream *s, const struct http_head *head)
@@ -142,8 +142,8 @@ static void open_with(struct http_server_conf conf)
     conf.ctx = &rig;
     kit_init(&rig.kit, NULL);
     struct addr at = kit_loopback(0);
-    assert_int_equal(
-        http_server_open(rig.kit.r, &at, -1, &conf, &rig.server), 0);
+    assert_int_equal(http_server_open(rig.kit.r, &at, -1, &conf, &rig.server),
+                     0);
     listener_addr(http_server_listener(rig.server), &rig.at);
     wire_dial(&rig.w, &rig.at);
 }
@@ -151,7 +151,7 @@ static void open_with(struct http_server_conf conf)
 static int set_up(void **state)
 {
     (void)state;
-    open_with((struct http_server_conf){.requests_max = 0});
+    open_with((struct http_server_conf){ .requests_max = 0 });
     return 0;
 }
 
@@ -183,7 +183,7 @@ static void turns(void)
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define HI_CLOSE                                                            \
+#define HI_CLOSE \
     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 
 /* --- connections ---------------------------------------------------------- */
@@ -233,7 +233,7 @@ static void a_request_may_come_byte_by_byte(void **state)
                        "chunked\r\n\r\n2\r\nab\r\n0\r\nA: b\r\n\r\n";
     rig.answer = false;
     for (const char *p = text; *p; p++) {
-        wire_send(&rig.w, (char[]){*p, 0});
+        wire_send(&rig.w, (char[]){ *p, 0 });
         pump_turns(&rig.kit, 1);
     }
     turns();
@@ -269,8 +269,8 @@ static void an_old_client_is_closed_unless_it_asks(void **state)
 static void a_client_may_ask_to_close(void **state)
 {
     (void)state;
-    send_text("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-              GET("/never"));
+    send_text(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" GET("/never"));
     expect(HI_CLOSE);
     wire_expect_closed(&rig.kit, &rig.w);
     EXPECT_LOG("R/ D ");
@@ -279,7 +279,7 @@ static void a_client_may_ask_to_close(void **state)
 static void a_connection_ends_after_its_last_request(void **state)
 {
     tear_down(state);
-    open_with((struct http_server_conf){.requests_max = 2});
+    open_with((struct http_server_conf){ .requests_max = 2 });
     send_text(GET("/1") GET("/2") GET("/3"));
     expect(HI HI_CLOSE);
     wire_expect_closed(&rig.kit, &rig.w);
@@ -343,8 +343,9 @@ static void a_body_comes_by_length(void **state)
 {
     (void)state;
     rig.answer = false;
-    send_text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-              GET("/2"));
+    send_text(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" GET(
+            "/2"));
     turns();
     EXPECT_LOG("R/ Bhello E ");
     answer_hi(rig.s);
@@ -359,9 +360,9 @@ static void a_body_comes_in_chunks_with_trailers(void **state)
 {
     (void)state;
     rig.answer = false;
-    send_text("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-              "\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\nC: d\r\n\r\n"
-              GET("/2"));
+    send_text(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        "\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\nC: d\r\n\r\n" GET("/2"));
     turns();
     EXPECT_LOG("R/ Bab Bc ET A=b C=d ");
     answer_hi(rig.s);
@@ -417,7 +418,7 @@ static void reading_may_go_on_before_on_body_has_quite_returned(void **state)
     send_text(GET("/sink"));
     turns();
     struct http_stream *sink = rig.s;
-    struct http_reply r = {.status = 200, .body = HTTP_BODY_CHUNKED};
+    struct http_reply r = { .status = 200, .body = HTTP_BODY_CHUNKED };
     http_stream_head(sink, &r);
     wire_dial(&rig.w2, &rig.at);
     wire_send(&rig.w2, "POST / HTTP/1.1\r\nHost: a\r\n"
@@ -562,8 +563,9 @@ static void an_endless_body_that_nobody_read_ends_the_connection(void **state)
 
 /* --- refusals ------------------------------------------------------------- */
 
-#define REFUSED(line)                                                       \
-    "HTTP/1.1 " line "\r\nContent-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n"               \
+#define REFUSED(line)                                               \
+    "HTTP/1.1 " line "\r\nContent-Type: application/json; "         \
+                     "charset=utf-8\r\nCache-Control: no-store\r\n" \
     "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 static void what_is_malformed_is_refused_and_closed(void **state)
@@ -580,10 +582,10 @@ static void each_refusal_has_its_status(void **state)
     static const struct {
         const char *text, *line;
     } cases[] = {
-        {"GET / HTTP/3.0\r\n\r\n", "505 HTTP Version Not Supported"},
-        {"CONNECT a:1 HTTP/1.1\r\n\r\n", "501 Not Implemented"},
-        {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n",
-         "417 Expectation Failed"},
+        { "GET / HTTP/3.0\r\n\r\n", "505 HTTP Version Not Supported" },
+        { "CONNECT a:1 HTTP/1.1\r\n\r\n", "501 Not Implemented" },
+        { "GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n",
+          "417 Expectation Failed" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char want[300];
@@ -708,7 +710,7 @@ static void a_body_that_we_do_not_read_is_not_too_slow(void **state)
 
 static struct http_reply chunked_reply(void)
 {
-    return (struct http_reply){.status = 200, .body = HTTP_BODY_CHUNKED};
+    return (struct http_reply){ .status = 200, .body = HTTP_BODY_CHUNKED };
 }
 
 static void a_client_that_takes_nothing_is_cut_off(void **state)
@@ -738,7 +740,7 @@ static void a_streamed_answer_is_chunked(void **state)
     rig.answer = false;
     send_text(GET("/"));
     turns();
-    struct http_field f[] = {{SV("X-A"), SV("b"), HN_OTHER}};
+    struct http_field f[] = { { SV("X-A"), SV("b"), HN_OTHER } };
     struct http_reply r = chunked_reply();
     r.fields = f;
     r.fields_n = 1;
@@ -760,7 +762,7 @@ static void an_old_client_gets_a_stream_until_close(void **state)
     send_text("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     turns();
     struct http_reply r = chunked_reply();
-    http_stream_head(rig.s, &(struct http_reply){.status = 103});
+    http_stream_head(rig.s, &(struct http_reply){ .status = 103 });
     http_stream_head(rig.s, &r);
     http_stream_body(rig.s, SV("hello"), NULL);
     http_stream_end(rig.s, NULL, 0);
@@ -781,9 +783,9 @@ static void no_content_has_no_length(void **state)
     rig.answer = false;
     send_text(GET("/") GET("/"));
     turns();
-    http_stream_answer(rig.s, &(struct http_reply){.status = 204}, SV(""));
+    http_stream_answer(rig.s, &(struct http_reply){ .status = 204 }, SV(""));
     expect("HTTP/1.1 204 No Content\r\n\r\n");
-    http_stream_head(rig.s, &(struct http_reply){.status = 304});
+    http_stream_head(rig.s, &(struct http_reply){ .status = 304 });
     http_stream_end(rig.s, NULL, 0);
     expect("HTTP/1.1 304 Not Modified\r\n\r\n");
 }
@@ -794,7 +796,7 @@ static void an_answer_without_body_says_so(void **state)
     rig.answer = false;
     send_text(GET("/"));
     turns();
-    http_stream_head(rig.s, &(struct http_reply){.status = 404});
+    http_stream_head(rig.s, &(struct http_reply){ .status = 404 });
     http_stream_end(rig.s, NULL, 0);
     expect("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 }
@@ -805,9 +807,9 @@ static void interim_answers_come_before(void **state)
     rig.answer = false;
     send_text(GET("/"));
     turns();
-    struct http_field f[] = {{SV("Link"), SV("</a>"), HN_OTHER}};
+    struct http_field f[] = { { SV("Link"), SV("</a>"), HN_OTHER } };
     http_stream_head(rig.s, &(struct http_reply){
-                                .status = 103, .fields = f, .fields_n = 1});
+                                .status = 103, .fields = f, .fields_n = 1 });
     answer_hi(rig.s);
     expect("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" HI);
 }
@@ -819,7 +821,7 @@ static void own_answers_are_dated(void **state)
     send_text(GET("/"));
     turns();
     http_stream_answer(rig.s,
-                       &(struct http_reply){.status = 200, .add_date = true},
+                       &(struct http_reply){ .status = 200, .add_date = true },
                        SV("hi"));
     wire_expect_n(&rig.kit, &rig.w, strlen(HI)); /* the date is cut out */
     assert_int_equal(rig.s == NULL, 1);
@@ -832,9 +834,9 @@ static void an_answer_cut_short_cuts_the_connection(void **state)
     rig.answer = false;
     send_text(GET("/"));
     turns();
-    http_stream_head(rig.s, &(struct http_reply){.status = 200,
-                                                 .body = HTTP_BODY_LENGTH,
-                                                 .content_length = 3});
+    http_stream_head(rig.s, &(struct http_reply){ .status = 200,
+                                                  .body = HTTP_BODY_LENGTH,
+                                                  .content_length = 3 });
     http_stream_body(rig.s, SV("ab"), NULL);
     turns();
     http_stream_end(rig.s, NULL, 0);
@@ -864,10 +866,11 @@ static void a_head_that_fits_no_block_can_be_replaced(void **state)
     memset(big, 'x', sizeof big);
     send_text(GET("/"));
     turns();
-    struct http_field f[] = {{SV("X"), sv_of(big, sizeof big), HN_OTHER}};
+    struct http_field f[] = { { SV("X"), sv_of(big, sizeof big), HN_OTHER } };
     assert_int_equal(
-        http_stream_head(rig.s, &(struct http_reply){
-                                    .status = 200, .fields = f, .fields_n = 1}),
+        http_stream_head(
+            rig.s,
+            &(struct http_reply){ .status = 200, .fields = f, .fields_n = 1 }),
         ERR_TOOBIG);
     answer_hi(rig.s);
     expect(HI);
@@ -962,8 +965,8 @@ static void other_done(struct http_stream *s)
 
 static void first_request(struct http_stream *s, const struct http_head *head)
 {
-    static const struct http_service other = {.on_request = other_request,
-                                              .on_done = other_done};
+    static const struct http_service other = { .on_request = other_request,
+                                               .on_done = other_done };
     http_stream_dispatch(s, &other, (void *)(uintptr_t) "other", head);
 }
 
@@ -971,10 +974,10 @@ static void an_exchange_can_be_handed_to_another_service(void **state)
 {
     tear_down(state);
     set_up(state);
-    static const struct http_service first = {.on_request = first_request};
+    static const struct http_service first = { .on_request = first_request };
     struct http_server *second;
     struct addr at = kit_loopback(0);
-    struct http_server_conf conf = {.service = &first};
+    struct http_server_conf conf = { .service = &first };
     assert_int_equal(http_server_open(rig.kit.r, &at, -1, &conf, &second), 0);
     listener_addr(http_server_listener(second), &at);
     wire_dial(&rig.w2, &at);
@@ -1015,8 +1018,8 @@ static void what_has_not_ended_at_the_end_is_told(void **state)
 
 /* --- tunnels -------------------------------------------------------------- */
 
-#define SWITCHED                                                            \
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"                    \
+#define SWITCHED                                         \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n" \
     "Connection: upgrade\r\n\r\n"
 
 static void open_tunnel(void)
@@ -1027,9 +1030,10 @@ static void open_tunnel(void)
     turns();
     assert_true(rig.head.upgrade);
     EXPECT_LOG("R/ E ");
-    struct http_field f[] = {{SV("Upgrade"), SV("x"), HN_UPGRADE}};
-    struct http_reply r = {.status = 101, .body = HTTP_BODY_TUNNEL,
-                           .fields = f, .fields_n = 1};
+    struct http_field f[] = { { SV("Upgrade"), SV("x"), HN_UPGRADE } };
+    struct http_reply r = {
+        .status = 101, .body = HTTP_BODY_TUNNEL, .fields = f, .fields_n = 1
+    };
     assert_int_equal(http_stream_head(rig.s, &r), 0);
     http_stream_read(rig.s, true);
     expect(SWITCHED);

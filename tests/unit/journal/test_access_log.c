@@ -162,7 +162,8 @@ static int temporary(char path[64])
 
 static void open_journal(int fd, unsigned sample)
 {
-    const struct journal_conf conf = { .reactors = 1, .access_fd = fd,
+    const struct journal_conf conf = { .reactors = 1,
+                                       .access_fd = fd,
                                        .sample = sample };
     assert_int_equal(journal_new(&j, &conf), 0);
 }
@@ -324,8 +325,7 @@ static void a_full_disk_loses_lines_and_says_so(void **state)
     journal_free(&j);
 }
 
-static void without_an_access_log_events_are_counted_all_the_same(
-    void **state)
+static void without_an_access_log_events_are_counted_all_the_same(void **state)
 {
     (void)state;
     open_journal(-1, 1);
@@ -352,8 +352,7 @@ int main(void)
         cmocka_unit_test(after_a_rotation_lines_go_to_the_new_file),
         cmocka_unit_test(a_blocked_pipe_costs_lines_never_time),
         cmocka_unit_test(a_full_disk_loses_lines_and_says_so),
-        cmocka_unit_test(
-            without_an_access_log_events_are_counted_all_the_same),
+        cmocka_unit_test(without_an_access_log_events_are_counted_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

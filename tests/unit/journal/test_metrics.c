@@ -19,7 +19,8 @@ static struct buf out;
 static int setup(void **state)
 {
     (void)state;
-    const struct journal_conf conf = { .reactors = 3, .access_fd = -1,
+    const struct journal_conf conf = { .reactors = 3,
+                                       .access_fd = -1,
                                        .sample = 1 };
     buf_init(&out, 1 << 20);
     return journal_new(&j, &conf);
@@ -63,13 +64,17 @@ static void events_of_all_reactors_add_up(void **state)
     journal_event(j, 1, &e);
     render();
     assert_int_equal(value("typeauth_exchanges_total{door=\"proxy\",outcome="
-                           "\"passed\"} "), 3);
+                           "\"passed\"} "),
+                     3);
     assert_int_equal(value("typeauth_exchanges_total{door=\"verify\",outcome="
-                           "\"limited\"} "), 3);
+                           "\"limited\"} "),
+                     3);
     assert_int_equal(value("typeauth_responses_total{door=\"verify\",status="
-                           "\"4xx\"} "), 1);
+                           "\"4xx\"} "),
+                     1);
     assert_int_equal(value("typeauth_responses_total{door=\"verify\",status="
-                           "\"none\"} "), 2);
+                           "\"none\"} "),
+                     2);
     assert_int_equal(value("typeauth_received_bytes_total{door=\"proxy\"} "),
                      3 * 231);
     assert_int_equal(value("typeauth_sent_bytes_total{door=\"verify\"} "),
@@ -97,16 +102,15 @@ static void histograms_are_cumulative_and_end_in_their_count(void **state)
     assert_int_equal(value(BUCKET "\"1.048576\"} "), 6);
     assert_int_equal(value(BUCKET "\"50.331648\"} "), 6);
     assert_int_equal(value(BUCKET "\"+Inf\"} "), 7);
-    assert_int_equal(
-        value("typeauth_exchange_seconds_count{door=\"proxy\"} "), 7);
+    assert_int_equal(value("typeauth_exchange_seconds_count{door=\"proxy\"} "),
+                     7);
     char text[64];
     snprintf(text, sizeof text,
              "typeauth_exchange_seconds_sum{door=\"proxy\"} %u.%06u\n",
              (unsigned)(sum / 1000000), (unsigned)(sum % 1000000));
     assert_non_null(strstr(out.p, text));
     assert_int_equal(value("typeauth_origin_seconds_count "), 3);
-    assert_int_equal(value("typeauth_origin_seconds_bucket{le=\"+Inf\"} "),
-                     3);
+    assert_int_equal(value("typeauth_origin_seconds_bucket{le=\"+Inf\"} "), 3);
 }
 
 static void other_owner(void *ctx, struct buf *to)
@@ -148,15 +152,15 @@ static void nothing_of_an_event_but_classes_becomes_a_label(void **state)
 static void the_described_metrics_are_those_that_are_shown(void **state)
 {
     (void)state;
-    yyjson_doc *d = yyjson_read_file(TEST_SOURCE_ROOT "/api/metrics.json", 0,
-                                     NULL, NULL);
+    yyjson_doc *d =
+        yyjson_read_file(TEST_SOURCE_ROOT "/api/metrics.json", 0, NULL, NULL);
     assert_non_null(d);
     render();
     size_t shown = 0, described = 0, i, n;
     for (const char *at = out.p; (at = strstr(at, "# TYPE ")); at++) shown++;
     yyjson_val *m;
-    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(d), "metrics"), i,
-                       n, m)
+    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(d), "metrics"), i, n,
+                       m)
     {
         const char *owner = yyjson_get_str(yyjson_obj_get(m, "owner"));
         if (!owner || strcmp(owner, "journal")) continue;

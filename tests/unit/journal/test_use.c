@@ -132,8 +132,7 @@ static void a_drain_beside_the_reactor_misses_nothing_uncounted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        USE_TEST(
-            refusals_are_counted_by_token_and_reason_and_drained_once),
+        USE_TEST(refusals_are_counted_by_token_and_reason_and_drained_once),
         USE_TEST(a_flood_over_many_tokens_keeps_the_heavy_ones),
         USE_TEST(a_drain_beside_the_reactor_misses_nothing_uncounted),
     };

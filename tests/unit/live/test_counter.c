@@ -49,8 +49,12 @@ static const struct limit per_second_10 = { .limit = 10, .window_s = 1 };
 static struct take_ask ask_of(const struct limit *limits, unsigned n)
 {
     return (struct take_ask){
-        .slot = 7, .tag = 77, .quota_slot = UINT32_MAX, .now_ms = T0,
-        .created_ms = T0, .cost = 1,
+        .slot = 7,
+        .tag = 77,
+        .quota_slot = UINT32_MAX,
+        .now_ms = T0,
+        .created_ms = T0,
+        .cost = 1,
         .terms = { .limits = limits, .limits_n = (uint8_t)n },
     };
 }
@@ -77,7 +81,6 @@ static void a_limit_admits_its_number_and_refuses_the_next(void **state)
     assert_int_equal(a.retry_after_s, 1);
     assert_int_equal(a.reset_s, 1);
 }
-
 
 /* --- quota ------------------------------------------------------------------- */
 static struct take_ask quota_ask(int64_t quota, const struct refill *r)
@@ -242,8 +245,8 @@ static void the_largest_numbers_do_not_overflow(void **state)
     struct take_answer a;
     for (int i = 0; i < 4; i++)
         for (int k = 0; k < 4; k++) {
-            struct take_ask ask = quota_ask(
-                extreme[k] < 0 ? 0 : extreme[k], &huge);
+            struct take_ask ask =
+                quota_ask(extreme[k] < 0 ? 0 : extreme[k], &huge);
             assert_int_equal(counters_set_used(*state, 7, 77, extreme[i]), 0);
             counters_add(*state, 7, 77, extreme[k]);
             counters_add(*state, 7, 77, extreme[k]);
@@ -429,15 +432,9 @@ static void *crowd_main(void *arg)
             if (now > atomic_load(&x->peak)) atomic_store(&x->peak, now);
             break;
         }
-        case TAKE_REFUSED:
-            refused++;
-            break;
-        case TAKE_WAIT:
-            sched_yield();
-            break;
-        case TAKE_FAULT:
-            atomic_store(&x->peak, INT64_MAX);
-            return NULL;
+        case TAKE_REFUSED: refused++; break;
+        case TAKE_WAIT: sched_yield(); break;
+        case TAKE_FAULT: atomic_store(&x->peak, INT64_MAX); return NULL;
         }
     }
     return NULL;
@@ -463,8 +460,7 @@ static void threads_share_a_quota_exactly(void **state)
     assert_int_equal(st.used, QUOTA);
 }
 
-static void threads_share_limits_and_an_applications_quota_exactly(
-    void **state)
+static void threads_share_limits_and_an_applications_quota_exactly(void **state)
 {
     static const struct limit two[2] = {
         { .limit = QUOTA / 2, .window_s = 60 },
@@ -472,8 +468,9 @@ static void threads_share_limits_and_an_applications_quota_exactly(
     };
     assert_int_equal(counters_reserve_limits(*state, 2), 0);
     assert_int_equal(counters_slot_init(*state, 5, 5), 0);
-    struct crowd x = { .c = *state, .limits = two, .limits_n = 2,
-                       .quota_slot = 5 };
+    struct crowd x = {
+        .c = *state, .limits = two, .limits_n = 2, .quota_slot = 5
+    };
     crowd_run(&x);
     assert_int_equal(atomic_load(&x.admitted), QUOTA / 3);
     struct counter_state st;

@@ -47,7 +47,8 @@ static int teardown(void **state)
 static int open_err(struct counters **c, bool durable)
 {
     char problem[256];
-    struct counters_conf conf = { .dir = dir.path, .durable = durable,
+    struct counters_conf conf = { .dir = dir.path,
+                                  .durable = durable,
                                   .log_every_ms = 3600000 };
     return counters_open(c, &conf, problem);
 }
@@ -69,9 +70,14 @@ static const struct limit limits[2] = {
 static struct take_ask ask_of(int64_t now_ms)
 {
     return (struct take_ask){
-        .slot = SLOT, .tag = TAG, .quota_slot = UINT32_MAX,
-        .now_ms = now_ms, .cost = 1,
-        .terms = { .limits = limits, .limits_n = 2, .has_quota = true,
+        .slot = SLOT,
+        .tag = TAG,
+        .quota_slot = UINT32_MAX,
+        .now_ms = now_ms,
+        .cost = 1,
+        .terms = { .limits = limits,
+                   .limits_n = 2,
+                   .has_quota = true,
                    .quota = (int64_t)1 << 50 },
     };
 }
@@ -124,17 +130,10 @@ static void *worker_main(void *arg)
     for (;;) {
         struct take_answer a;
         switch (counters_take(w->c, &ask, &a)) {
-        case TAKE_TAKEN:
-            atomic_fetch_add(&page->answered[w->number], 1);
-            break;
-        case TAKE_WAIT:
-            sched_yield();
-            break;
-        case TAKE_REFUSED:
-            ask.now_ms += 86400000;
-            break;
-        default:
-            abort();
+        case TAKE_TAKEN: atomic_fetch_add(&page->answered[w->number], 1); break;
+        case TAKE_WAIT: sched_yield(); break;
+        case TAKE_REFUSED: ask.now_ms += 86400000; break;
+        default: abort();
         }
     }
     return NULL;
@@ -215,7 +214,8 @@ static void power_failure(void)
     static const char zero[64];
     int fd = file_open("counters.map");
     assert_int_equal(pwrite(fd, "another boot", 12,
-                            offsetof(struct counters_header, boot_id)), 12);
+                            offsetof(struct counters_header, boot_id)),
+                     12);
     assert_int_equal(pwrite(fd, zero, 64, HEADER_BYTES + SLOT * 64), 64);
     close(fd);
     fd = file_open("columns.1.map");
@@ -342,7 +342,8 @@ static void a_clean_end_needs_no_log_on_another_boot(void **state)
     assert_int_equal(logs_there(), 0);
     int fd = file_open("counters.map");
     assert_int_equal(pwrite(fd, "another boot", 12,
-                            offsetof(struct counters_header, boot_id)), 12);
+                            offsetof(struct counters_header, boot_id)),
+                     12);
     close(fd);
     c = open_counters(true);
     assert_int_equal(state_of(c, T0).used, 4);
@@ -388,8 +389,8 @@ static int64_t used_after_replay_of(const char *bytes, size_t n)
     power_failure();
     int fd = file_open("counters.map");
     uint32_t zero = 0; /* not clean */
-    assert_int_equal(pwrite(fd, &zero, 4,
-                            offsetof(struct counters_header, clean)), 4);
+    assert_int_equal(
+        pwrite(fd, &zero, 4, offsetof(struct counters_header, clean)), 4);
     close(fd);
     struct counters *c = open_counters(true);
     int64_t used = counters_slot_has(c, SLOT, TAG) ? state_of(c, T0).used : -1;
@@ -452,8 +453,7 @@ static bool no_room_for_slots(void)
 static bool no_room_for_columns(void)
 {
     struct counters *c;
-    if (open_err(&c, false) != 0 || counters_reserve(c, 100) != 0)
-        return false;
+    if (open_err(&c, false) != 0 || counters_reserve(c, 100) != 0) return false;
     files_up_to(1 << 20);
     return counters_reserve_limits(c, 2) == ERR_FULL;
 }
@@ -571,8 +571,8 @@ static void a_foreign_or_newer_file_is_refused_with_its_name(void **state)
 /* --- what the store is told ---------------------------------------------------------------------- */
 static unsigned reports;
 
-static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag,
-                          int64_t used, uint32_t refills, uint32_t last_s)
+static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
+                          uint32_t refills, uint32_t last_s)
 {
     (void)ctx, (void)refills;
     reports++;
@@ -582,13 +582,13 @@ static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag,
     assert_int_equal(last_s, T0 / 1000);
 }
 
-static void a_checkpoint_reports_the_lines_touched_since_the_last(
-    void **state)
+static void a_checkpoint_reports_the_lines_touched_since_the_last(void **state)
 {
     (void)state;
     char problem[256];
     struct counters *c;
-    struct counters_conf conf = { .dir = dir.path, .durable = true,
+    struct counters_conf conf = { .dir = dir.path,
+                                  .durable = true,
                                   .log_every_ms = 3600000,
                                   .on_checkpoint = on_checkpoint };
     assert_int_equal(counters_open(&c, &conf, problem), 0);

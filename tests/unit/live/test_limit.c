@@ -52,8 +52,8 @@ static uint32_t rounds(uint32_t n)
 /* --- a schedule: one token, one limit, an exact log beside it ------------------- */
 struct schedule {
     struct limit limit;
-    int64_t now, last;       /* the line's time never goes back */
-    int64_t at[EVENTS];      /* exact log of what was taken */
+    int64_t now, last;  /* the line's time never goes back */
+    int64_t at[EVENTS]; /* exact log of what was taken */
     uint32_t cost[EVENTS];
     unsigned n;
 };
@@ -83,8 +83,8 @@ static int64_t some_pause(const struct schedule *s)
     case 0: return 0;
     case 1: return 1;
     case 2: return below((uint32_t)w);
-    case 3: return w - s->now % w;           /* the edge */
-    case 4: return w - s->now % w - 1;       /* just before */
+    case 3: return w - s->now % w;     /* the edge */
+    case 4: return w - s->now % w - 1; /* just before */
     case 5: return below((uint32_t)window_of(s));
     case 6: return window_of(s) - below(2);
     default: return w * below(10);
@@ -94,7 +94,8 @@ static int64_t some_pause(const struct schedule *s)
 static void schedule_begin(struct schedule *s, uint8_t algorithm)
 {
     *s = (struct schedule){ .now = T0 + below(100000) };
-    s->limit = (struct limit){ .limit = some_limit(), .algorithm = algorithm,
+    s->limit = (struct limit){ .limit = some_limit(),
+                               .algorithm = algorithm,
                                .window_s = below(4) ? 1 + below(3) : 86400 };
     counters_slot_init(c, 1, TAG);
 }
@@ -102,8 +103,12 @@ static void schedule_begin(struct schedule *s, uint8_t algorithm)
 static struct take_ask ask_of(const struct schedule *s, uint32_t cost)
 {
     return (struct take_ask){
-        .slot = 1, .tag = TAG, .quota_slot = UINT32_MAX, .cost = cost,
-        .now_ms = s->now, .terms = { .limits = &s->limit, .limits_n = 1 },
+        .slot = 1,
+        .tag = TAG,
+        .quota_slot = UINT32_MAX,
+        .cost = cost,
+        .now_ms = s->now,
+        .terms = { .limits = &s->limit, .limits_n = 1 },
     };
 }
 
@@ -235,8 +240,7 @@ static void the_fixed_limit_counts_each_window_exactly(void **state)
             s.now += some_pause(&s) + 1;
             uint32_t cost = some_cost(s.limit.limit);
             bool taken = schedule_take(&s, cost, &a);
-            uint64_t sum =
-                taken_within(&s, s.now % window_of(&s) + 1);
+            uint64_t sum = taken_within(&s, s.now % window_of(&s) + 1);
             if (taken)
                 assert_true(sum <= s.limit.limit);
             else
@@ -261,8 +265,8 @@ static void the_bucket_keeps_limit_and_burst_and_no_less(void **state)
         while (s.n < EVENTS && s.now < T0 + 40 * window_of(&s)) {
             s.now += some_pause(&s) + 1;
             uint32_t cost = some_cost(burst);
-            level -= (long double)(s.now - before) * s.limit.limit /
-                     window_of(&s);
+            level -=
+                (long double)(s.now - before) * s.limit.limit / window_of(&s);
             if (level < 0) level = 0;
             before = s.now;
             if (schedule_take(&s, cost, &a)) {
@@ -283,7 +287,8 @@ static void the_slowest_bucket_refills_under_constant_asking(void **state)
     struct schedule s;
     struct take_answer a;
     schedule_begin(&s, LIMIT_TOKEN_BUCKET);
-    s.limit = (struct limit){ .limit = 1, .window_s = 86400,
+    s.limit = (struct limit){ .limit = 1,
+                              .window_s = 86400,
                               .algorithm = LIMIT_TOKEN_BUCKET };
     assert_true(schedule_take(&s, 1, &a));
     int64_t begin = s.now;
@@ -329,8 +334,8 @@ static void obeying_client(uint8_t algorithm)
             assert_true(a.reset_s > 0);
             assert_true(would_take(&s, s.now + a.reset_s * 1000LL, cost));
         } else if (a.remaining < a.limit) { /* it will have grown */
-            assert_true(would_take(&s, s.now + a.reset_s * 1000LL,
-                                   a.remaining + 1));
+            assert_true(
+                would_take(&s, s.now + a.reset_s * 1000LL, a.remaining + 1));
         }
         s.now += below(3) ? below(50) : some_pause(&s);
         s.n = 0;
@@ -405,7 +410,8 @@ static void no_two_windows_or_algorithms_share_a_shape(void **state)
     uint32_t last = 0;
     for (uint8_t algorithm = 0; algorithm < 3; algorithm++)
         for (uint32_t w = 1; w <= WINDOW_MAX_S; w++) {
-            struct limit l = { .limit = 1, .window_s = w,
+            struct limit l = { .limit = 1,
+                               .window_s = w,
                                .algorithm = algorithm };
             assert_true(limit_shape(&l) == last + 1);
             last = limit_shape(&l);
@@ -425,8 +431,11 @@ static void several_limits_are_taken_together_or_not_at_all(void **state)
     };
     struct take_answer a;
     counters_slot_init(c, 1, TAG);
-    struct take_ask ask = { .slot = 1, .tag = TAG, .quota_slot = UINT32_MAX,
-                            .now_ms = T0 - T0 % 60000, .cost = 4,
+    struct take_ask ask = { .slot = 1,
+                            .tag = TAG,
+                            .quota_slot = UINT32_MAX,
+                            .now_ms = T0 - T0 % 60000,
+                            .cost = 4,
                             .terms = { .limits = four, .limits_n = 4 } };
     assert_int_equal(counters_take(c, &ask, &a), TAKE_TAKEN);
     assert_int_equal(a.nearest, 1);
@@ -456,8 +465,11 @@ static void a_limit_that_went_and_came_back_does_not_count_anew(void **state)
                             { .limit = 10, .window_s = 10 } };
     struct take_answer a;
     counters_slot_init(c, 1, TAG);
-    struct take_ask ask = { .slot = 1, .tag = TAG, .quota_slot = UINT32_MAX,
-                            .now_ms = T0, .cost = 10,
+    struct take_ask ask = { .slot = 1,
+                            .tag = TAG,
+                            .quota_slot = UINT32_MAX,
+                            .now_ms = T0,
+                            .cost = 10,
                             .terms = { .limits = two, .limits_n = 2 } };
     assert_int_equal(counters_take(c, &ask, &a), TAKE_TAKEN);
     ask.terms.limits_n = 1;
@@ -478,8 +490,7 @@ int main(void)
         cmocka_unit_test(
             the_sliding_limit_keeps_its_bounds_when_the_clock_steps_back),
         cmocka_unit_test(a_limit_of_one_is_exact),
-        cmocka_unit_test(
-            the_whole_limit_at_once_every_window_is_never_refused),
+        cmocka_unit_test(the_whole_limit_at_once_every_window_is_never_refused),
         cmocka_unit_test(the_ring_lives_through_a_wrap_of_its_head),
         cmocka_unit_test(a_year_of_rest_clears_the_ring),
         cmocka_unit_test(the_fixed_limit_counts_each_window_exactly),

@@ -35,7 +35,8 @@ static void digest_of(uint64_t n, uint8_t out[32])
 
 static struct token_record record_of(uint64_t n, uint32_t slot, uint32_t app)
 {
-    struct token_record r = { .slot = slot, .app = app,
+    struct token_record r = { .slot = slot,
+                              .app = app,
                               .state = TOKEN_ENABLED };
     for (int i = 0; i < 6; i++) r.id[i] = (uint8_t)(NOW >> (40 - 8 * i));
     for (int i = 0; i < 8; i++) r.id[15 - i] = (uint8_t)(n >> 8 * i);
@@ -135,8 +136,7 @@ static void a_revoked_token_is_still_known_until_it_is_removed(void **state)
     assert_true(finds(*state, 1, 1, &v));
 }
 
-static void a_slot_with_another_owner_is_not_viewed_by_the_old_tag(
-    void **state)
+static void a_slot_with_another_owner_is_not_viewed_by_the_old_tag(void **state)
 {
     struct token_view v;
     struct token_record r = put_new(*state, 1, 1);
@@ -409,8 +409,7 @@ static void a_second_rotation_ends_the_first_grace(void **state)
     assert_int_equal(tokens_rotate(*state, r.slot, d, second, NOW + 9000), 0);
     tokens_revoke(*state, first);
     assert_true(finds(*state, 1, 4, &v));
-    assert_int_equal(v.state,
-                     TOKEN_ENABLED | TOKEN_ALIAS | TOKEN_REVOKED);
+    assert_int_equal(v.state, TOKEN_ENABLED | TOKEN_ALIAS | TOKEN_REVOKED);
     assert_true(finds(*state, 2, 4, &v));
     assert_int_equal(v.state, TOKEN_ENABLED | TOKEN_ALIAS);
     assert_true(finds(*state, 3, 4, &v));
@@ -523,7 +522,8 @@ static void slots_and_columns_are_reserved_in_the_counters(void **state)
     assert_int_equal(counters_open(&c, &cc, problem), 0);
     struct tokens_conf conf = { .max = 1000, .counters = c };
     assert_int_equal(tokens_new(&t, &conf), 0);
-    struct policy two = { .has_limits = true, .limits_n = 2,
+    struct policy two = { .has_limits = true,
+                          .limits_n = 2,
                           .limits = { { .limit = 1, .window_s = 1 },
                                       { .limit = 5, .window_s = 60 } } };
     struct token_record r = record_of(1, tokens_slot_take(t), 1);
@@ -531,8 +531,11 @@ static void slots_and_columns_are_reserved_in_the_counters(void **state)
     assert_int_equal(tokens_put(t, &r), 0);
     assert_int_equal(counters_slot_init(c, r.slot, 1), 0);
     struct take_answer a;
-    struct take_ask ask = { .slot = r.slot, .tag = 1, .now_ms = NOW,
-                            .quota_slot = UINT32_MAX, .cost = 1,
+    struct take_ask ask = { .slot = r.slot,
+                            .tag = 1,
+                            .now_ms = NOW,
+                            .quota_slot = UINT32_MAX,
+                            .cost = 1,
                             .terms = policy_terms(NULL, &two) };
     assert_int_equal(counters_take(c, &ask, &a), TAKE_TAKEN);
     tokens_free(&t);
@@ -595,8 +598,7 @@ static void readers_find_every_token_while_shards_grow_and_records_change(
         assert_int_equal(tokens_put(*state, &r), 0);
         if (i % 64 == 0) epoch_reclaim();
     }
-    while (atomic_load(&c.looks) < 1000) {
-    }
+    while (atomic_load(&c.looks) < 1000) {}
     atomic_store(&c.stop, true);
     for (int i = 0; i < 2; i++) pthread_join(reader[i], NULL);
     assert_int_equal(atomic_load(&c.failed), 0);
@@ -641,13 +643,12 @@ static void rotation_never_lets_a_good_secret_fail(void **state)
     for (int i = 0; i < 2; i++)
         pthread_create(&reader[i], NULL, old_secret_main, &c);
     uint32_t alias[2] = { tokens_slot_take(*state), UINT32_MAX };
-    while (atomic_load(&c.looks) < 100) {
-    }
+    while (atomic_load(&c.looks) < 100) {}
     for (uint64_t n = 1; n < 3000; n++) {
         uint8_t d[32];
         digest_of(n, d);
-        assert_int_equal(
-            tokens_rotate(*state, r.slot, d, alias[0], NOW + 1000), 0);
+        assert_int_equal(tokens_rotate(*state, r.slot, d, alias[0], NOW + 1000),
+                         0);
         atomic_store(&c.now, n);
         if (alias[1] != UINT32_MAX) { /* the grace before ends */
             tokens_remove(*state, alias[1]);

@@ -35,15 +35,24 @@ static void origins_are_parsed_as_the_api_says(void **state)
         { "HTTPS://o.example:444/base/", "o.example", "/base", 444, true },
         { "http://[::1]:81/a/b", "::1", "/a/b", 81, false },
         { "http://127.0.0.1/", "127.0.0.1", "", 80, false },
-        { "http://b\xc3\xbc" "cher.example", "xn--bcher-kva.example", "", 80,
-          false },
-        { .text = "" }, { .text = "http://" }, { .text = "o.example/base" },
-        { .text = "ftp://o" }, { .text = "http://u@o" },
-        { .text = "http://o:0" }, { .text = "http://o:70000" },
-        { .text = "http://o/?q" }, { .text = "http://o/#f" },
-        { .text = "http://o/a b" }, { .text = "http://o/../x" },
-        { .text = "http://o/./x" }, { .text = "http://*.o.x" },
-        { .text = "http:///x" }, { .text = "https://o\\x" },
+        { "http://b\xc3\xbc"
+          "cher.example",
+          "xn--bcher-kva.example", "", 80, false },
+        { .text = "" },
+        { .text = "http://" },
+        { .text = "o.example/base" },
+        { .text = "ftp://o" },
+        { .text = "http://u@o" },
+        { .text = "http://o:0" },
+        { .text = "http://o:70000" },
+        { .text = "http://o/?q" },
+        { .text = "http://o/#f" },
+        { .text = "http://o/a b" },
+        { .text = "http://o/../x" },
+        { .text = "http://o/./x" },
+        { .text = "http://*.o.x" },
+        { .text = "http:///x" },
+        { .text = "https://o\\x" },
         { .text = "http://o/\xc3\xbc" },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -66,10 +75,12 @@ static void an_application_is_decoded(void **state)
     assert_int_equal(
         application_decode(
             SV(HEAD ",\"domain\":\"d.x\",\"originHostname\":\"http://o:1/b\","
-               "\"enabled\":false,\"detailResponse\":true,\"public\":true,"
-               "\"maxBodyBytes\":77,\"timeouts\":{\"connect\":1,"
-               "\"firstByte\":2,\"idle\":3},\"authenticate\":{\"mode\":"
-               "\"key\",\"from\":[\"10.0.0.0/8\"]}}"), &a, &app), 0);
+                    "\"enabled\":false,\"detailResponse\":true,\"public\":true,"
+                    "\"maxBodyBytes\":77,\"timeouts\":{\"connect\":1,"
+                    "\"firstByte\":2,\"idle\":3},\"authenticate\":{\"mode\":"
+                    "\"key\",\"from\":[\"10.0.0.0/8\"]}}"),
+            &a, &app),
+        0);
     assert_true(sv_eq(app.id, SV("x_1")) && sv_eq(app.domain, SV("d.x")));
     assert_true(app.has_origin && app.origin.port == 1);
     assert_true(app.is_public && !app.lost_auth && app.detail);
@@ -88,9 +99,10 @@ static void an_application_is_open_only_if_it_says_so(void **state)
     struct application app;
     assert_int_equal(application_decode(SV(HEAD "}"), &a, &app), 0);
     assert_true(app.lost_auth && !app.is_public && app.enabled);
-    assert_int_equal(application_decode(
-                         SV(HEAD ",\"public\":true,\"auth_id\":\"auth_1\"}"),
-                         &a, &app), 0);
+    assert_int_equal(
+        application_decode(SV(HEAD ",\"public\":true,\"auth_id\":\"auth_1\"}"),
+                           &a, &app),
+        0);
     assert_true(!app.lost_auth && !app.is_public);
 }
 
@@ -98,14 +110,22 @@ static void damaged_documents_are_corrupt_and_nothing_else(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "[]", "{}", "{\"id\":\"x\"}", "null", HEAD,
+        "",
+        "[]",
+        "{}",
+        "{\"id\":\"x\"}",
+        "null",
+        HEAD,
         HEAD ",\"originHostname\":\"a b\"}",
         HEAD ",\"authenticate\":{\"from\":[\"x\"]}}",
     };
     static const char *const bad_profiles[] = {
-        "", "{}", HEAD ",\"byteLength\":5}",
+        "",
+        "{}",
+        HEAD ",\"byteLength\":5}",
         HEAD ",\"ratelimit\":{\"limit\":0,\"timeWindow\":1}}",
-        HEAD ",\"ratelimit\":{}}", HEAD ",\"remaining\":-1}",
+        HEAD ",\"ratelimit\":{}}",
+        HEAD ",\"remaining\":-1}",
         HEAD ",\"refill\":{\"amount\":1,\"interval\":\"never\"}}",
         HEAD ",\"refill\":{\"amount\":1,\"interval\":0}}",
         HEAD ",\"ratelimits\":[1]}",
@@ -127,14 +147,17 @@ static void a_profile_is_decoded(void **state)
     struct authentication p;
     assert_int_equal(
         authentication_decode(
-            SV(HEAD ",\"keyType\":\"token\",\"ratelimits\":[{\"name\":\"m\","
+            SV(HEAD
+               ",\"keyType\":\"token\",\"ratelimits\":[{\"name\":\"m\","
                "\"limit\":5,\"timeWindow\":60,\"algorithm\":\"token_bucket\","
                "\"scope\":\"cluster\"},{\"limit\":9,\"timeWindow\":86400}],"
                "\"remaining\":100,\"remainingScope\":\"application\","
                "\"refill\":{\"amount\":3,\"interval\":\"monthly\"},"
                "\"expires\":3600,\"byteLength\":16,\"prefix\":\"p_\","
                "\"tokenLocation\":{\"in\":\"cookie\",\"name\":\"sid\"},"
-               "\"onFault\":\"open\"}"), &a, &p), 0);
+               "\"onFault\":\"open\"}"),
+            &a, &p),
+        0);
     assert_int_equal(p.policy.limits_n, 2);
     assert_string_equal(p.policy.limits[0].name, "m");
     assert_int_equal(p.policy.limits[0].burst, 5);
@@ -151,11 +174,12 @@ static void a_profile_is_decoded(void **state)
     assert_int_equal(p.byte_length, 16);
     assert_int_equal(p.place, PLACE_COOKIE);
     assert_true(sv_eq(p.place_name, SV("sid")));
-    assert_int_equal(
-        authentication_decode(
-            SV(HEAD ",\"ratelimit\":null,\"remaining\":null,"
-               "\"refill\":{\"amount\":1,\"interval\":60},"
-               "\"keyType\":\"jwt\"}"), &a, &p), 0);
+    assert_int_equal(authentication_decode(
+                         SV(HEAD ",\"ratelimit\":null,\"remaining\":null,"
+                                 "\"refill\":{\"amount\":1,\"interval\":60},"
+                                 "\"keyType\":\"jwt\"}"),
+                         &a, &p),
+                     0);
     assert_false(p.policy.has_limits || p.policy.has_quota);
     assert_int_equal(p.policy.refill.interval_s, 60);
     assert_false(p.hide_credentials);
@@ -174,7 +198,8 @@ static void a_tokens_own_values_are_decoded(void **state)
                             "\"tags\":[\"t\"],\"scopes\":[\"r\",\"w\"],"
                             "\"ipAllowlist\":[\"10.0.0.0/8\"],"
                             "\"ratelimit\":false,\"remaining\":false}"),
-                         &a, &own), 0);
+                         &a, &own),
+        0);
     assert_true(sv_eq(own.owner, SV("u")));
     assert_true(sv_eq(own.metadata, SV("{\"a\":1}")));
     assert_int_equal(own.scopes_n, 2);
@@ -183,8 +208,7 @@ static void a_tokens_own_values_are_decoded(void **state)
     assert_true(own.policy.has_limits && own.policy.limits_n == 0);
     assert_true(own.policy.has_quota && own.policy.quota_none);
     assert_false(own.policy.has_refill);
-    assert_int_equal(token_own_decode(SV("{\"ipAllowlist\":[]}"), &a, &own),
-                     0);
+    assert_int_equal(token_own_decode(SV("{\"ipAllowlist\":[]}"), &a, &own), 0);
     assert_true(own.has_allow && own.allow_n == 0);
     assert_int_equal(token_own_decode(SV("{\"ipAllowlist\":false}"), &a, &own),
                      0);
@@ -206,9 +230,12 @@ static void a_canonical_token_comes_apart_into_its_row(void **state)
         json_decode(SV("{\"hash\":\"00112233445566778899aabbccddeeff"
                        "00112233445566778899AABBCCDDEEFF\",\"owner\":\"u\","
                        "\"tags\":[\"t\"],\"enabled\":false,"
-                       "\"expires\":1}"), &a, &in, NULL), 0);
+                       "\"expires\":1}"),
+                    &a, &in, NULL),
+        0);
     assert_int_equal(shape_create(&shape_token_import_item, &env,
-                                  yyjson_doc_get_root(in), &doc, &why), 0);
+                                  yyjson_doc_get_root(in), &doc, &why),
+                     0);
     assert_int_equal(token_row_fill(&row, doc, &a), 0);
     assert_true(sv_eq(row.body, SV("{\"tags\":[\"t\"],\"owner\":\"u\"}")));
     assert_true(sv_eq(row.owner, SV("u")) && row.tags_n == 1);
@@ -216,10 +243,11 @@ static void a_canonical_token_comes_apart_into_its_row(void **state)
     assert_int_equal(row.expires_ms, 1700000001000);
     assert_int_equal(row.digest[1], 0x11);
     assert_int_equal(row.digest[31], 0xff);
-    assert_int_equal(json_decode(SV("{\"tags\":[],\"expires\":false}"), &a,
-                                 &in, NULL), 0);
+    assert_int_equal(
+        json_decode(SV("{\"tags\":[],\"expires\":false}"), &a, &in, NULL), 0);
     assert_int_equal(shape_create(&shape_token_create, &env,
-                                  yyjson_doc_get_root(in), &doc, &why), 0);
+                                  yyjson_doc_get_root(in), &doc, &why),
+                     0);
     assert_int_equal(token_row_fill(&row, doc, &a), 0);
     assert_int_equal(row.body.n, 0);
     assert_int_equal(row.expires_ms, 0);
@@ -253,7 +281,8 @@ static void secrets_have_the_published_form(void **state)
 static void a_record_is_shown_with_its_times(void **state)
 {
     (void)state;
-    struct record r = { .kind = KIND_TAG, .created_ms = 0,
+    struct record r = { .kind = KIND_TAG,
+                        .created_ms = 0,
                         .updated_ms = 1709208000001,
                         .id = { "tag_01ARZ3NDEKTSV4RRFFQ69G5FAV" },
                         .account_id = { "acc_01ARZ3NDEKTSV4RRFFQ69G5FAV" } };
@@ -263,21 +292,20 @@ static void a_record_is_shown_with_its_times(void **state)
     yyjson_mut_doc *doc;
     assert_int_equal(json_decode(SV("{\"name\":\"env:eu\"}"), &a, &in, NULL),
                      0);
-    assert_int_equal(shape_create(&shape_tag, &env, yyjson_doc_get_root(in),
-                                  &doc, &why), 0);
+    assert_int_equal(
+        shape_create(&shape_tag, &env, yyjson_doc_get_root(in), &doc, &why), 0);
     assert_int_equal(record_fill(&r, &shape_tag, doc, &a), 0);
     assert_true(sv_eq(r.name, SV("env:eu")) && sv_eq(r.unique, r.name));
     char mem[500];
     struct buf b;
     buf_init_fixed(&b, mem, sizeof mem);
     record_show(&r, &b);
-    assert_true(sv_eq(
-        buf_sv(&b),
-        SV("{\"id\":\"tag_01ARZ3NDEKTSV4RRFFQ69G5FAV\","
-           "\"account_id\":\"acc_01ARZ3NDEKTSV4RRFFQ69G5FAV\","
-           "\"name\":\"env:eu\",\"key\":\"env\",\"value\":\"eu\","
-           "\"createdAt\":\"1970-01-01T00:00:00.000Z\","
-           "\"updatedAt\":\"2024-02-29T12:00:00.001Z\"}")));
+    assert_true(sv_eq(buf_sv(&b),
+                      SV("{\"id\":\"tag_01ARZ3NDEKTSV4RRFFQ69G5FAV\","
+                         "\"account_id\":\"acc_01ARZ3NDEKTSV4RRFFQ69G5FAV\","
+                         "\"name\":\"env:eu\",\"key\":\"env\",\"value\":\"eu\","
+                         "\"createdAt\":\"1970-01-01T00:00:00.000Z\","
+                         "\"updatedAt\":\"2024-02-29T12:00:00.001Z\"}")));
 }
 
 static void etags_match_strongly(void **state)
@@ -304,8 +332,9 @@ static void ids_know_their_kind(void **state)
         struct id id = id_make((enum kind)kind, &u);
         assert_int_equal(id_kind(id_sv(&id)), kind);
         assert_int_equal(id_parse((enum kind)kind, id_sv(&id), &u), 0);
-        assert_int_equal(id_parse(kind == KIND_TAG ? KIND_JWT : KIND_TAG,
-                                  id_sv(&id), &u), ERR_INVALID);
+        assert_int_equal(
+            id_parse(kind == KIND_TAG ? KIND_JWT : KIND_TAG, id_sv(&id), &u),
+            ERR_INVALID);
     }
     assert_int_equal(id_kind(SV("app_")), KIND_NONE);
     assert_int_equal(id_kind(SV("")), KIND_NONE);

@@ -10,8 +10,8 @@
 
 static int64_t at(int year, int month, int day, int hour)
 {
-    return civil_to_ms((struct civil){ .year = year, .month = month,
-                                       .day = day, .hour = hour });
+    return civil_to_ms((struct civil){
+        .year = year, .month = month, .day = day, .hour = hour });
 }
 
 static const struct refill hourly = { .amount = 5, .interval_s = 3600 };
@@ -35,8 +35,8 @@ static void a_month_ends_on_the_same_day_or_the_months_last(void **state)
 {
     (void)state;
     int64_t t = at(2024, 1, 31, 15);
-    static const int last[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30,
-                                31, 31, 28 };
+    static const int last[] = { 31, 29, 31, 30, 31, 30, 31,
+                                31, 30, 31, 30, 31, 31, 28 };
     for (uint32_t n = 1; n < 14; n++) {
         int64_t due = at(2024 + (int)n / 12, (int)n % 12 + 1, last[n], 15);
         assert_true(refill_at_ms(&monthly, t, n) == due);
@@ -62,11 +62,15 @@ static void each_moment_lies_between_two_monthly_refills(void **state)
 static void a_tokens_own_part_wins_and_none_means_none(void **state)
 {
     (void)state;
-    struct policy profile = { .has_limits = true, .limits_n = 2,
-                              .has_quota = true, .quota = 100,
-                              .has_refill = true, .refill = hourly };
-    struct policy own = { .has_limits = true, .limits_n = 0,
-                          .has_quota = true, .quota_none = true };
+    struct policy profile = { .has_limits = true,
+                              .limits_n = 2,
+                              .has_quota = true,
+                              .quota = 100,
+                              .has_refill = true,
+                              .refill = hourly };
+    struct policy own = {
+        .has_limits = true, .limits_n = 0, .has_quota = true, .quota_none = true
+    };
     struct terms t = policy_terms(&profile, NULL);
     assert_int_equal(t.limits_n, 2);
     assert_int_equal(t.quota, 100);
@@ -90,8 +94,12 @@ static void each_part_that_is_said_makes_a_policy_another(void **state)
 {
     (void)state;
     struct policy base = {
-        .has_limits = true, .has_quota = true, .has_refill = true,
-        .limits_n = 1, .quota = 10, .refill = hourly,
+        .has_limits = true,
+        .has_quota = true,
+        .has_refill = true,
+        .limits_n = 1,
+        .quota = 10,
+        .refill = hourly,
         .limits = { { .limit = 5, .window_s = 60, .name = "a" } },
     };
     struct policy other[12];

@@ -15,7 +15,7 @@
 
 #define TEST(f) cmocka_unit_test(f)
 #define AUTH_ID "auth_01ARZ3NDEKTSV4RRFFQ69G5FAV"
-#define NOW_MS  1700000000000
+#define NOW_MS 1700000000000
 
 static struct arena a;
 static enum role role = ROLE_OWNER;
@@ -36,8 +36,9 @@ static yyjson_val *parse(const char *text)
 
 static struct shape_env env(void)
 {
-    return (struct shape_env){ .arena = &a, .now_ms = NOW_MS, .role = role,
-                               .exists = exists };
+    return (struct shape_env){
+        .arena = &a, .now_ms = NOW_MS, .role = role, .exists = exists
+    };
 }
 
 /* The canonical document, or "code field". */
@@ -164,7 +165,8 @@ static void token_creates(void **state)
         { "{\"ratelimits\":[1]}", "invalid_type ratelimits[0]" },
         { "{\"ratelimits\":[]}", "out_of_range ratelimits" },
         { "{\"ratelimit\":{\"limit\":1,\"window\":1},\"ratelimits\":"
-          "[{\"limit\":5,\"timeWindow\":1}]}", "invalid_value ratelimits" },
+          "[{\"limit\":5,\"timeWindow\":1}]}",
+          "invalid_value ratelimits" },
         { "{\"scopes\":[\"a b\"]}", "invalid_value scopes[0]" },
         { "{\"scopes\":[\"a\",\"a\"]}", "invalid_value scopes[1]" },
         { "{\"ipAllowlist\":[\"10.0.0.1/24\"]}",
@@ -175,12 +177,12 @@ static void token_creates(void **state)
     check(&shape_token_create, rows, ARRAY_LEN(rows));
 }
 
-#define UNSET_REFS                                                       \
-    "\"llmcache_id\":\"\",\"abuse_id\":\"\",\"routing_id\":\"\","        \
-    "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"               \
+#define UNSET_REFS                                                \
+    "\"llmcache_id\":\"\",\"abuse_id\":\"\",\"routing_id\":\"\"," \
+    "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"        \
     "\"enabled\":true,"
-#define UNSET_TAIL                                                       \
-    "\"timeouts\":null,\"maxBodyBytes\":null,"                           \
+#define UNSET_TAIL                             \
+    "\"timeouts\":null,\"maxBodyBytes\":null," \
     "\"authenticate\":{\"mode\":\"open\",\"from\":[]}}"
 
 static void application_creates(void **state)
@@ -195,8 +197,8 @@ static void application_creates(void **state)
           "\"o.example:81\",\"auth_id\":\"" AUTH_ID "\"}",
           "{\"name\":\"a\",\"description\":\"\",\"domain\":\"ex.ample\","
           "\"originHostname\":\"o.example:81\",\"detailResponse\":false,"
-          "\"auth_id\":\"" AUTH_ID "\"," UNSET_REFS "\"public\":false,"
-          UNSET_TAIL },
+          "\"auth_id\":\"" AUTH_ID "\"," UNSET_REFS
+          "\"public\":false," UNSET_TAIL },
         { "{}", "required name" },
         { "{\"name\":\"\"}", "out_of_range name" },
         { "{\"name\":null}", "required name" },
@@ -210,7 +212,8 @@ static void application_creates(void **state)
           "invalid_value public" },
         { "{\"name\":\"a\",\"createdAt\":\"x\"}", "read_only createdAt" },
         { "{\"name\":\"a\",\"origin_hostname\":\"x\","
-          "\"originHostname\":\"x\"}", "duplicate_field originHostname" },
+          "\"originHostname\":\"x\"}",
+          "duplicate_field originHostname" },
         { "{\"name\":\"a\",\"origin_hostname\":\"ftp://x\"}",
           "invalid_value origin_hostname" },
         { "{\"name\":\"a\",\"originHostname\":\"http://u:p@x\"}",
@@ -238,7 +241,8 @@ static void profile_tag_and_key_creates(void **state)
         { "{\"name\":\"p\",\"tokenLocation\":{\"in\":\"header\"}}",
           "required tokenLocation.name" },
         { "{\"name\":\"p\",\"tokenLocation\":{\"in\":\"header\","
-          "\"name\":\"Host\"}}", "invalid_value tokenLocation.name" },
+          "\"name\":\"Host\"}}",
+          "invalid_value tokenLocation.name" },
         { "{\"name\":\"p\",\"tokenLocation\":{\"name\":\"x\"}}",
           "required tokenLocation.in" },
     };
@@ -355,12 +359,12 @@ static void a_patch_merges_and_null_clears(void **state)
     assert_string_equal(member(r, "tags").p, "[\"t\"]");
     assert_string_equal(patch(&shape_application, shown, "{\"name\":null}"),
                         "required name");
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"timeouts\":{\"idle\":0}}"),
-                        "out_of_range timeouts.idle");
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"timeouts\":{\"other\":1}}"),
-                        "unknown_field timeouts.other");
+    assert_string_equal(
+        patch(&shape_application, shown, "{\"timeouts\":{\"idle\":0}}"),
+        "out_of_range timeouts.idle");
+    assert_string_equal(
+        patch(&shape_application, shown, "{\"timeouts\":{\"other\":1}}"),
+        "unknown_field timeouts.other");
 }
 
 static void an_application_that_loses_its_profile_is_not_public(void **state)
@@ -370,8 +374,7 @@ static void an_application_that_loses_its_profile_is_not_public(void **state)
     const char *r = patch(&shape_application, shown, "{\"auth_id\":\"\"}");
     assert_string_equal(member(r, "auth_id").p, "\"\"");
     assert_string_equal(member(r, "public").p, "false");
-    r = patch(&shape_application, shown,
-              "{\"auth_id\":null,\"public\":true}");
+    r = patch(&shape_application, shown, "{\"auth_id\":null,\"public\":true}");
     assert_string_equal(member(r, "public").p, "true");
     assert_string_equal(patch(&shape_application, shown, "{\"public\":true}"),
                         "invalid_value public");
@@ -389,11 +392,11 @@ static void what_was_read_can_be_written_back(void **state)
         assert_int_equal(same[0], '{');
     }
     role = ROLE_OWNER;
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"createdAt\":\"T3\"}"),
-                        "read_only createdAt");
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"id\":null}"), "read_only id");
+    assert_string_equal(
+        patch(&shape_application, shown, "{\"createdAt\":\"T3\"}"),
+        "read_only createdAt");
+    assert_string_equal(patch(&shape_application, shown, "{\"id\":null}"),
+                        "read_only id");
 }
 
 static void an_editor_changes_name_description_and_tags_alone(void **state)
@@ -403,11 +406,12 @@ static void an_editor_changes_name_description_and_tags_alone(void **state)
     role = ROLE_EDITOR;
     assert_int_equal(patch(&shape_application, shown,
                            "{\"name\":\"b\",\"description\":\"e\","
-                           "\"tags\":[\"t\"]}")[0], '{');
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"enabled\":false}"), "not_permitted enabled");
-    assert_string_equal(patch(&shape_application, shown,
-                              "{\"auth_id\":\"\"}"), "not_permitted auth_id");
+                           "\"tags\":[\"t\"]}")[0],
+                     '{');
+    assert_string_equal(patch(&shape_application, shown, "{\"enabled\":false}"),
+                        "not_permitted enabled");
+    assert_string_equal(patch(&shape_application, shown, "{\"auth_id\":\"\"}"),
+                        "not_permitted auth_id");
     role = ROLE_OWNER;
 }
 
@@ -429,12 +433,12 @@ static void token_patches_keep_own_values_and_top_up(void **state)
     assert_string_equal(patch(&shape_token_patch, present,
                               "{\"remaining\":null,\"owner\":\"\"}"),
                         "{\"metadata\":{\"a\":1,\"b\":2},\"enabled\":true}");
-    assert_string_equal(patch(&shape_token_patch, present,
-                              "{\"remaining\":{\"sub\":1}}"),
-                        "unknown_field remaining.sub");
-    assert_string_equal(patch(&shape_token_patch, present,
-                              "{\"expiresAt\":\"T\"}"),
-                        "read_only expiresAt");
+    assert_string_equal(
+        patch(&shape_token_patch, present, "{\"remaining\":{\"sub\":1}}"),
+        "unknown_field remaining.sub");
+    assert_string_equal(
+        patch(&shape_token_patch, present, "{\"expiresAt\":\"T\"}"),
+        "read_only expiresAt");
     assert_string_equal(patch(&shape_token_patch, present,
                               "{\"effective\":{\"remaining\":11}}"),
                         "read_only effective");

@@ -9,7 +9,9 @@
 #include "base/ensure.h"
 #include "plan/host.h"
 
-static const struct { const char *host, *key; } HOSTS[] = {
+static const struct {
+    const char *host, *key;
+} HOSTS[] = {
     { "api.example.com", "api.example.com" },
     { "API.Example.COM", "api.example.com" },
     { "api.example.com:8080", "api.example.com" },
@@ -24,10 +26,20 @@ static const struct { const char *host, *key; } HOSTS[] = {
     { "192.0.2.1:80", "192.0.2.1" },
     { "@[`{AZaz09-_\x80\xff", "@[`{azaz09-_\x80\xff" },
     /* what no application can be called */
-    { "", "" }, { ".", "" }, { ":80", "" }, { ".example.com", "" },
-    { "a:b", "" }, { "a:80:80", "" }, { "a:65536", "" }, { "::1", "" },
-    { "[::1", "" }, { "[::1]x", "" }, { "[::1]:x", "" }, { "[]", "" },
-    { "[192.0.2.1]", "" }, { "[fe80::1%25eth0]", "" },
+    { "", "" },
+    { ".", "" },
+    { ":80", "" },
+    { ".example.com", "" },
+    { "a:b", "" },
+    { "a:80:80", "" },
+    { "a:65536", "" },
+    { "::1", "" },
+    { "[::1", "" },
+    { "[::1]x", "" },
+    { "[::1]:x", "" },
+    { "[]", "" },
+    { "[192.0.2.1]", "" },
+    { "[fe80::1%25eth0]", "" },
 };
 
 static void every_way_of_writing_a_host_becomes_one_key(void **state)
@@ -41,7 +53,9 @@ static void every_way_of_writing_a_host_becomes_one_key(void **state)
     }
 }
 
-static const struct { const char *domain, *key; } DOMAINS[] = {
+static const struct {
+    const char *domain, *key;
+} DOMAINS[] = {
     { "API.example.com", "api.example.com" },
     { "*.Example.com", ".example.com" },
     { "2001:db8::1", "2001:db8::1" },

@@ -39,8 +39,10 @@ static uint32_t num_of(const char *host)
 
 static void publish(uint32_t num, const char *domain)
 {
-    plan_fixture_publish(p, &(struct plan_fixture){
-        .num = num, .domain = domain, .origin = "http://10.0.0.1:8000" });
+    plan_fixture_publish(
+        p, &(struct plan_fixture){ .num = num,
+                                   .domain = domain,
+                                   .origin = "http://10.0.0.1:8000" });
 }
 
 static void an_exact_name_wins_then_the_longest_wildcard(void **state)
@@ -51,14 +53,17 @@ static void an_exact_name_wins_then_the_longest_wildcard(void **state)
     publish(3, "api.example.com");
     publish(4, "*.eu.example.com");
     publish(5, "2001:db8::1");
-    const struct { const char *host; uint32_t num; } rows[] = {
-        { "example.com", 1 }, { "EXAMPLE.com.:80", 1 },
-        { "a.example.com", 2 }, { "a.b.example.com", 2 },
-        { "api.example.com", 3 }, { "x.api.example.com", 2 },
-        { "a.eu.example.com", 4 }, { "eu.example.com", 2 },
-        { "[2001:DB8:0::1]:9", 5 },
-        { "badexample.com", 0 }, { "example.org", 0 }, { "com", 0 },
-        { ".example.com", 0 }, { "", 0 },
+    const struct {
+        const char *host;
+        uint32_t num;
+    } rows[] = {
+        { "example.com", 1 },       { "EXAMPLE.com.:80", 1 },
+        { "a.example.com", 2 },     { "a.b.example.com", 2 },
+        { "api.example.com", 3 },   { "x.api.example.com", 2 },
+        { "a.eu.example.com", 4 },  { "eu.example.com", 2 },
+        { "[2001:DB8:0::1]:9", 5 }, { "badexample.com", 0 },
+        { "example.org", 0 },       { "com", 0 },
+        { ".example.com", 0 },      { "", 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(num_of(rows[i].host), rows[i].num);
@@ -143,20 +148,26 @@ static void a_reader_in_its_turn_keeps_what_it_saw(void **state)
     epoch_leave(&r);
 }
 
-#define TOKEN_STEPS { STEP_CREDENTIAL, STEP_TOKEN_STATE, STEP_EXPIRY, \
-                      STEP_LIMITS, STEP_SCOPES, STEP_ADDRESS, -1 }
+#define TOKEN_STEPS                                                  \
+    {                                                                \
+        STEP_CREDENTIAL, STEP_TOKEN_STATE, STEP_EXPIRY, STEP_LIMITS, \
+            STEP_SCOPES, STEP_ADDRESS, -1                            \
+    }
 struct steps_row {
     const char *more, *auth;
     int steps[DOOR_COUNT][STEP_COUNT + 1];
 };
 static const struct steps_row STEPS[] = {
     { ",\"public\":true", NULL, { { -1 }, TOKEN_STEPS } },
-    { ",\"public\":false", NULL, { { STEP_ENABLED, -1 },
-                                   { STEP_ENABLED, -1 } } },
-    { ",\"enabled\":false", NULL, { { STEP_ENABLED, -1 },
-                                    { STEP_ENABLED, -1 } } },
-    { ",\"enabled\":false", "", { { STEP_ENABLED, -1 },
-                                  { STEP_ENABLED, -1 } } },
+    { ",\"public\":false",
+      NULL,
+      { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
+    { ",\"enabled\":false",
+      NULL,
+      { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
+    { ",\"enabled\":false",
+      "",
+      { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
     { NULL, "", { TOKEN_STEPS, TOKEN_STEPS } },
 };
 
@@ -175,8 +186,8 @@ static void an_image_holds_only_the_checks_it_needs(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(STEPS); i++) {
         const struct plan_app *a = plan_fixture_publish(
-            p, &(struct plan_fixture){ .num = 1, .more = STEPS[i].more,
-                                       .auth = STEPS[i].auth });
+            p, &(struct plan_fixture){
+                   .num = 1, .more = STEPS[i].more, .auth = STEPS[i].auth });
         for (int door = 0; door < DOOR_COUNT; door++)
             assert_steps(&a->steps[door], STEPS[i].steps[door]);
     }
@@ -187,17 +198,23 @@ static void what_the_checks_need_is_decided_at_the_build(void **state)
     (void)state;
     struct plan_app *a = plan_fixture_publish(
         p, &(struct plan_fixture){
-               .num = 3, .seq = 77, .auth = "\"ratelimit\":{\"limit\":5,"
-               "\"timeWindow\":60},\"remaining\":10,\"remainingScope\":"
-               "\"application\"", .quota_slot = 9, .quota_tag = 8 });
+               .num = 3,
+               .seq = 77,
+               .auth = "\"ratelimit\":{\"limit\":5,"
+                       "\"timeWindow\":60},\"remaining\":10,\"remainingScope\":"
+                       "\"application\"",
+               .quota_slot = 9,
+               .quota_tag = 8 });
     assert_true(a->limited && a->checksum && a->has_auth);
     assert_int_equal(a->quota_slot, 9);
     assert_int_equal(a->quota_tag, 8);
     assert_int_equal(a->seq, 77);
     assert_int_equal(a->app.num, 3);
-    a = plan_fixture_publish(p, &(struct plan_fixture){
-        .id = "app_01ARZ3NDEKTSV4RRFFQ69G5FAV", .auth = "", .imported = true,
-        .quota_slot = 9 });
+    a = plan_fixture_publish(
+        p, &(struct plan_fixture){ .id = "app_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                                   .auth = "",
+                                   .imported = true,
+                                   .quota_slot = 9 });
     assert_false(a->limited || a->checksum);
     assert_int_equal(a->quota_slot, UINT32_MAX);
     assert_int_equal(a->created_ms, 1469922850259); /* the ULID spec's own */
@@ -206,7 +223,9 @@ static void what_the_checks_need_is_decided_at_the_build(void **state)
 static void the_origin_sees_its_own_name(void **state)
 {
     (void)state;
-    const struct { const char *origin, *host; } rows[] = {
+    const struct {
+        const char *origin, *host;
+    } rows[] = {
         { "o.example", "o.example" },
         { "o.example:8443", "o.example:8443" },
         { "http://o.example:80", "o.example" },
@@ -222,8 +241,9 @@ static void the_origin_sees_its_own_name(void **state)
 
 static const struct plan_origin *origin_of(uint32_t num, const char *origin)
 {
-    return &plan_fixture_publish(p, &(struct plan_fixture){
-        .num = num, .origin = origin })->origin;
+    return &plan_fixture_publish(
+                p, &(struct plan_fixture){ .num = num, .origin = origin })
+                ->origin;
 }
 
 static void an_origin_keeps_its_id_while_anyone_names_it(void **state)
@@ -258,8 +278,11 @@ static void a_freed_origin_id_returns_with_another_generation(void **state)
 static void what_does_not_build_says_why_and_leaves_nothing(void **state)
 {
     (void)state;
-    const struct { struct plan_fixture f; int err; const char *field; } rows[]
-        = {
+    const struct {
+        struct plan_fixture f;
+        int err;
+        const char *field;
+    } rows[] = {
         { { .domain = "*..x" }, ERR_INVALID, "domain" },
         { { .domain = "a:b" }, ERR_INVALID, "domain" },
         { { .auth = "\"keyType\":\"jwt\"" }, ERR_INVALID, "keyType" },

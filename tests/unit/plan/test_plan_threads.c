@@ -25,7 +25,8 @@ static void look_at(const struct plan_app *a, unsigned reactor)
 {
     if (!a) return;
     plan_hold(a, reactor);
-    ENSURE(a->app.num < APPS && a->app.id.n == 30 && a->steps[0].n <= STEP_COUNT);
+    ENSURE(a->app.num < APPS && a->app.id.n == 30 &&
+           a->steps[0].n <= STEP_COUNT);
     ENSURE(a->origin.host_header.n > 0);
     atomic_fetch_add_explicit(&found, 1, memory_order_relaxed);
     plan_drop(a, reactor);
@@ -75,15 +76,16 @@ static void change(uint32_t i)
             snprintf(domain, sizeof domain, "*.wild.example");
         else
             snprintf(domain, sizeof domain, "h%u-%u.example", num, i % 3);
-        plan_fixture_publish(p, &(struct plan_fixture){
-            .num = num, .domain = domain, .origin = "o.example:9000",
-            .auth = i % 2 ? "" : NULL });
+        plan_fixture_publish(
+            p, &(struct plan_fixture){ .num = num,
+                                       .domain = domain,
+                                       .origin = "o.example:9000",
+                                       .auth = i % 2 ? "" : NULL });
     }
     epoch_reclaim();
 }
 
-static void readers_go_on_through_10000_changes_and_memory_is_flat(
-    void **state)
+static void readers_go_on_through_10000_changes_and_memory_is_flat(void **state)
 {
     (void)state;
     pthread_t t[READERS];

@@ -12,24 +12,28 @@ static void a_stored_answer_is_given_again_for_a_day(void **state)
                                             NOW_MS, &k->arena, &out),
                      ERR_NOTFOUND);
     kit_begin(k);
-    assert_int_equal(store_idempotency_put(k->store, scope, key, body_a,
-                                           NOW_MS, SV("the answer")), 0);
+    assert_int_equal(store_idempotency_put(k->store, scope, key, body_a, NOW_MS,
+                                           SV("the answer")),
+                     0);
     kit_commit(k);
     assert_int_equal(store_idempotency_find(k->store, scope, key, body_a,
                                             NOW_MS + IDEMPOTENCY_KEPT_MS - 1,
-                                            &k->arena, &out), 0);
+                                            &k->arena, &out),
+                     0);
     assert_true(sv_eq(out, SV("the answer")));
     assert_int_equal(store_idempotency_find(k->store, scope, key, body_b,
                                             NOW_MS, &k->arena, &out),
                      ERR_CONFLICT);
     assert_int_equal(store_idempotency_find(k->store, scope, key, body_a,
                                             NOW_MS + IDEMPOTENCY_KEPT_MS,
-                                            &k->arena, &out), ERR_NOTFOUND);
+                                            &k->arena, &out),
+                     ERR_NOTFOUND);
     kit_begin(k);
     assert_int_equal(store_idempotency_prune(k->store, NOW_MS + 1, 10, &n), 0);
     assert_int_equal(n, 0);
-    assert_int_equal(store_idempotency_prune(
-                         k->store, NOW_MS + IDEMPOTENCY_KEPT_MS, 10, &n), 0);
+    assert_int_equal(
+        store_idempotency_prune(k->store, NOW_MS + IDEMPOTENCY_KEPT_MS, 10, &n),
+        0);
     assert_int_equal(n, 1);
     kit_commit(k);
 }
@@ -39,8 +43,9 @@ static void the_border_of_scope_and_key_cannot_be_moved(void **state)
     struct kit *k = *state;
     struct sv out;
     kit_begin(k);
-    assert_int_equal(store_idempotency_put(k->store, SV("ab"), SV("cd"),
-                                           body_a, NOW_MS, SV("x")), 0);
+    assert_int_equal(store_idempotency_put(k->store, SV("ab"), SV("cd"), body_a,
+                                           NOW_MS, SV("x")),
+                     0);
     kit_commit(k);
     assert_int_equal(store_idempotency_find(k->store, SV("abc"), SV("d"),
                                             body_a, NOW_MS, &k->arena, &out),
@@ -55,7 +60,8 @@ static void neither_key_nor_answer_is_in_the_file(void **state)
     kit_begin(k);
     assert_int_equal(store_idempotency_put(k->store, SV("scope-in-clear"),
                                            SV("key-in-clear"), body_a, NOW_MS,
-                                           SV("answer-in-clear")), 0);
+                                           SV("answer-in-clear")),
+                     0);
     assert_int_equal(store_meta_set(k->store, "x", SV("meta-in-clear")), 0);
     kit_commit(k);
     store_close(&k->store);
@@ -80,10 +86,12 @@ static void the_audit_log_pages_like_every_list(void **state)
         struct audit_entry e = {
             .id = ids[i] = store_ulid(k->store, NOW_MS),
             .account_id = i == 2 ? SV("") : id_sv(&k->account),
-            .key_id = SV("key_x"), .at_ms = NOW_MS + i,
+            .key_id = SV("key_x"),
+            .at_ms = NOW_MS + i,
             .action = SV("token.create"),
             .object_id = i % 2 ? SV("tok_odd") : SV("tok_even"),
-            .from = SV("127.0.0.1"), .before = SV(""),
+            .from = SV("127.0.0.1"),
+            .before = SV(""),
             .after = SV("{\"a\":1}"),
         };
         assert_int_equal(store_audit_append(k->store, &e), 0);
@@ -91,7 +99,8 @@ static void the_audit_log_pages_like_every_list(void **state)
     kit_commit(k);
     struct store_page ask = { SV(""), SV(""), 3 };
     assert_int_equal(store_audit_list(k->store, id_sv(&k->account), SV(""),
-                                      &ask, &k->arena, &page), 0);
+                                      &ask, &k->arena, &page),
+                     0);
     assert_int_equal(page.n, 3);
     assert_true(page.has_more);
     assert_int_equal(page.rows[0].at_ms, NOW_MS + 4);
@@ -99,7 +108,8 @@ static void the_audit_log_pages_like_every_list(void **state)
     struct id cursor = id_make(KIND_EVENT, &ids[3]);
     ask.after = id_sv(&cursor);
     assert_int_equal(store_audit_list(k->store, id_sv(&k->account), SV(""),
-                                      &ask, &k->arena, &page), 0);
+                                      &ask, &k->arena, &page),
+                     0);
     assert_int_equal(page.n, 2);
     assert_false(page.has_more);
     ask.after = SV("");
@@ -110,15 +120,15 @@ static void the_audit_log_pages_like_every_list(void **state)
     cursor = id_make(KIND_EVENT, &ids[0]);
     ask = (struct store_page){ SV(""), id_sv(&cursor), 2 };
     assert_int_equal(store_audit_list(k->store, id_sv(&k->account), SV(""),
-                                      &ask, &k->arena, &page), 0);
+                                      &ask, &k->arena, &page),
+                     0);
     assert_int_equal(page.n, 2);
     assert_true(page.has_more);
     assert_int_equal(page.rows[0].at_ms, NOW_MS + 3);
     assert_int_equal(page.rows[1].at_ms, NOW_MS + 1);
 }
 
-static int expect_changes(void *ctx, uint64_t seq, enum kind kind,
-                          struct sv id)
+static int expect_changes(void *ctx, uint64_t seq, enum kind kind, struct sv id)
 {
     uint64_t *next = ctx;
     assert_int_equal(seq, *next);
@@ -135,18 +145,18 @@ static void the_change_feed_rises_by_one_and_never_again(void **state)
     assert_int_equal(store_change_last(k->store, &first), 0);
     kit_begin(k);
     for (uint64_t i = 1; i <= 5; i++) {
-        assert_int_equal(store_change_append(k->store, KIND_TOKEN,
-                                             SV("tok_x"), &seq), 0);
+        assert_int_equal(
+            store_change_append(k->store, KIND_TOKEN, SV("tok_x"), &seq), 0);
         assert_int_equal(seq, first + i);
     }
     kit_commit(k);
     kit_begin(k);
-    assert_int_equal(store_change_append(k->store, KIND_TOKEN, SV("no"),
-                                         &seq), 0);
+    assert_int_equal(store_change_append(k->store, KIND_TOKEN, SV("no"), &seq),
+                     0);
     store_rollback(k->store);
     next = first + 3;
-    assert_int_equal(store_change_each(k->store, first + 2, expect_changes,
-                                       &next), 0);
+    assert_int_equal(
+        store_change_each(k->store, first + 2, expect_changes, &next), 0);
     assert_int_equal(next, first + 6);
     kit_begin(k);
     assert_int_equal(store_change_prune(k->store, 0), 0);
@@ -154,8 +164,8 @@ static void the_change_feed_rises_by_one_and_never_again(void **state)
     assert_int_equal(store_change_last(k->store, &last), 0);
     assert_int_equal(last, first + 5);
     kit_begin(k);
-    assert_int_equal(store_change_append(k->store, KIND_TOKEN, SV("tok_x"),
-                                         &seq), 0);
+    assert_int_equal(
+        store_change_append(k->store, KIND_TOKEN, SV("tok_x"), &seq), 0);
     assert_int_equal(seq, first + 6);
     kit_commit(k);
 }
@@ -175,8 +185,8 @@ static void use_is_summed_by_day_and_outcome_and_pruned(void **state)
     };
     assert_int_equal(store_use_add(k->store, add, 5), 0);
     kit_commit(k);
-    assert_int_equal(store_use_list(k->store, &t, 10, 11, &k->arena, &rows,
-                                    &n), 0);
+    assert_int_equal(store_use_list(k->store, &t, 10, 11, &k->arena, &rows, &n),
+                     0);
     assert_int_equal(n, 3);
     assert_int_equal(rows[0].count, 12);
     assert_true(sv_eq(rows[1].code, SV("rate_limited")));
@@ -187,8 +197,8 @@ static void use_is_summed_by_day_and_outcome_and_pruned(void **state)
     assert_int_equal(store_use_prune(k->store, 20, 2, &pruned), 0);
     assert_int_equal(pruned, 1);
     kit_commit(k);
-    assert_int_equal(store_use_list(k->store, &t, 0, UINT32_MAX, &k->arena,
-                                    &rows, &n), 0);
+    assert_int_equal(
+        store_use_list(k->store, &t, 0, UINT32_MAX, &k->arena, &rows, &n), 0);
     assert_int_equal(n, 1);
 }
 

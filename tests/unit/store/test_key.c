@@ -17,8 +17,8 @@ static void an_owner_key_is_made_with_its_account(void **state)
     bool any;
     assert_int_equal(store_has_account(k->store, &any), 0);
     assert_true(any);
-    assert_int_equal(store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS,
-                                        &owner), 0);
+    assert_int_equal(
+        store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS, &owner), 0);
     assert_true(token_secret_is_ours(sv_cstr(owner.secret)));
     sha256(sv_cstr(owner.secret), digest);
     assert_int_equal(store_key_find(k->store, digest, &found), 0);
@@ -27,24 +27,29 @@ static void an_owner_key_is_made_with_its_account(void **state)
     assert_int_equal(found.role, ROLE_OWNER);
     assert_memory_equal(found.digest, digest, 32);
     assert_int_equal(store_key_count(k->store, id_sv(&owner.account_id),
-                                     ROLE_OWNER, NOW_MS, &n), 0);
+                                     ROLE_OWNER, NOW_MS, &n),
+                     0);
     assert_int_equal(n, 1);
     assert_int_equal(store_record_get(k->store, KIND_MANAGEMENT_KEY,
                                       id_sv(&owner.account_id),
-                                      id_sv(&owner.key_id), &k->arena, &r), 0);
+                                      id_sv(&owner.key_id), &k->arena, &r),
+                     0);
     digest[0] ^= 1;
     assert_int_equal(store_key_find(k->store, digest, &found), ERR_NOTFOUND);
     kit_begin(k);
-    assert_int_equal(store_key_update(k->store, id_sv(&owner.key_id),
-                                      ROLE_OWNER, NOW_MS), 0);
+    assert_int_equal(
+        store_key_update(k->store, id_sv(&owner.key_id), ROLE_OWNER, NOW_MS),
+        0);
     kit_commit(k);
     assert_int_equal(store_key_count(k->store, id_sv(&owner.account_id),
-                                     ROLE_OWNER, NOW_MS, &n), 0);
+                                     ROLE_OWNER, NOW_MS, &n),
+                     0);
     assert_int_equal(n, 0);
     kit_begin(k);
     assert_int_equal(store_record_delete(k->store, KIND_MANAGEMENT_KEY,
                                          id_sv(&owner.account_id),
-                                         id_sv(&owner.key_id)), 0);
+                                         id_sv(&owner.key_id)),
+                     0);
     kit_commit(k);
     digest[0] ^= 1;
     assert_int_equal(store_key_find(k->store, digest, &found), ERR_NOTFOUND);
@@ -93,9 +98,11 @@ static void a_newer_database_is_refused(void **state)
     store_close(&k->store);
     snprintf(path, sizeof path, "%s/typeauth.db", k->dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "UPDATE meta SET value = 999"
-                                      " WHERE name = 'schema'",
-                                  NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE meta SET value = 999"
+                                  " WHERE name = 'schema'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(open_rc(k, problem), ERR_VERSION);
 }
@@ -156,8 +163,8 @@ static void the_server_key_can_be_rotated(void **state)
     char problem[256], key[300], before[65] = "", after[65] = "";
     uint8_t digest[32];
     fill_tokens(k, 2500);
-    assert_int_equal(store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS,
-                                        &owner), 0);
+    assert_int_equal(
+        store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS, &owner), 0);
     sha256(sv_cstr(owner.secret), digest);
     assert_int_equal(store_rotate_server_key(&conf, problem), ERR_AGAIN);
     store_close(&k->store);
@@ -185,8 +192,8 @@ static void a_rotation_that_is_killed_goes_on(void **state)
     uint8_t digest[32];
     unsigned unfinished = 0;
     fill_tokens(k, 4000);
-    assert_int_equal(store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS,
-                                        &owner), 0);
+    assert_int_equal(
+        store_account_init(k->store, SV("B"), SV("bbb"), NOW_MS, &owner), 0);
     sha256(sv_cstr(owner.secret), digest);
     snprintf(next, sizeof next, "%s/server.key.next", k->dir);
     for (int i = 0; i < 12; i++) {

@@ -77,12 +77,13 @@ static void what_was_acknowledged_survives_and_nothing_is_half_done(
         kit_open(k);
         uint64_t n;
         assert_int_equal(store_record_count(k->store, KIND_APPLICATION,
-                                            id_sv(&k->account), &n), 0);
+                                            id_sv(&k->account), &n),
+                         0);
         applications = (unsigned)n;
         tokens = changes = 0;
         assert_int_equal(store_token_load(k->store, count_row, &tokens), 0);
-        assert_int_equal(store_change_each(k->store, 0, count_change,
-                                           &changes), 0);
+        assert_int_equal(store_change_each(k->store, 0, count_change, &changes),
+                         0);
         assert_true(applications >= said && applications <= said + 1);
         assert_int_equal(tokens, applications * BATCH);
         assert_int_equal(changes, applications);

@@ -8,8 +8,8 @@ static void the_same_name_twice_in_an_account_is_refused(void **state)
     kit_app(k, k->account, "shop");
     kit_app(k, other, "shop");
     kit_begin(k);
-    struct record r = kit_record(k, &shape_application, k->account,
-                                 "{\"name\":\"shop\"}");
+    struct record r =
+        kit_record(k, &shape_application, k->account, "{\"name\":\"shop\"}");
     assert_int_equal(store_record_insert(k->store, &r), ERR_EXISTS);
     assert_int_equal(store_clash(k->store), CLASH_KEY);
     store_rollback(k->store);
@@ -20,8 +20,9 @@ static void a_slug_is_unique_on_the_server(void **state)
     struct kit *k = *state;
     struct store_owner owner;
     struct id found;
-    assert_int_equal(store_account_init(k->store, SV("Again"), SV("first"),
-                                        NOW_MS, &owner), ERR_EXISTS);
+    assert_int_equal(
+        store_account_init(k->store, SV("Again"), SV("first"), NOW_MS, &owner),
+        ERR_EXISTS);
     assert_int_equal(owner.secret[0], 0);
     assert_int_equal(store_slug_find(k->store, SV("first"), &found), 0);
     assert_string_equal(found.text, k->account.text);
@@ -44,7 +45,8 @@ static void an_update_needs_the_version_it_read(void **state)
     assert_int_equal(store_record_update(k->store, &stale), ERR_NOTFOUND);
     kit_commit(k);
     assert_int_equal(store_record_get(k->store, KIND_APPLICATION, account,
-                                      id_sv(&r.id), &k->arena, &again), 0);
+                                      id_sv(&r.id), &k->arena, &again),
+                     0);
     assert_int_equal(again.version, 2);
     assert_int_equal(again.updated_ms, NOW_MS + 5);
     assert_int_equal(again.num, r.num);
@@ -59,10 +61,12 @@ static void another_accounts_record_is_not_found(void **state)
     struct record r = kit_app(k, other, "shop"), out;
     assert_int_equal(store_record_get(k->store, KIND_APPLICATION,
                                       id_sv(&k->account), id_sv(&r.id),
-                                      &k->arena, &out), ERR_NOTFOUND);
+                                      &k->arena, &out),
+                     ERR_NOTFOUND);
     assert_int_equal(store_record_get(k->store, KIND_AUTHENTICATION,
                                       id_sv(&other), id_sv(&r.id), &k->arena,
-                                      &out), ERR_NOTFOUND);
+                                      &out),
+                     ERR_NOTFOUND);
     kit_begin(k);
     assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
                                          id_sv(&k->account), id_sv(&r.id)),
@@ -75,13 +79,14 @@ static void a_rolled_back_transaction_leaves_nothing(void **state)
     struct kit *k = *state;
     uint64_t n;
     kit_begin(k);
-    struct record r = kit_record(k, &shape_application, k->account,
-                                 "{\"name\":\"shop\"}");
+    struct record r =
+        kit_record(k, &shape_application, k->account, "{\"name\":\"shop\"}");
     assert_int_equal(store_record_insert(k->store, &r), 0);
     store_rollback(k->store);
     assert_false(store_in_transaction(k->store));
-    assert_int_equal(store_record_count(k->store, KIND_APPLICATION,
-                                        id_sv(&k->account), &n), 0);
+    assert_int_equal(
+        store_record_count(k->store, KIND_APPLICATION, id_sv(&k->account), &n),
+        0);
     assert_int_equal(n, 0);
 }
 
@@ -98,10 +103,12 @@ static bool always(void *ctx, enum kind kind, struct sv id)
 static struct record app_with_auth(struct kit *k, const char *auth_id)
 {
     char body[200];
-    struct record r = kit_record(k, &shape_application, k->account,
-                                 "{\"name\":\"guarded\"}");
-    struct shape_env env = { .arena = &k->arena, .now_ms = NOW_MS,
-                             .role = ROLE_OWNER, .exists = always };
+    struct record r =
+        kit_record(k, &shape_application, k->account, "{\"name\":\"guarded\"}");
+    struct shape_env env = { .arena = &k->arena,
+                             .now_ms = NOW_MS,
+                             .role = ROLE_OWNER,
+                             .exists = always };
     struct shape_problem why;
     yyjson_doc *in;
     yyjson_mut_doc *doc;
@@ -109,7 +116,8 @@ static struct record app_with_auth(struct kit *k, const char *auth_id)
              auth_id);
     assert_int_equal(json_decode(sv_cstr(body), &k->arena, &in, NULL), 0);
     assert_int_equal(shape_create(&shape_application, &env,
-                                  yyjson_doc_get_root(in), &doc, &why), 0);
+                                  yyjson_doc_get_root(in), &doc, &why),
+                     0);
     assert_int_equal(record_fill(&r, &shape_application, doc, &k->arena), 0);
     return r;
 }
@@ -120,26 +128,27 @@ static void a_profile_that_is_attached_cannot_go(void **state)
     struct sv account = id_sv(&k->account), ids[4];
     unsigned n;
     kit_begin(k);
-    struct record auth = kit_record(k, &shape_authentication, k->account,
-                                    "{\"name\":\"p\"}");
+    struct record auth =
+        kit_record(k, &shape_authentication, k->account, "{\"name\":\"p\"}");
     assert_int_equal(store_record_insert(k->store, &auth), 0);
     struct record app = app_with_auth(k, auth.id.text);
     assert_int_equal(store_record_insert(k->store, &app), 0);
     kit_commit(k);
-    assert_int_equal(store_referrers(k->store, id_sv(&auth.id), &k->arena, ids,
-                                     4, &n), 0);
+    assert_int_equal(
+        store_referrers(k->store, id_sv(&auth.id), &k->arena, ids, 4, &n), 0);
     assert_int_equal(n, 1);
     assert_true(sv_eq(ids[0], id_sv(&app.id)));
     kit_begin(k);
-    assert_int_equal(store_record_delete(k->store, KIND_AUTHENTICATION,
-                                         account, id_sv(&auth.id)),
+    assert_int_equal(store_record_delete(k->store, KIND_AUTHENTICATION, account,
+                                         id_sv(&auth.id)),
                      ERR_CONFLICT);
     store_rollback(k->store);
     kit_begin(k);
     app.refs_n = 0; /* detached */
     assert_int_equal(store_record_update(k->store, &app), 0);
-    assert_int_equal(store_record_delete(k->store, KIND_AUTHENTICATION,
-                                         account, id_sv(&auth.id)), 0);
+    assert_int_equal(store_record_delete(k->store, KIND_AUTHENTICATION, account,
+                                         id_sv(&auth.id)),
+                     0);
     kit_commit(k);
 }
 
@@ -147,8 +156,7 @@ static void a_reference_to_nothing_is_refused(void **state)
 {
     struct kit *k = *state;
     kit_begin(k);
-    struct record app =
-        app_with_auth(k, "auth_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    struct record app = app_with_auth(k, "auth_01ARZ3NDEKTSV4RRFFQ69G5FAV");
     assert_int_equal(store_record_insert(k->store, &app), ERR_CONFLICT);
     store_rollback(k->store);
 }
@@ -157,8 +165,9 @@ static void an_account_that_owns_records_cannot_go(void **state)
 {
     struct kit *k = *state;
     kit_begin(k);
-    assert_int_equal(store_record_delete(k->store, KIND_ACCOUNT, SV(""),
-                                         id_sv(&k->account)), ERR_CONFLICT);
+    assert_int_equal(
+        store_record_delete(k->store, KIND_ACCOUNT, SV(""), id_sv(&k->account)),
+        ERR_CONFLICT);
     kit_commit(k);
 }
 
@@ -172,7 +181,8 @@ static void the_number_of_a_deleted_application_waits_for_its_tokens(
     assert_int_equal(a.num + 1, b.num);
     kit_begin(k);
     assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
-                                         id_sv(&k->account), id_sv(&b.id)), 0);
+                                         id_sv(&k->account), id_sv(&b.id)),
+                     0);
     kit_commit(k);
     assert_int_equal(store_app_find(k->store, b.num, &found), ERR_NOTFOUND);
     assert_int_equal(store_app_find(k->store, a.num, &found), 0);
@@ -218,8 +228,8 @@ static void domains_of_two_accounts_do_not_overlap(void **state)
     assert_int_equal(set_domain(k, &theirs, "xexample.com"), 0);
     assert_int_equal(set_domain(k, &mine_too, "*.example.com"), 0);
     struct id app, account;
-    assert_int_equal(store_domain_find(k->store, SV("*.example.com"), &app,
-                                       &account), 0);
+    assert_int_equal(
+        store_domain_find(k->store, SV("*.example.com"), &app, &account), 0);
     assert_string_equal(app.text, mine_too.id.text);
     assert_string_equal(account.text, k->account.text);
 }
@@ -231,16 +241,19 @@ static void a_made_up_domain_takes_the_smallest_free_number(void **state)
     struct record b = kit_app(k, k->account, "b");
     struct sv made;
     assert_int_equal(store_domain_make(k->store, SV("first"), SV("x.test"),
-                                       &k->arena, &made), 0);
+                                       &k->arena, &made),
+                     0);
     assert_true(sv_eq(made, SV("api1-first-proxy.x.test")));
     assert_int_equal(set_domain(k, &a, "api1-first-proxy.x.test"), 0);
     assert_int_equal(set_domain(k, &b, "api2-first-proxy.x.test"), 0);
     kit_begin(k);
     assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
-                                         id_sv(&k->account), id_sv(&a.id)), 0);
+                                         id_sv(&k->account), id_sv(&a.id)),
+                     0);
     kit_commit(k);
     assert_int_equal(store_domain_make(k->store, SV("first"), SV("x.test"),
-                                       &k->arena, &made), 0);
+                                       &k->arena, &made),
+                     0);
     assert_true(sv_eq(made, SV("api1-first-proxy.x.test")));
 }
 
@@ -253,8 +266,9 @@ static struct store_records list(struct kit *k, struct store_filter f,
     struct store_records out;
     struct store_page page = { sv_cstr(after), sv_cstr(before), limit };
     assert_int_equal(store_record_list(k->store, KIND_APPLICATION,
-                                       id_sv(&k->account), &f, &page,
-                                       &k->arena, &out), 0);
+                                       id_sv(&k->account), &f, &page, &k->arena,
+                                       &out),
+                     0);
     return out;
 }
 
@@ -278,7 +292,8 @@ static void pages_neither_repeat_nor_skip(void **state)
     kit_begin(k); /* the cursor's own row goes */
     assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
                                          id_sv(&k->account),
-                                         id_sv(&apps[1].id)), 0);
+                                         id_sv(&apps[1].id)),
+                     0);
     kit_commit(k);
     page = list(k, STORE_FILTER_ANY, apps[1].id.text, "", 3);
     assert_int_equal(page.n, 1);

@@ -11,15 +11,16 @@ static void the_same_hash_twice_in_an_application_is_refused(void **state)
     struct token_row rows[3];
     for (uint32_t i = 0; i < 3; i++) rows[i] = kit_token(k, app.num, i);
     memcpy(rows[2].digest, rows[1].digest, 32);
-    assert_int_equal(store_token_insert(k->store, id_sv(&k->account), rows, 3,
-                                        &at), ERR_EXISTS);
+    assert_int_equal(
+        store_token_insert(k->store, id_sv(&k->account), rows, 3, &at),
+        ERR_EXISTS);
     assert_int_equal(store_clash(k->store), CLASH_HASH);
     assert_int_equal(at, 2);
     store_rollback(k->store);
     kit_begin(k);
     rows[2].app = twin.num; /* elsewhere the same secret is fine */
-    assert_int_equal(store_token_insert(k->store, id_sv(&k->account), rows, 3,
-                                        &at), 0);
+    assert_int_equal(
+        store_token_insert(k->store, id_sv(&k->account), rows, 3, &at), 0);
     kit_commit(k);
 }
 
@@ -39,7 +40,8 @@ static void a_token_comes_back_as_it_was_put(void **state)
     kit_insert(k, k->account, &row);
     kit_commit(k);
     assert_int_equal(store_token_get(k->store, id_sv(&k->account), &row.id,
-                                     false, &k->arena, &out), 0);
+                                     false, &k->arena, &out),
+                     0);
     assert_memory_equal(out.digest, row.digest, 32);
     assert_memory_equal(out.id.b, row.id.b, 16);
     assert_string_equal(out.app_id.text, app.id.text);
@@ -52,7 +54,8 @@ static void a_token_comes_back_as_it_was_put(void **state)
     assert_int_equal(out.version, 1);
     struct id other = kit_account(k, "other");
     assert_int_equal(store_token_get(k->store, id_sv(&other), &row.id, false,
-                                     &k->arena, &out), ERR_NOTFOUND);
+                                     &k->arena, &out),
+                     ERR_NOTFOUND);
 }
 
 static void the_secrets_hash_is_not_in_the_file(void **state)
@@ -94,7 +97,8 @@ static void an_update_raises_the_version_once(void **state)
     assert_int_equal(store_token_update(k->store, &stale), ERR_CONFLICT);
     kit_commit(k);
     assert_int_equal(store_token_get(k->store, id_sv(&k->account), &row.id,
-                                     false, &k->arena, &out), 0);
+                                     false, &k->arena, &out),
+                     0);
     assert_true(sv_eq(out.owner, SV("u2")));
     assert_false(out.enabled);
     assert_int_equal(out.version, 2);
@@ -107,7 +111,8 @@ static struct store_tokens list(struct kit *k, struct store_filter f,
     struct store_tokens out;
     struct store_page page = { after, before, limit };
     assert_int_equal(store_token_list(k->store, id_sv(&k->account), &f, &page,
-                                      &k->arena, &out), 0);
+                                      &k->arena, &out),
+                     0);
     return out;
 }
 
@@ -183,10 +188,11 @@ static void a_revoked_token_is_a_tombstone_for_a_while(void **state)
     assert_int_equal(store_token_revoke(k->store, 1, NOW_MS), ERR_NOTFOUND);
     assert_int_equal(store_token_update(k->store, &row), ERR_NOTFOUND);
     kit_commit(k);
-    assert_int_equal(store_token_get(k->store, account, &row.id, false,
-                                     &k->arena, &out), ERR_NOTFOUND);
-    assert_int_equal(store_token_get(k->store, account, &row.id, true,
-                                     &k->arena, &out), 0);
+    assert_int_equal(
+        store_token_get(k->store, account, &row.id, false, &k->arena, &out),
+        ERR_NOTFOUND);
+    assert_int_equal(
+        store_token_get(k->store, account, &row.id, true, &k->arena, &out), 0);
     assert_int_equal(out.revoked_ms, NOW_MS);
     assert_int_equal(list(k, STORE_FILTER_ANY, SV(""), SV(""), 9).n, 0);
 }
@@ -216,15 +222,16 @@ static void old_tombstones_and_aliases_are_purged(void **state)
         kit_insert(k, k->account, &rows[i]);
     }
     memset(rows[0].digest, 1, 32);
-    assert_int_equal(store_token_rotate(k->store, &rows[0], 10, NOW_MS + 1000,
-                                        NOW_MS), 0);
+    assert_int_equal(
+        store_token_rotate(k->store, &rows[0], 10, NOW_MS + 1000, NOW_MS), 0);
     memset(rows[1].digest, 2, 32);
-    assert_int_equal(store_token_rotate(k->store, &rows[1], 11, NOW_MS + 9000,
-                                        NOW_MS), 0);
+    assert_int_equal(
+        store_token_rotate(k->store, &rows[1], 11, NOW_MS + 9000, NOW_MS), 0);
     assert_int_equal(store_token_revoke(k->store, 1, NOW_MS), 0);
     assert_int_equal(store_token_revoke(k->store, 2, NOW_MS + 5000), 0);
     assert_int_equal(store_token_purge_old(k->store, NOW_MS + 2000, 100,
-                                           see_slot, &seen, &n), 0);
+                                           see_slot, &seen, &n),
+                     0);
     kit_commit(k);
     assert_int_equal(n, 3); /* token 1 with its alias 11, and alias 10 */
     assert_int_equal(seen.slots[0], 11);
@@ -253,8 +260,8 @@ static void tokens_of_a_deleted_application_go_in_batches(void **state)
     assert_int_equal(list(k, STORE_FILTER_ANY, SV(""), SV(""), 100).n, 4);
     do {
         kit_begin(k);
-        assert_int_equal(store_token_purge_app(k->store, 25, see_slot, &seen,
-                                               &n), 0);
+        assert_int_equal(
+            store_token_purge_app(k->store, 25, see_slot, &seen, &n), 0);
         kit_commit(k);
         total += n;
     } while (n >= 25);
@@ -300,11 +307,14 @@ static void loading_gives_every_row_in_order_of_slots(void **state)
         kit_insert(k, k->account, &rows[i]);
     }
     memset(rows[2].digest, 9, 32);
-    assert_int_equal(store_token_rotate(k->store, &rows[2], 10, NOW_MS + 60000,
-                                        NOW_MS), 0);
+    assert_int_equal(
+        store_token_rotate(k->store, &rows[2], 10, NOW_MS + 60000, NOW_MS), 0);
     assert_int_equal(store_token_revoke(k->store, 3, NOW_MS), 0);
     struct token_use use[] = {
-        { .slot = 2, .tag = ulid_tag(&rows[2].id), .used = 41, .refills = 3,
+        { .slot = 2,
+          .tag = ulid_tag(&rows[2].id),
+          .used = 41,
+          .refills = 3,
           .last_used_s = 77 },
         { .slot = 1, .tag = ~ulid_tag(&rows[1].id), .used = 5 },
     };
@@ -356,23 +366,25 @@ static void a_second_rotation_ends_the_first_grace(void **state)
     memcpy(first, row.digest, 32);
     kit_insert(k, k->account, &row);
     memset(row.digest, 1, 32);
-    assert_int_equal(store_token_rotate(k->store, &row, 2, NOW_MS + 9000,
-                                        NOW_MS), 0);
+    assert_int_equal(
+        store_token_rotate(k->store, &row, 2, NOW_MS + 9000, NOW_MS), 0);
     memset(row.digest, 2, 32);
-    assert_int_equal(store_token_rotate(k->store, &row, 3, NOW_MS + 9000,
-                                        NOW_MS + 10), 0);
+    assert_int_equal(
+        store_token_rotate(k->store, &row, 3, NOW_MS + 9000, NOW_MS + 10), 0);
     assert_int_equal(row.version, 3);
     assert_int_equal(store_token_aliases(k->store, 1, slots, 4, &n), 0);
     assert_int_equal(n, 2);
     /* the old secret is still taken within its application */
     struct token_row thief = kit_token(k, app.num, 9);
     memcpy(thief.digest, first, 32);
-    assert_int_equal(store_token_insert(k->store, id_sv(&k->account), &thief,
-                                        1, &at), ERR_EXISTS);
+    assert_int_equal(
+        store_token_insert(k->store, id_sv(&k->account), &thief, 1, &at),
+        ERR_EXISTS);
     unsigned purged;
     struct seen seen = { .n = 0 };
-    assert_int_equal(store_token_purge_old(k->store, NOW_MS + 11, 100,
-                                           see_slot, &seen, &purged), 0);
+    assert_int_equal(store_token_purge_old(k->store, NOW_MS + 11, 100, see_slot,
+                                           &seen, &purged),
+                     0);
     assert_int_equal(purged, 1);
     assert_int_equal(seen.slots[0], 2);
     row.version = 1;

@@ -88,9 +88,12 @@ static void wire_read(struct wire *w)
 {
     while (!w->closed && w->n < sizeof w->got - 1) {
         ssize_t n = recv(w->fd, w->got + w->n, sizeof w->got - 1 - w->n, 0);
-        if (n > 0) w->n += (size_t)n;
-        else if (n == 0 || errno != EAGAIN) w->closed = true;
-        else break;
+        if (n > 0)
+            w->n += (size_t)n;
+        else if (n == 0 || errno != EAGAIN)
+            w->closed = true;
+        else
+            break;
     }
     w->got[w->n] = '\0';
 }
@@ -115,7 +118,7 @@ static bool all_sent(void *ctx)
 
 void wire_send_n(struct kit *k, struct wire *w, const void *p, size_t n)
 {
-    assert_true(pump(k, all_sent, &(struct sending){w, p, n}));
+    assert_true(pump(k, all_sent, &(struct sending){ w, p, n }));
 }
 
 struct expecting {
@@ -143,7 +146,7 @@ static bool has_come(void *ctx)
 
 void wire_expect(struct kit *k, struct wire *w, const char *text)
 {
-    pump(k, has_come, &(struct expecting){w, strlen(text)});
+    pump(k, has_come, &(struct expecting){ w, strlen(text) });
     pump_turns(k, 3);
     wire_read(w);
     cut_dates(w);
@@ -153,7 +156,7 @@ void wire_expect(struct kit *k, struct wire *w, const char *text)
 
 void wire_expect_n(struct kit *k, struct wire *w, size_t n)
 {
-    assert_true(pump(k, has_come, &(struct expecting){w, n}));
+    assert_true(pump(k, has_come, &(struct expecting){ w, n }));
     assert_int_equal(w->n, n);
 }
 
@@ -205,7 +208,7 @@ static bool has_accepted(void *ctx)
 
 void origin_accept(struct kit *k, int listener, struct wire *w)
 {
-    struct accepting a = {listener, -1};
+    struct accepting a = { listener, -1 };
     assert_true(pump(k, has_accepted, &a));
     wire_take(w, a.fd);
 }

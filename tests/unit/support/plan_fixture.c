@@ -24,20 +24,18 @@ int plan_fixture_build(struct plan *p, const struct plan_fixture *f,
 {
     char application[4096], profile[2048] = "", domain[512], origin[512];
     const char *id = f->id ? f->id : plan_fixture_id(f->num);
-    int n = snprintf(application, sizeof application,
-                     "{\"id\":\"%s\",\"account_id\":"
-                     "\"acc_01JD0000000000000000000000\",\"name\":\"a\"%s%s%s"
-                     "%s%s}",
-                     id, member(domain, sizeof domain, "domain", f->domain),
-                     member(origin, sizeof origin, "originHostname",
-                            f->origin),
-                     f->auth
-                         ? ",\"auth_id\":\"auth_01JD0000000000000000000000\""
-                         : "",
-                     f->auth || (f->more && strstr(f->more, "\"public\""))
-                         ? ""
-                         : ",\"public\":true",
-                     f->more ? f->more : "");
+    int n = snprintf(
+        application, sizeof application,
+        "{\"id\":\"%s\",\"account_id\":"
+        "\"acc_01JD0000000000000000000000\",\"name\":\"a\"%s%s%s"
+        "%s%s}",
+        id, member(domain, sizeof domain, "domain", f->domain),
+        member(origin, sizeof origin, "originHostname", f->origin),
+        f->auth ? ",\"auth_id\":\"auth_01JD0000000000000000000000\"" : "",
+        f->auth || (f->more && strstr(f->more, "\"public\""))
+            ? ""
+            : ",\"public\":true",
+        f->more ? f->more : "");
     int m = 0;
     if (f->auth)
         m = snprintf(profile, sizeof profile,
@@ -49,8 +47,10 @@ int plan_fixture_build(struct plan *p, const struct plan_fixture *f,
     const struct plan_source src = {
         .application = { application, (size_t)n },
         .authentication = { profile, (size_t)m },
-        .num = f->num, .imported = f->imported,
-        .quota_slot = f->quota_slot, .quota_tag = f->quota_tag,
+        .num = f->num,
+        .imported = f->imported,
+        .quota_slot = f->quota_slot,
+        .quota_tag = f->quota_tag,
         .seq = f->seq,
     };
     return plan_build(p, &src, out, why);
