@@ -22,17 +22,15 @@ static char *put(char *at, struct sv *view, struct sv text)
     return at + text.n;
 }
 
-/* One allocation for all texts; without room for the path it is cut. */
+/* One allocation for all texts; without room only the id is kept. */
 static void copy_texts(struct visit *v, const struct http_head *h,
                        struct sv given_id)
 {
     size_t id_n = given_id.n ? given_id.n : REQUEST_ID_TEXT;
     size_t fixed = id_n + h->method_text.n + h->host.n;
-    struct sv path = h->path;
-    char *at = arena_alloc(&v->arena, fixed + path.n);
+    char *at = arena_alloc(&v->arena, fixed + h->path.n);
     if (!at) {
         at = v->text;
-        path = sv_first(path, 0);
         v->method = v->host = v->path = SV("");
         v->request_id = sv_of(at, REQUEST_ID_TEXT);
         request_id_make(v->er, at);
@@ -47,7 +45,7 @@ static void copy_texts(struct visit *v, const struct http_head *h,
     }
     at = put(at, &v->method, h->method_text);
     at = put(at, &v->host, h->host);
-    put(at, &v->path, path);
+    put(at, &v->path, h->path);
 }
 
 void visit_begin(struct visit *v, struct edge_reactor *er,

@@ -166,8 +166,8 @@ static void lane_close(struct lane *l)
 {
     for (unsigned i = 0; i < LISTEN_COUNT; i++)
         if (l->doors[i]) http_server_free(&l->doors[i]);
+    if (l->dns) dns_free(&l->dns); /* before the pools that ask it */
     if (l->edge) edge_reactor_free(&l->edge);
-    if (l->dns) dns_free(&l->dns);
     if (l->reactor) reactor_free(&l->reactor);
     epoch_leave(&l->epoch);
 }
