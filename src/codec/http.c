@@ -178,7 +178,7 @@ static const struct {
     uint16_t status;
     struct sv text;
 } statuses[] = {
-    /* RFC 9110 15, RFC 6585, RFC 8297; ascending */
+/* RFC 9110 15, RFC 6585, RFC 8297; ascending */
 #define S(n, t)              \
     {                        \
         n,                   \

@@ -563,9 +563,9 @@ static void an_endless_body_that_nobody_read_ends_the_connection(void **state)
 
 /* --- refusals ------------------------------------------------------------- */
 
-#define REFUSED(line)                                               \
-    "HTTP/1.1 " line "\r\nContent-Type: application/json; "         \
-                     "charset=utf-8\r\nCache-Control: no-store\r\n" \
+#define REFUSED(line)                                       \
+    "HTTP/1.1 " line "\r\nContent-Type: application/json; " \
+    "charset=utf-8\r\nCache-Control: no-store\r\n"          \
     "Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 static void what_is_malformed_is_refused_and_closed(void **state)
