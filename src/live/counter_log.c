@@ -109,8 +109,8 @@ static int logs_list(const struct counters *c, uint32_t **out, size_t *n)
 
 static void logs_remove(const struct counters *c, uint32_t below)
 {
-    uint32_t *seq;
-    size_t n;
+    uint32_t *seq = NULL;
+    size_t n = 0;
     char path[4096];
     if (logs_list(c, &seq, &n) != 0) return;
     for (size_t i = 0; i < n && seq[i] < below; i++) {

@@ -138,6 +138,7 @@ static int64_t quota_left(const struct step *s)
 static bool step_lock(struct step *s, unsigned spins)
 {
     const struct take_ask *a = s->ask;
+    s->qword = 0;
     if (s->qline == s->line) return line_lock(s->c, s->line, spins, &s->word);
     bool own_first = a->slot < a->quota_slot;
     struct counter *first = own_first ? s->line : s->qline;

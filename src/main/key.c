@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/ensure.h"
 #include "main/command.h"
 #include "main/process.h"
 #include "main/server.h"
@@ -36,25 +37,38 @@ struct asked {
     bool root, json;
 };
 
+static const char **text_of(struct asked *q, struct sv option)
+{
+    const struct {
+        struct sv name;
+        const char **place;
+    } texts[] = {
+        { SV("--data"), &q->data },
+        { SV("--server-key"), &q->server_key },
+        { SV("--account"), &q->account },
+        { SV("--role"), &q->role },
+        { SV("--name"), &q->name },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (sv_eq(texts[i].name, option)) return texts[i].place;
+    return NULL;
+}
+
 static bool asked_read(struct asked *q, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-        const char **text = !strcmp(argv[i], "--data")         ? &q->data
-                            : !strcmp(argv[i], "--server-key") ? &q->server_key
-                            : !strcmp(argv[i], "--account")    ? &q->account
-                            : !strcmp(argv[i], "--role")       ? &q->role
-                            : !strcmp(argv[i], "--name")       ? &q->name
-                                                               : NULL;
-        if (text && next)
-            *text = next, i++;
-        else if (!strcmp(argv[i], "--root"))
+        struct sv option = sv_cstr(argv[i]);
+        const char **text = text_of(q, option);
+        bool more = i + 1 < argc;
+        if (text && more)
+            *text = argv[++i];
+        else if (sv_eq(option, SV("--root")))
             q->root = true;
-        else if (!strcmp(argv[i], "--json"))
+        else if (sv_eq(option, SV("--json")))
             q->json = true;
-        else if (!strcmp(argv[i], "--expires") && next &&
-                 sv_to_u64(sv_cstr(next), 999999999, &q->expires_s))
-            i++;
+        else if (sv_eq(option, SV("--expires")) && more &&
+                 sv_to_u64(sv_cstr(argv[++i]), 999999999, &q->expires_s))
+            continue;
         else
             return false;
     }

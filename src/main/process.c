@@ -37,24 +37,33 @@ unsigned process_descriptors(void)
     return files.rlim_cur > 1u << 20 ? 1u << 20 : (unsigned)files.rlim_cur;
 }
 
-/* cgroup v2 "quota period", v1 as two files; 0 when there is no quota. */
+/* First line of a small file, "" when there is none. */
+static struct sv line_read(const char *path, char out[64])
+{
+    FILE *f = fopen(path, "re");
+    out[0] = '\0';
+    if (!f) return SV("");
+    if (!fgets(out, 64, f)) out[0] = '\0';
+    fclose(f);
+    out[strcspn(out, "\n")] = '\0';
+    return sv_cstr(out);
+}
+
+/* cgroup v2 "quota period", v1 as two files; 0 when there is no quota, which
+ * is "max" or -1: no number. */
 static unsigned cgroup_cpus(void)
 {
-    long long quota = 0, period = 0;
-    char word[32] = "";
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) {
-        if (fscanf(f, "%31s %lld", word, &period) == 2)
-            quota = strtoll(word, NULL, 10); /* "max" gives 0 */
-        fclose(f);
-    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
-        if (fscanf(f, "%lld", &quota) != 1) quota = 0;
-        fclose(f);
-        f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
-        if (f && fscanf(f, "%lld", &period) != 1) period = 0;
-        if (f) fclose(f);
+    char text[2][64];
+    uint64_t quota, period;
+    struct sv second, first = line_read("/sys/fs/cgroup/cpu.max", text[0]);
+    first = sv_cut(first, ' ', &second);
+    if (first.n == 0) {
+        first = line_read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text[0]);
+        second = line_read("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text[1]);
     }
-    if (quota <= 0 || period <= 0) return 0;
+    if (!sv_to_u64(first, UINT32_MAX, &quota) ||
+        !sv_to_u64(second, UINT32_MAX, &period) || !quota || !period)
+        return 0;
     return (unsigned)((quota + period - 1) / period);
 }
 

@@ -42,7 +42,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- opening and counting ------------------------------------------------------ */
+/* --- opening and counting --------------------------------------------- */
 /* The log is written when the test says so, not by the second. */
 static int open_err(struct counters **c, bool durable)
 {
@@ -111,7 +111,7 @@ static void in_child(void (*work)(struct counters *c), bool durable)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* --- kills at any moment ---------------------------------------------------------- */
+/* --- kills at any moment ---------------------------------------------- */
 struct shared_page {
     _Atomic uint64_t answered[THREADS];
 };
@@ -198,7 +198,7 @@ static void a_killed_process_has_counted_all_that_it_answered(void **state)
     munmap(page, sizeof *page);
 }
 
-/* --- another boot -------------------------------------------------------------------- */
+/* --- another boot ----------------------------------------------------- */
 static int file_open(const char *name)
 {
     char path[512];
@@ -351,7 +351,7 @@ static void a_clean_end_needs_no_log_on_another_boot(void **state)
     counters_close(&c);
 }
 
-/* --- a torn log ------------------------------------------------------------------------ */
+/* --- a torn log ------------------------------------------------------- */
 static void two_records(struct counters *c)
 {
     counters_slot_init(c, SLOT, TAG);
@@ -430,7 +430,7 @@ static void a_flipped_bit_ends_the_replay(void **state)
     }
 }
 
-/* --- a full disk ---------------------------------------------------------------------------- */
+/* --- a full disk ------------------------------------------------------ */
 static void files_up_to(rlim_t bytes)
 {
     struct rlimit r = { bytes, RLIM_INFINITY };
@@ -508,7 +508,7 @@ static void a_full_disk_refuses_changes_and_keeps_the_dirty_for_later(
     holds_in_child(no_room_for_the_log);
 }
 
-/* --- two processes, many runs ------------------------------------------------------------------ */
+/* --- two processes, many runs ----------------------------------------- */
 static void only_the_lock_of_a_dead_run_is_stolen(void **state)
 {
     (void)state;
@@ -568,7 +568,7 @@ static void a_foreign_or_newer_file_is_refused_with_its_name(void **state)
     assert_true(problem[0] != '\0');
 }
 
-/* --- what the store is told ---------------------------------------------------------------------- */
+/* --- what the store is told ------------------------------------------- */
 static unsigned reports;
 
 static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,

@@ -18,7 +18,7 @@
 static const int64_t NOW = 1750000000000;
 static struct scratch dir;
 
-/* --- making tokens ------------------------------------------------------------- */
+/* --- making tokens ---------------------------------------------------- */
 static uint64_t mixed(uint64_t n)
 {
     struct rand_fast r = { n };
@@ -73,7 +73,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- finding --------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------- */
 static void a_token_is_found_in_its_application_only(void **state)
 {
     struct token_view v;
@@ -185,7 +185,7 @@ static void slots_that_the_store_names_leave_gaps_that_are_used_first(
     assert_int_equal(tokens_slot_claim(*state, 1 << 20), ERR_FULL);
 }
 
-/* --- replacing -------------------------------------------------------------------- */
+/* --- replacing -------------------------------------------------------- */
 static struct policy quota_policy(int64_t quota)
 {
     return (struct policy){ .has_quota = true, .quota = quota };
@@ -247,7 +247,7 @@ static void a_token_moves_no_digest_by_put(void **state)
     assert_int_equal(tokens_put(*state, &r), ERR_CONFLICT);
 }
 
-/* --- the cold part ------------------------------------------------------------------ */
+/* --- the cold part ---------------------------------------------------- */
 static void the_cold_part_is_rendered_and_shared(void **state)
 {
     struct token_view v, w;
@@ -349,7 +349,7 @@ static void large_metadata_lies_in_the_file_and_comes_back(void **state)
     assert_int_equal(tokens_put(*state, &twin), ERR_TOOBIG);
 }
 
-/* --- rotation ------------------------------------------------------------------------- */
+/* --- rotation --------------------------------------------------------- */
 static void the_old_secret_lives_through_its_grace_and_not_longer(void **state)
 {
     struct token_view v;
@@ -464,7 +464,7 @@ static void an_alias_is_loaded_after_its_primary(void **state)
                      ERR_EXISTS);
 }
 
-/* --- hostile digests --------------------------------------------------------------------- */
+/* --- hostile digests -------------------------------------------------- */
 static uint32_t longest_probe(const struct tokens *t)
 {
     uint32_t longest = 0;
@@ -509,7 +509,7 @@ static void imported_hashes_that_differ_at_the_front_only_spread(void **state)
     import_equal_bytes(*state, 0, 4);
 }
 
-/* --- with counters --------------------------------------------------------------------------- */
+/* --- with counters ---------------------------------------------------- */
 static void slots_and_columns_are_reserved_in_the_counters(void **state)
 {
     (void)state;
@@ -543,7 +543,7 @@ static void slots_and_columns_are_reserved_in_the_counters(void **state)
     scratch_remove(&d);
 }
 
-/* --- growth under readers ----------------------------------------------------------------------- */
+/* --- growth under readers --------------------------------------------- */
 enum { KNOWN = 500, GROWN = 20000 };
 
 struct crowd {
