@@ -3,6 +3,7 @@
 #include "admin/background.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "admin/admin_int.h"
 #include "base/clock.h"
@@ -185,6 +186,16 @@ static bool purge_batch(struct admin *a, bool of_apps)
     return !err && n >= PURGE_BATCH;
 }
 
+/* After a fault: a transaction with nothing to prune writes nothing, and would
+ * say that the store can be written to. */
+static int probe(struct admin *a, int64_t now_ms)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld", (long long)now_ms);
+    if (!atomic_load(&a->store_fault)) return 0;
+    return store_meta_set(a->conf.store, "probe", sv_of(text, (size_t)n));
+}
+
 static bool prune(struct admin *a)
 {
     struct store *s = a->conf.store;
@@ -195,6 +206,7 @@ static bool prune(struct admin *a)
     if (!err) err = store_idempotency_prune(s, now_ms, BATCH, &answers);
     if (!err) err = store_use_prune(s, day - USE_DAYS, BATCH, &days);
     if (!err) err = store_change_prune(s, FEED_KEPT);
+    if (!err) err = probe(a, now_ms);
     if (!err) err = store_commit(s);
     if (!err) atomic_store(&a->store_fault, 0); /* it can be written to */
     if (err) store_rollback(s);
