@@ -133,16 +133,29 @@ static const uint64_t meaningful =
     BIT(HN_HOST) | BIT(HN_CONTENT_LENGTH) | BIT(HN_TRANSFER_ENCODING) |
     BIT(HN_CONNECTION) | BIT(HN_UPGRADE) | BIT(HN_EXPECT);
 
+/* A tab behind a value that frames the message: OWS to RFC 9110 5.6.3, part
+ * of the value to other parsers, so it is refused. The head ends in CR LF
+ * behind every value. */
+static bool ends_in_tab(struct sv value)
+{
+    const char *p = value.p + value.n;
+    if (value.n == 0) return false;
+    while (*p == ' ') p++;
+    return *p == '\t';
+}
+
 static int scan_meaning(struct scan *s, enum http_name id, struct sv value)
 {
     struct http_head *h = s->h;
     switch (id) {
     case HN_CONTENT_LENGTH:
-        s->bad_length |= !length_parse(value, &h->content_length);
+        s->bad_length |=
+            !length_parse(value, &h->content_length) || ends_in_tab(value);
         s->lengths++;
         break;
     case HN_TRANSFER_ENCODING:
-        s->unknown_coding |= !sv_eq_nocase(value, SV("chunked"));
+        s->unknown_coding |=
+            !sv_eq_nocase(value, SV("chunked")) || ends_in_tab(value);
         s->codings++;
         break;
     case HN_CONNECTION: scan_connection(s, value); break;
