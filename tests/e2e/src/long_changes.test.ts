@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const ROUNDS = 20;
 const SECONDS = 5;
 const CHANGES = 500; // a round
-const WARM_UP = 3000;
+const WARM_UP = 1000;
 
 interface Load { requests: number; p50_us: number; bad: string }
 
