@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,6 +30,30 @@ void process_harden(void)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
     mallopt(M_ARENA_MAX, 2);
+}
+
+/* A segment that nobody may write holds what its file holds; relocated
+ * read-only data lies in the writable one and is not touched. */
+static int segments_hand_back(struct dl_phdr_info *object, size_t n, void *arg)
+{
+    const uintptr_t page = *(const uintptr_t *)arg;
+    (void)n;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+        uintptr_t from = object->dlpi_addr + segment->p_vaddr;
+        uintptr_t to = from + segment->p_memsz;
+        from &= ~(page - 1);
+        madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void process_settle(void)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    malloc_trim(0);
+    dl_iterate_phdr(segments_hand_back, &page);
 }
 
 unsigned process_descriptors(void)

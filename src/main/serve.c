@@ -93,6 +93,7 @@ static int serve(struct server *s)
     int status = 1;
     if (!server_state_open(s) && !lanes_open(s) && !lanes_start(s)) {
         listeners_print(s);
+        process_settle();
         wait_for_signals(s, &set);
         /* a second signal ends at once */
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
