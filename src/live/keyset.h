@@ -13,14 +13,9 @@
 
 #include "base/buf.h"
 #include "codec/jwk.h"
+#include "model/jwt.h"
 
 struct keysets;
-
-/* A number is used again for another source when nobody holds it: readers of
- * an old plan then find another generation, and no keys. */
-struct keyset_ref {
-    uint32_t number, generation; /* generation 0: none */
-};
 
 enum keyset_kind { KEYSET_INLINE, KEYSET_URL, KEYSET_DISCOVERY };
 struct keyset_source {

@@ -16,6 +16,15 @@ enum {
     JWT_SKEW_MAX_S = 900,
 };
 
+/* A key set's place in live/keyset.h. A number is used again for another
+ * source when nobody holds it: readers of an old plan then find another
+ * generation, and no keys. */
+struct keyset_ref {
+    uint32_t number, generation; /* generation 0: none */
+};
+/* Of one profile: inline JWKs, inline PEM texts, and jwk or discovery. */
+enum { JWT_KEYSETS_MAX = 3 };
+
 enum jwt_value_kind { JWT_TEXT, JWT_NUMBER, JWT_BOOLEAN };
 struct jwt_value {
     enum jwt_value_kind kind;
@@ -46,7 +55,11 @@ struct jwt_rule {
 
 /* What holds for a token beside its signature. */
 struct jwt_rules {
-    struct claim_times times;  /* now_s is not set */
+    /* now_s is not set. exp, nbf, iat: true is REQUIRED, false is IGNORED;
+     * unset is IF_PRESENT in a profile, and IGNORED in an application's rules,
+     * where the profile has judged them. */
+    struct claim_times times;
+    bool has_skew;             /* else the profile's holds for both */
     bool kid_required;
     unsigned rules_n;
     const struct jwt_rule *rules;
@@ -66,7 +79,8 @@ struct jwt_profile {
     /* Where keys come from: at most one of the first three, and inline keys
      * beside it or alone. */
     struct sv jwk_id, jwk_url, discovery;
-    const struct sv *keys;     /* JWK or PEM texts */
+    const struct sv *keys;     /* JWK or PEM texts; a plan's document has
+                                  none: they are in its keysets */
     unsigned keys_n;
     uint32_t algorithms;       /* bits 1 << enum jose_alg; 0: all that the
                                   keys imply */

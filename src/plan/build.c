@@ -149,6 +149,8 @@ static int build(struct plan *p, const struct plan_source *src,
     if (rc < 0) return problem(why, rc, "", "record is damaged");
     a->app.num = src->num;
     a->seq = src->seq;
+    memcpy(a->keysets, src->keysets, sizeof a->keysets);
+    a->keysets_n = src->keysets_n;
     a->created_ms = id_time_ms(a->app.id);
     if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
         return problem(why, ERR_INVALID, "domain", "is not a host name");

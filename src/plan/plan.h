@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "model/application.h"
 #include "model/authentication.h"
+#include "model/jwt.h"
 
 /* The order of the checks, gateway.md §1: the one visible list. Later checks
  * take their line here; plan/build.c puts into an application's `steps` those
@@ -68,6 +69,8 @@ struct plan_app {
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
     struct plan_steps steps[DOOR_COUNT];
+    struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */
+    unsigned keysets_n;
     uint64_t seq;              /* of the change that made it */
     struct plan *owner;
     struct arena arena;        /* holds all of the above */
@@ -110,6 +113,15 @@ static inline void plan_drop(const struct plan_app *a, unsigned reactor)
 /* --- the writer --------------------------------------------------------------- */
 struct plan_source {           /* canonical documents; borrowed */
     struct sv application, authentication; /* authentication "" if none */
+    /* keyType jwt: the profile, without inline keys and secrets, and the rules
+     * that hold in addition (POST …/jwt/validation); "" if none. A profile
+     * that names a JWT profile which was detached has "" here: nobody passes
+     * (no_authentication). */
+    struct sv jwt, jwt_rules;
+    struct sv introspection_secret; /* opened; "" none */
+    struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* held by the caller from
+                                   before the build until the image is gone */
+    unsigned keysets_n;
     uint32_t num;
     bool imported;             /* has tokens of another form */
     uint32_t quota_slot, quota_tag;
