@@ -22,7 +22,7 @@ enum {
     SMALL_BYTES = 1024,            /* a kept rest of at most this is copied */
     TURN_BYTES = 256 * 1024,       /* read a turn and connection */
     TICK_MS = 100,                 /* of deadlines */
-    EVENTS_MAX = 128,              /* a turn: mail and timers wait for it */
+    EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
     LINGER_MS = 5000,
 };
 #define DUE_NONE INT32_MAX

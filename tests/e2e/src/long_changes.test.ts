@@ -2,10 +2,24 @@
 // flat, and traffic does not notice. Rounds with and without changes alternate;
 // their in-round ratios are compared by the median, for a shared machine's
 // speed wanders. It prints its figures.
+//
+// A round has two halves. Under a backlog (32 connections, as fast as they
+// can) all cores are busy, which is where turns are longest; what a change
+// costs there, with its client, is taken from the requests' share of the
+// machine, so that their median says how many cores there are. Latency is
+// judged in the other half, at a pace that leaves room for both.
+//
+// The longest turn is CPU time, and a hypervisor's theft, interrupts and the
+// cold caches after being preempted are charged to whoever runs: `stolen` says
+// how much a fixed computation was charged for nothing beside the same load,
+// and only that is allowed on top.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Nginx, Server, call, releaseBinary, scenario, type Address } from "./harness/index.js";
 
@@ -17,10 +31,13 @@ const WARM_UP = 1000;
 
 interface Load { requests: number; p50_us: number; bad: string }
 
-async function load(to: Address, host: string, token: string, seconds: number): Promise<Load> {
+type Pace = { script?: string };
+
+async function load(to: Address, host: string, token: string, seconds: number, pace: Pace = {}): Promise<Load> {
   const { stdout } = await run("wrk", [
     "-t1", "-c32", `-d${seconds}s`, "--latency", "-H", `Host: ${host}`,
-    "-H", `Authorization: Bearer ${token}`, `http://${to.host}:${to.port}/`,
+    "-H", `Authorization: Bearer ${token}`, ...(pace.script ? ["-s", pace.script] : []),
+    `http://${to.host}:${to.port}/`,
   ]);
   const requests = Number(/(\d+) requests in/.exec(stdout)![1]);
   const [, value, unit] = /50%\s+([\d.]+)(us|ms|s)/.exec(stdout)!;
@@ -49,6 +66,14 @@ const median = (values: number[]) =>
   [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 scenario("10,000 changes under load", async (cleanup) => {
+  const scratch = mkdtempSync(join(tmpdir(), "typeauth-changes-"));
+  cleanup.add(() => rmSync(scratch, { recursive: true }));
+  const steady: Pace = { script: join(scratch, "pace.lua") };
+  // each of 32 connections asks 4 to 8 ms after its last answer
+  writeFileSync(steady.script!, "function delay() return math.random(4, 8) end\n");
+  const stolen = join(scratch, "stolen");
+  const source = join(dirname(fileURLToPath(import.meta.url)), "../../bench/stolen.c");
+  await run("cc", ["-O2", "-o", stolen, source]);
   const nginx = await Nginx.start(cleanup);
   const server = await Server.start(cleanup, { binary: releaseBinary() });
   const { api } = server;
@@ -105,11 +130,11 @@ scenario("10,000 changes under load", async (cleanup) => {
   assert.equal((await warm).bad, "");
   const before_kib = pss_kib(server.pid);
 
-  const one = async (changes: number) => {
+  const half = async (changes: number, pace: Pace) => {
     await longestTurn(); // it starts anew when asked
     const from = cpu(server.pid);
     const began = Date.now();
-    const wrk = load(gateway, app.domain, busy.token, SECONDS);
+    const wrk = load(gateway, app.domain, busy.token, SECONDS, pace);
     // Spread over the round: a pace, not a wait for something.
     for (let i = 0; i < changes; i++) {
       await change();
@@ -126,7 +151,21 @@ scenario("10,000 changes under load", async (cleanup) => {
       turn_us: await longestTurn(),
     };
   };
+  const one = async (changes: number) => {
+    const backlog = await half(changes / 2, {});
+    const paced = await half(changes / 2, steady);
+    return { ...backlog, p50_us: paced.p50_us, paced: paced.requests,
+             turn_us: Math.max(backlog.turn_us, paced.turn_us) };
+  };
 
+  const theft_us = async () => {
+    const wrk = load(gateway, app.domain, busy.token, SECONDS);
+    const { stdout } = await run(stolen, [`${SECONDS}`]);
+    await wrk;
+    return Number(stdout);
+  };
+
+  const theft: number[] = [];
   const p50: number[] = [];
   const cost: number[] = [];
   const quiet: Awaited<ReturnType<typeof one>>[] = [];
@@ -138,26 +177,31 @@ scenario("10,000 changes under load", async (cleanup) => {
     loud.push(with_);
     p50.push(with_.p50_us / without.p50_us);
     cost.push(with_.cpu_us / without.cpu_us);
+    theft.push(await theft_us());
   }
   const ofAll = loud.map((r) => r.turn_us).sort((a, b) => a - b);
   const grown_kib = pss_kib(server.pid) - before_kib;
   const show = (name: string, of: (r: typeof quiet[0]) => number) =>
     console.log(`${name}: ${median(quiet.map(of)).toFixed(2)} without, ${median(loud.map(of)).toFixed(2)} with changes`);
-  console.log(`${n} changes, ${quiet.concat(loud).reduce((a, r) => a + r.requests, 0)} requests, none failed`);
-  show("requests a round", (r) => r.requests);
-  show("p50 us", (r) => r.p50_us);
+  console.log(`${n} changes, ${quiet.concat(loud).reduce((a, r) => a + r.requests + r.paced, 0)} requests, none failed`);
+  show("requests a round, backlog", (r) => r.requests);
+  show("requests a round, paced", (r) => r.paced);
+  show("p50 us, paced", (r) => r.p50_us);
   show("reactor CPU us a request", (r) => r.cpu_us);
   show("other CPU us a change", (r) => r.control_us);
   show("longest turn us", (r) => r.turn_us);
   console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
   console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
   console.log(`longest turns: ${ofAll.join(" ")} us; without changes: ${Math.max(...quiet.map((r) => r.turn_us))} us`);
+  console.log(`charged to a fixed computation for nothing: ${theft.join(" ")} us`);
 
   assert.ok(n >= 10_000);
   assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
   assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
   assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
+  assert.ok(median(ofAll) <= 2000, `half of the rounds have a turn of ${median(ofAll)} us`);
   const longest = ofAll.at(-1)!;
-  assert.ok(longest <= 2000, `a turn of ${longest} us`);
+  const allowed = 2000 + Math.max(...theft);
+  assert.ok(longest <= allowed, `a turn of ${longest} us, allowed ${allowed}`);
   await server.stop();
-}, 900_000);
+}, 1_500_000);
