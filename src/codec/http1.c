@@ -94,27 +94,7 @@ static int scan_version(struct scan *s)
 /* Content-Length: digits only, below 10^18 (RFC 9112 6.3 refuses lists). */
 static bool length_parse(struct sv v, uint64_t *out)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < v.n; i++) {
-        unsigned digit = (unsigned)(uint8_t)v.p[i] - '0';
-        if (digit > 9) return false;
-        n = n * 10 + digit;
-    }
-    *out = n;
-    return v.n > 0 && v.n <= 18;
-}
-
-static void scan_connection(struct scan *s, struct sv list)
-{
-    while (list.n) {
-        struct sv item = sv_trim(sv_cut(list, ',', &list));
-        if (sv_eq_nocase(item, SV("close")))
-            s->close = true;
-        else if (sv_eq_nocase(item, SV("keep-alive")))
-            s->keep_alive = true;
-        else if (sv_eq_nocase(item, SV("upgrade")))
-            s->upgrade_asked = true;
-    }
+    return v.n <= 18 && sv_to_u64(v, UINT64_MAX, out);
 }
 
 static void scan_upgrade(struct scan *s, struct sv list)
@@ -158,7 +138,11 @@ static int scan_meaning(struct scan *s, enum http_name id, struct sv value)
             !sv_eq_nocase(value, SV("chunked")) || ends_in_tab(value);
         s->codings++;
         break;
-    case HN_CONNECTION: scan_connection(s, value); break;
+    case HN_CONNECTION:
+        s->close |= http_list_has(value, SV("close"));
+        s->keep_alive |= http_list_has(value, SV("keep-alive"));
+        s->upgrade_asked |= http_list_has(value, SV("upgrade"));
+        break;
     case HN_UPGRADE: scan_upgrade(s, value); break;
     case HN_HOST:
         if (!s->request) break;
@@ -219,21 +203,17 @@ static int scan_fields(struct scan *s)
     }
 }
 
-static void head_clear(struct http_head *h)
-{
-    memset(h, 0, offsetof(struct http_head, fields));
-}
-
 typedef int scan_fn(struct scan *s);
 
 /* Parses at once what came in one piece; what did not is parsed when its end
- * has been found, so that slow senders cost one pass more, not one a byte. */
+ * has been found, so that slow senders cost one pass more, not one a byte. A
+ * head of one line end (no trailers) may have come in two pieces. */
 static int scan_head(struct sv in, size_t *searched, struct scan *s,
                      scan_fn *parse)
 {
     struct sv head = sv_first(in, s->limits->head_bytes);
-    if (*searched == 0 || head_has_end(head, searched)) {
-        head_clear(s->h);
+    if (*searched < 2 || head_has_end(head, searched)) {
+        memset(s->h, 0, offsetof(struct http_head, fields));
         s->p = head.p;
         s->end = head.p + head.n;
         int r = parse(s);
@@ -395,10 +375,5 @@ int http1_trailers_scan(struct sv in, size_t *searched,
                       .why = why,
                       .request = true,
                       .forbidden = no_trailers };
-    if (in.n >= 2 && in.p[0] == '\r' && in.p[1] == '\n') {
-        head_clear(out);
-        *searched = 0;
-        return 2;
-    }
     return scan_head(in, searched, &s, scan_fields);
 }
