@@ -29,6 +29,10 @@ static const struct row {
       R(blocks_used) },
     { "typeauth_io_blocks_refused_total", "counter",
       "Times that the block pool was at its ceiling", R(blocks_refused) },
+    { "typeauth_stalled_dropped_total", "counter",
+      "Connections dropped because their peers stalled while I/O blocks were "
+      "scarce",
+      R(stalled_dropped) },
     { "typeauth_deadlines_total", "counter", "Deadlines that ran out",
       R(deadlines_hit) },
     { "typeauth_origin_connects_total", "counter",

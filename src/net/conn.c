@@ -163,6 +163,7 @@ void conn_bury(struct conn *c)
 {
     struct reactor *r = c->r;
     conn_unqueue(c);
+    stall_end(c);
     deadline_set(c, DEADLINE_NONE, 0);
     if (c->ops->on_closed) c->ops->on_closed(c, c->err);
     outq_drop(r, &c->out);

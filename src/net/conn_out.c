@@ -218,6 +218,7 @@ static int write_filtered(struct conn *c)
  * then say so. */
 static void write_failed(struct conn *c, int err)
 {
+    stall_end(c);
     outq_drop(c->r, &c->out);
     if (c->filter) outq_drop(c->r, &c->filter->raw);
     if (!c->reading || c->finishing || c->eof) {
@@ -243,18 +244,21 @@ static void finish_step(struct conn *c)
 
 void conn_write_out(struct conn *c)
 {
-    if (c->closing || c->connecting) return;
+    if (c->closing) return;
     size_t before = conn_queued(c);
-    int err = c->filter ? write_filtered(c) : write_queue(c, &c->out);
+    int err = c->connecting ? 0
+              : c->filter   ? write_filtered(c)
+                            : write_queue(c, &c->out);
     if (c->closing) return;
     if (err) {
         write_failed(c, err);
         return;
     }
+    bool roomy = before > CONN_LOW && conn_queued(c) <= CONN_LOW;
+    if (c->stall.next || conn_queued(c)) stall_note(c, roomy);
+    if (c->connecting) return;
     if (c->finishing || c->ending) finish_step(c);
-    if (!c->finishing && before > CONN_LOW && conn_queued(c) <= CONN_LOW &&
-        c->ops->on_room)
-        c->ops->on_room(c);
+    if (!c->finishing && roomy && c->ops->on_room) c->ops->on_room(c);
 }
 
 void conn_flush(struct conn *c)

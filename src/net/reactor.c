@@ -63,6 +63,7 @@ int reactor_new(struct reactor **out, const struct reactor_conf *conf)
     r->due_next = DUE_NONE;
     r->ready = (struct link){ &r->ready, &r->ready };
     r->starved = (struct link){ &r->starved, &r->starved };
+    r->stalled = (struct link){ &r->stalled, &r->stalled };
     rand_fast_init(&r->rand);
     r->start_ms = r->now_ms = now_ns(r) / 1000000;
     /* never read: each write to it is an edge of its own */
@@ -164,6 +165,7 @@ static int wait_ms(const struct reactor *r)
         return 0;
     uint64_t next = timers_next_ms(r), other = deadlines_next_ms(r);
     if (other < next) next = other;
+    if ((other = stalls_next_ms(r)) < next) next = other;
     if (r->draining && r->drain_until_ms < next) next = r->drain_until_ms;
     if (next <= r->now_ms) return 0;
     if (r->conf.clock_ns) return 1;
@@ -275,6 +277,7 @@ static void turn(struct reactor *r)
         if (i + 1 < n) prefetch(r, &events[i + 1]);
         dispatch(r, &events[i]);
     }
+    stalls_relieve(r);
     feed_starved(r);
     run_ready(r);
     deliver_mail(r);

@@ -82,7 +82,7 @@ struct reactor_stats {
     _Atomic uint64_t turns, accepts, reads, writes, bytes_in, bytes_out;
     _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
     _Atomic uint64_t longest_turn_cpu_ns; /* since last asked to reset */
-    _Atomic uint64_t handed_over, deadlines_hit;
+    _Atomic uint64_t handed_over, deadlines_hit, stalled_dropped;
 };
 struct reactor_stats *reactor_stats(struct reactor *r);
 

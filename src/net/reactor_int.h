@@ -24,6 +24,7 @@ enum {
     TICK_MS = 100,                 /* of deadlines */
     EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
     LINGER_MS = 5000,
+    STALL_MIN_MS = 1000,           /* nobody is dropped for less */
 };
 #define DUE_NONE INT32_MAX
 
@@ -76,6 +77,7 @@ struct conn {
     void *ctx;
     struct filter *filter;
     struct link queue;             /* ready or starved; next NULL: in none */
+    struct link stall;             /* stalled; next NULL: not */
     struct conn *dirty_next;       /* output to be flushed */
     struct conn *closing_next;     /* closing, then grave, then free list */
     struct rest rest;
@@ -85,6 +87,7 @@ struct conn {
     struct addr peer;
     int fd;
     uint32_t gen;
+    uint32_t stall_ms;             /* loop time, mod 2^32, of joining */
     int16_t err;
     uint8_t which;                 /* enum deadline */
     bool live : 1;
@@ -121,7 +124,7 @@ struct reactor {
     int32_t due_next;              /* not later than the earliest of due */
     unsigned slots, high, conns, accepted;
     struct conn *free_conns, *grave, *closing, *dirty;
-    struct link ready, starved;
+    struct link ready, starved, stalled;
     unsigned ready_n;
 
     /* blocks */
@@ -212,6 +215,13 @@ bool blocks_left(const struct reactor *r);
 void blocks_fini(struct reactor *r);
 struct seg *seg_get(struct reactor *r);
 void seg_put(struct reactor *r, struct seg *s);
+
+/* --- stall.c ---------------------------------------------------------------- */
+/* After each writing; `roomy`: the queue has fallen to the low mark. */
+void stall_note(struct conn *c, bool roomy);
+void stall_end(struct conn *c);
+void stalls_relieve(struct reactor *r);
+uint64_t stalls_next_ms(const struct reactor *r); /* UINT64_MAX: none */
 
 /* --- conn.c: life --------------------------------------------------------- */
 struct conn *conn_new(struct reactor *r, int fd, const struct conn_ops *ops,

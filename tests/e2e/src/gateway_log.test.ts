@@ -1,6 +1,7 @@
 // One line an exchange in the access log, and the metrics: right, parseable,
 // without a secret, a query, a token or an address where none belongs.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { Gateway, NodeOrigin, call, eventually, freePort, scenario } from "./harness/index.js";
 
 scenario("the access log has one right line for each exchange", async (cleanup) => {
@@ -115,4 +116,13 @@ scenario("/metrics is well formed, counts right and labels nobody", async (clean
   }
   for (const word of ["127.0.0.1", "tok_", gateway.token.token, "secret-path", gateway.host])
     assert.ok(!text.includes(word), word);
+  const described = JSON.parse(
+    readFileSync(new URL("../../../api/metrics.json", import.meta.url), "utf8"),
+  ).metrics as { name: string; type: string; help: string }[];
+  assert.deepEqual(
+    described.map((m) => `${m.name} ${m.type}`).sort(),
+    [...types].map(([name, type]) => `${name} ${type}`).sort(),
+    "api/metrics.json lists what is shown",
+  );
+  for (const m of described) assert.ok(text.includes(`# HELP ${m.name} ${m.help}\n`), m.name);
 });

@@ -146,3 +146,42 @@ scenario("the ceiling of the block pool holds against greedy clients, others are
   const { text } = await call(gateway.server.door("ops"), "GET", "/metrics");
   assert.match(text, /^typeauth_io_blocks_refused_total [1-9]/m, "the ceiling was met");
 });
+
+scenario("stalled readers of a download are dropped before others have to wait for long", async (cleanup) => {
+  let gone = 0;
+  const origin = await NodeOrigin.start(cleanup, (asked, answer) => {
+    asked.resume();
+    answer.on("close", () => gone++);
+    if (asked.url === "/small") asked.on("end", () => answer.end("small"));
+    else feed(answer, asked.url === "/large" ? 10 << 20 : 2 << 20);
+  });
+  // 4 MiB for 64 KiB a reader: 56 of them leave nothing for input. Nobody else
+  // would end them: the write time-out is a minute.
+  const gateway = await Gateway.start(cleanup, origin.address, {
+    args: ["--workers", "1", "--block-pool-bytes", String(4 << 20)],
+  });
+  const dropped = async () =>
+    Number(/^typeauth_stalled_dropped_total (\d+)$/m
+      .exec((await call(gateway.server.door("ops"), "GET", "/metrics")).text)![1]);
+  const stalled: RawClient[] = [];
+  for (let i = 0; i < 120; i++) {
+    const client = await gateway.raw();
+    client.pause();
+    await client.send(gateway.head("GET /large HTTP/1.1"));
+    stalled.push(client);
+  }
+  let slowest = 0;
+  for (let i = 0; i < 30; i++) {
+    const begun = Date.now();
+    const answer = await gateway.ask("GET", i % 3 === 0 ? "/middle" : "/small");
+    assert.equal(answer.status, 200);
+    slowest = Math.max(slowest, Date.now() - begun);
+  }
+  assert.ok(slowest < 8000, `${slowest} ms`);
+  const ended = await dropped();
+  assert.ok(ended > 0 && ended < 120, `${ended} of 120 dropped`);
+  assert.ok(gone >= ended, "their origins' connections are free");
+  const lines = await gateway.log(ended, (line) => line.p === "/large");
+  assert.ok(lines.every((line) => line.c === "client_gone"));
+  for (const client of stalled) client.reset();
+});
