@@ -21,13 +21,17 @@ enum keyset_kind { KEYSET_INLINE, KEYSET_URL, KEYSET_DISCOVERY };
 struct keyset_source {
     enum keyset_kind kind;
     struct sv text;            /* keys, URL, or issuer; copied */
-    uint32_t cache_s, rotation_grace_s, max_stale_s; /* remote; 0: default */
+    /* Remote sets; 0: the defaults below. cache_s bounds what the answer
+     * itself allows; KEYSET_NO_GRACE: keys that left the set hold no more. */
+    uint32_t cache_s, rotation_grace_s, max_stale_s;
 };
+enum { KEYSET_CACHE_S = 3600, KEYSET_GRACE_S = 300, KEYSET_STALE_S = 86400 };
+#define KEYSET_NO_GRACE UINT32_MAX
 
 struct keyset_image {          /* immutable */
     const struct jwk_set *now; /* as last read */
-    const struct jwk_set *before; /* keys that left and still hold; NULL */
-    int64_t before_until_ms;   /* node clock; later `before` is not asked */
+    const struct jwk_set *before; /* only keys that left and still hold; NULL */
+    int64_t before_until_ms;   /* node clock; then `before` is not asked */
     uint64_t generation;       /* of the content: another set of keys has
                                   another one; never 0, never comes again */
 };
@@ -42,8 +46,6 @@ struct keysets_conf {
 };
 int keysets_new(struct keysets **out, const struct keysets_conf *conf);
 void keysets_free(struct keysets **k); /* no reader is awake; reclaims */
-/* Once, before any remote set is held: for a fetcher that starts later. */
-void keysets_on_wake(struct keysets *k, void (*wake)(void *ctx), void *ctx);
 
 /* --- control thread ---------------------------------------------------------- */
 /* Counted; equal sources share a number (of differing times the shorter
@@ -57,13 +59,15 @@ void keysets_drop(struct keysets *k, struct keyset_ref ref);
 const struct keyset_image *keysets_view(const struct keysets *k,
                                         struct keyset_ref ref,
                                         int64_t node_ms);
-/* No key fits a token that names `kid` ("" for none), or there is no image.
- * UNKNOWN: final, refuse it (or FAULT when there is no image). WAIT: a fetch
- * for it is wanted or under way; ask again in a while: bounded by
- * KEYSET_WAIT_MS after its begin. A set is fetched early at most once a
- * minute whatever is asked; a kid that was not in a fresh set is remembered. */
+/* The image viewed has no key of the name `kid`, or there is no image ("" is
+ * a token without kid: only then). UNKNOWN: final, refuse it (or FAULT when
+ * there is no image). WAIT: a fetch is wanted or under way, or has just ended;
+ * view again in a while: bounded by KEYSET_WAIT_MS after its begin. A set is
+ * fetched early at most once a minute whatever is asked; a kid that was not in
+ * a fresh set is remembered for a while. Takes no lock. */
 enum keyset_ask { KEYSET_UNKNOWN, KEYSET_WAIT };
-enum { KEYSET_EARLY_MS = 60000, KEYSET_WAIT_MS = 5000 };
+enum { KEYSET_EARLY_MS = 60000, KEYSET_WAIT_MS = 5000,
+       KEYSET_REMEMBER_MS = 300000 };
 enum keyset_ask keysets_ask(struct keysets *k, struct keyset_ref ref,
                             struct sv kid, int64_t node_ms);
 
@@ -74,13 +78,17 @@ struct keyset_due {
     bool early;                  /* asked for by an unknown kid */
 };
 /* The next set whose fetch is due, marked as under way; false: none, *next_ms
- * says when the next will be (INT64_MAX: never). */
+ * says when to ask again (INT64_MAX: when woken). Each set that was given must
+ * be reported by one of the three below; dropped ones are ignored there. */
 bool keysets_due(struct keysets *k, int64_t node_ms, struct keyset_due *out,
                  int64_t *next_ms);
-/* Takes `set` (frees it when it equals the present one). fresh_s: what the
- * answer allows, 0: the source's cache_s. */
+/* Takes `set`; when it has the keys of the present one, that stays. fresh_s:
+ * what the answer allows (bounded by the source's times), 0: says nothing. */
 void keysets_put(struct keysets *k, struct keyset_ref ref,
                  struct jwk_set *set, uint32_t fresh_s, int64_t node_ms);
+/* Asked anew, and it is the same (304, or the same bytes). */
+void keysets_same(struct keysets *k, struct keyset_ref ref, uint32_t fresh_s,
+                  int64_t node_ms);
 /* The last good set stays; tried again with back-off. `why` is copied. */
 void keysets_failed(struct keysets *k, struct keyset_ref ref,
                     const char *why, int64_t node_ms);
@@ -95,9 +103,11 @@ struct keyset_status {
 };
 bool keysets_status(const struct keysets *k, struct keyset_ref ref,
                     struct keyset_status *out);
-/* By source; false: nobody holds it. */
+/* By source; false: nobody holds it. Inline keys: by the same text. */
 bool keysets_find(const struct keysets *k, enum keyset_kind kind,
                   struct sv text, struct keyset_ref *out);
-void keysets_metrics(const struct keysets *k, struct buf *out);
+/* Remote sets by number and host; of the first 256 only. */
+void keysets_metrics(const struct keysets *k, int64_t node_ms,
+                     struct buf *out);
 
 #endif
