@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "edge/edge.h"
+#include "live/keyset.h"
 #include "main/settings.h"
 
 /* Who listens. A row each: option, TLS, service (see listeners.c). */
@@ -39,6 +40,7 @@ struct server {
     struct store *store;
     struct counters *counters;
     struct tokens *tokens;
+    struct keysets *keysets;
     struct plan *plan;
     struct journal *journal;
     struct workers *workers;

@@ -56,6 +56,8 @@ static const struct row rows[] = {
       "PEM files: the API is served over HTTPS"),
     B("insecure-api", insecure_api, "no",
       "allow the API on other than loopback addresses without TLS"),
+    B("insecure-key-urls", insecure_key_urls, "no",
+      "allow key sets and OpenID issuers over plain HTTP"),
     L("trusted-proxies", trusted_proxies, "CIDR",
       "peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed; "
       "may be repeated"),
@@ -94,6 +96,8 @@ static const struct row rows[] = {
       "age at which a resolved name is asked anew"),
     N("dns-stale-ms", dns_stale_ms, 0, 604800000, "3600000", "MS",
       "how long the last answer serves when resolution fails"),
+    N("fetch-timeout-ms", fetch_timeout_ms, 100, 60000, "5000", "MS",
+      "to fetch a key set or an issuer's description, all in all"),
     N("head-timeout-ms", head_timeout_ms, 100, 600000, "10000", "MS",
       "for a whole request head, from its first byte"),
     N("idle-timeout-ms", idle_timeout_ms, 100, 3600000, "75000", "MS",

@@ -22,12 +22,12 @@ struct settings {
     const char *api, *gateway, *gateway_tls, *verify, *ops;
     struct setting_list certificates, api_certificate, trusted_proxies;
     const char *ca_file, *egress, *access_log, *log_level;
-    bool insecure_api, origin_tls_verify;
+    bool insecure_api, insecure_key_urls, origin_tls_verify;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,
         block_pool_bytes, tokens_max, applications_max, connect_timeout_ms,
         first_byte_timeout_ms, origin_idle_ms, origin_conns, dns_fresh_ms,
-        dns_stale_ms;
+        dns_stale_ms, fetch_timeout_ms;
     struct arena arena; /* texts of the file */
 };
 

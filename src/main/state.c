@@ -87,7 +87,8 @@ static int live_open(struct server *s)
     clock_node_start(counters_high_water_ms(s->counters));
     tokens.counters = s->counters;
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
-    return 0;
+    struct keysets_conf keys = { .lanes = s->lanes_n };
+    return keysets_new(&s->keysets, &keys);
 }
 
 int server_state_open(struct server *s)
@@ -140,4 +141,5 @@ void server_state_close(struct server *s)
     if (s->store) store_close(&s->store);
     while (epoch_reclaim()) /* no reader is left */
         ;
+    if (s->keysets) keysets_free(&s->keysets);
 }
