@@ -230,26 +230,6 @@ static struct sv copy_field(struct work *w, const struct http_head *h,
     return f ? arena_dup(&w->arena, f->value) : SV("");
 }
 
-/* The client's address: the last one in X-Forwarded-For that is no trusted
- * peer's, as long as each hop before it is trusted. */
-static struct ip client_of(const struct api_door *d,
-                           const struct http_stream *s,
-                           const struct http_head *h)
-{
-    struct ip ip = conn_peer(http_stream_conn(s))->ip;
-    const struct http_field *f = http_head_find(h, HN_X_FORWARDED_FOR);
-    struct sv list = f ? f->value : SV("");
-    while (list.n && cidr_any(d->conf.trusted, d->conf.trusted_n, &ip)) {
-        size_t comma = sv_rfind(list, ',');
-        size_t from = comma == SIZE_MAX ? 0 : comma + 1;
-        struct ip before;
-        if (ip_parse(sv_trim(sv_from(list, from)), &before)) break;
-        ip = before;
-        list = sv_first(list, from ? comma : 0);
-    }
-    return ip;
-}
-
 static bool head_copy(struct work *w, const struct http_head *h)
 {
     struct request *q = &w->q;
@@ -262,7 +242,9 @@ static bool head_copy(struct work *w, const struct http_head *h)
     q->content_encoding = copy_field(w, h, HN_CONTENT_ENCODING);
     q->idempotency_key = copy_field(w, h, HN_IDEMPOTENCY_KEY);
     q->if_match = copy_field(w, h, HN_IF_MATCH);
-    q->peer = client_of(w->door, w->stream, h);
+    q->peer = address_of(h, &conn_peer(http_stream_conn(w->stream))->ip,
+                         &w->door->conf.trust)
+                  .client;
     q->ops_open = w->door->conf.ops_open;
     return !w->arena.overflow;
 }

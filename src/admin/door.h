@@ -7,6 +7,7 @@
 
 #include "admin/control.h"
 #include "admin/request.h"
+#include "http/address.h"
 #include "http/server.h"
 #include "journal/journal.h"
 
@@ -22,9 +23,7 @@ struct door_conf {
     void *ctx;
     struct journal *journal;     /* one event an exchange; NULL: none */
     bool ops_open;               /* loopback: /metrics and /readyz are free */
-    /* Peers whose X-Forwarded-For tells the client's address. */
-    const struct cidr *trusted;
-    size_t trusted_n;
+    struct address_trust trust;  /* who tells the client's address */
     size_t bodies_max_bytes;     /* all requests in flight; 0: 64 MiB */
 };
 

@@ -10,7 +10,7 @@
 #define EDGE_EDGE_H
 
 #include "check/exchange.h"
-#include "edge/address.h"
+#include "http/address.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "journal/journal.h"

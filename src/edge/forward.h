@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "codec/http.h"
-#include "edge/address.h"
+#include "http/address.h"
 #include "model/authentication.h"
 
 enum {

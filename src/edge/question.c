@@ -2,7 +2,7 @@
 #include "edge/question.h"
 
 #include "base/err.h"
-#include "edge/address.h"
+#include "http/address.h"
 
 enum { NEAR_MS = 5 * 60 * 1000 };
 

@@ -88,7 +88,7 @@ static int shared_open(struct server *s)
         .workers = s->workers,
         .tls = s->tls_client,
         .egress = &s->egress,
-        .trust = { .peers = s->trusted, .peers_n = s->trusted_n },
+        .trust = s->trust,
         .keys = { is_of_account, s },
         .connect_ms = (uint32_t)set->connect_timeout_ms,
         .first_byte_ms = (uint32_t)set->first_byte_timeout_ms,
@@ -114,8 +114,7 @@ static int doors_open(struct server *s)
         .ready = admin_ready,
         .ctx = s->admin,
         .journal = s->journal,
-        .trusted = s->trusted,
-        .trusted_n = s->trusted_n,
+        .trust = s->trust,
         .ops_open = sv_starts(sv_cstr(s->set.api), SV("127.")) ||
                     sv_starts(sv_cstr(s->set.api), SV("[::1]")),
     };

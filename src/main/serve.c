@@ -26,7 +26,7 @@ static bool choice(const char *option, const char *value,
                    const char *const *allowed, int *out)
 {
     for (int i = 0; allowed[i]; i++)
-        if (!strcmp(value, allowed[i])) return *out = i, true;
+        if (!strcasecmp(value, allowed[i])) return *out = i, true;
     fprintf(stderr, "typeauth: --%s '%s' is not one of:", option, value);
     for (int i = 0; allowed[i]; i++) fprintf(stderr, " %s", allowed[i]);
     fprintf(stderr, "\n");
@@ -39,14 +39,23 @@ static bool settings_apply(struct server *s)
     static const char *const levels[] = { "debug", "info", "warn", "error",
                                           NULL };
     static const char *const egress[] = { "open", "public", NULL };
-    int level, mode;
+    static const char *const sources[] = { "X-Forwarded-For", "Forwarded",
+                                           NULL };
+    int level, mode, source;
     if (!choice("log-level", s->set.log_level, levels, &level)) return false;
     if (!choice("egress", s->set.egress, egress, &mode)) return false;
+    if (!choice("client-address", s->set.client_address, sources, &source))
+        return false;
     log_set_level((enum log_level)level);
     s->egress.mode = mode ? EGRESS_PUBLIC : EGRESS_OPEN;
+    s->trust = (struct address_trust){
+        .peers = s->trusted,
+        .peers_n = s->set.trusted_proxies.n,
+        .source = source ? ADDRESS_FORWARDED : ADDRESS_X_FORWARDED_FOR,
+    };
     for (unsigned i = 0; i < s->set.trusted_proxies.n; i++) {
         struct sv text = sv_cstr(s->set.trusted_proxies.items[i]);
-        if (cidr_parse(text, &s->trusted[s->trusted_n++])) {
+        if (cidr_parse(text, &s->trusted[i])) {
             fprintf(stderr,
                     "typeauth: --trusted-proxies '%.*s' is not a "
                     "network such as 10.0.0.0/8\n",

@@ -57,7 +57,7 @@ struct server {
     struct addr own[LISTEN_COUNT];   /* the same, dense, for egress */
     struct ip machine[MACHINE_IPS_MAX];
     struct cidr trusted[SETTING_LIST_MAX];
-    unsigned trusted_n;
+    struct address_trust trust;
     struct lane *lanes;
     unsigned lanes_n;
     _Atomic bool stopping;

@@ -61,6 +61,10 @@ static const struct row rows[] = {
     L("trusted-proxies", trusted_proxies, "CIDR",
       "peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed; "
       "may be repeated"),
+    T("client-address", client_address, "X-Forwarded-For",
+      "X-Forwarded-For|Forwarded",
+      "the one field in which trusted proxies tell the client's address; they "
+      "must write it or pass it on, the other one is not read"),
     T("base-domain", base_domain, "typeauth.localhost", "NAME",
       "made-up application domains lie under it"),
     T("api-name", api_name, "api.typeauth.localhost", "NAME",

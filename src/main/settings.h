@@ -21,7 +21,7 @@ struct settings {
     const char *data, *config, *server_key, *base_domain, *api_name;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
     struct setting_list certificates, api_certificate, trusted_proxies;
-    const char *ca_file, *egress, *access_log, *log_level;
+    const char *ca_file, *egress, *access_log, *log_level, *client_address;
     bool insecure_api, insecure_key_urls, origin_tls_verify;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,

@@ -2,7 +2,7 @@
 // §3): ours cannot be forged, credentials do not pass, refusals say what they
 // may.
 import assert from "node:assert/strict";
-import { Gateway, NodeOrigin, scenario, type Recorded } from "./harness/index.js";
+import { Gateway, NodeOrigin, scenario, typeauth, type Recorded } from "./harness/index.js";
 
 /** All values that the origin got under this name in any spelling. */
 function seen(recorded: Recorded, name: string): string[] {
@@ -178,6 +178,39 @@ scenario("what trusted proxies write is believed and added to", async (cleanup) 
   assert.match(seen(origin.last, "x-request-id")[0]!, /^[0-9a-f]{32}$/, "not sane");
   await gateway.ask("GET", "/", { "x-forwarded-proto": "gopher" });
   assert.deepEqual(seen(origin.last, "x-forwarded-proto"), ["http"]);
+});
+
+scenario("the client's address is told by one kind of field, forged and repeated ones do not count", async (cleanup) => {
+  const origin = await NodeOrigin.start(cleanup);
+  const remote = async (args: string[], fields: string[]) => {
+    const gateway = await Gateway.start(cleanup, origin.address, { args: ["--workers", "1", ...args] });
+    for (const field of fields) {
+      const client = await gateway.raw();
+      await client.send(gateway.head("GET / HTTP/1.1", field.split("\n")));
+      assert.equal((await client.read()).status, 200, field);
+    }
+    const lines = await gateway.log(fields.length);
+    return fields.map((_, i) => lines[i]!.r);
+  };
+  const asked = [
+    "Forwarded: for=203.0.113.7",
+    "X-Forwarded-For: 203.0.113.8",
+    "X-Forwarded-For: 6.6.6.6\nX-Forwarded-For: 203.0.113.9",
+    "Forwarded: for=6.6.6.6\nForwarded: for=203.0.113.10;proto=https, for=127.0.0.9",
+    'Forwarded: for="6.6.6.6, for=203.0.113.11',
+    "Forwarded: for=203.0.113.12;for=6.6.6.6",
+  ];
+  const proxies = ["--trusted-proxies", "127.0.0.0/8"];
+  const peer = "127.0.0.1";
+  assert.deepEqual(await remote(proxies, asked),
+    [peer, "203.0.113.8", "203.0.113.9", peer, peer, peer]);
+  assert.deepEqual(await remote([...proxies, "--client-address", "forwarded"], asked),
+    ["203.0.113.7", peer, peer, "203.0.113.10", "203.0.113.11", peer]);
+  assert.deepEqual(await remote(["--client-address", "Forwarded"], asked), Array(6).fill(peer),
+    "nobody is trusted");
+  const wrong = await typeauth(["serve", "--data", "/nonexistent/x", "--client-address", "X-Real-IP"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--client-address 'X-Real-IP' is not one of: X-Forwarded-For Forwarded/);
 });
 
 scenario("credentials in all four places are judged and hidden, or kept", async (cleanup) => {

@@ -90,8 +90,7 @@ static int setup(void **state)
         .body_max = body_max,
         .ready = ready,
         .ops_open = true,
-        .trusted = &trusted,
-        .trusted_n = 1,
+        .trust = { .peers = &trusted, .peers_n = 1 },
         .bodies_max_bytes = 1500,
     };
     assert_int_equal(door_new(&rig.door, &dc), 0);
@@ -283,6 +282,10 @@ static void a_trusted_peer_tells_the_clients_address(void **state)
         "\"198.51.100.7\"");
     has(end(begin(HEAD(
             "GET", "/") "X-Forwarded-For: 198.51.100.7, 127.0.0.1\r\n\r\n")),
+        "\"198.51.100.7\"");
+    /* the client wrote the first field, the proxy the second */
+    has(end(begin(HEAD("GET", "/") "X-Forwarded-For: 192.0.2.9\r\n"
+                                   "X-Forwarded-For: 198.51.100.7\r\n\r\n")),
         "\"198.51.100.7\"");
     has(end(begin(HEAD("GET", "/") "X-Forwarded-For: unknown\r\n\r\n")),
         "\"127.0.0.1\"");

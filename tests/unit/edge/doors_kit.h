@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "codec/digest.h"
 #include "edge/edge.h"
-#include "edge_heads.h"
+#include "heads.h"
 #include "netkit.h"
 #include "plan_fixture.h"
 

@@ -1,7 +1,7 @@
 /* What an origin gets to see of a request, and a client of an answer: whole
  * lists of fields as golden text. */
 #include "edge/forward.h"
-#include "edge_heads.h"
+#include "heads.h"
 
 static const struct authentication
     bearer = { .place = PLACE_BEARER },

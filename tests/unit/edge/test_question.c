@@ -1,6 +1,6 @@
 /* Reading the body of /authenticate: kind to clients, strict as JSON. */
 #include "edge/question.h"
-#include "edge_heads.h"
+#include "heads.h"
 
 #define NOW_MS INT64_C(1700000000000)
 

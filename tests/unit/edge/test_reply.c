@@ -1,7 +1,7 @@
 /* What refusals, limits and answers look like, as golden text. */
 #include "edge/answer.h"
 #include "edge/reply.h"
-#include "edge_heads.h"
+#include "heads.h"
 
 static struct replies *replies;
 static char memory[8192];

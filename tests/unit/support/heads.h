@@ -1,6 +1,6 @@
-/* Heads for tests of edge/, as the scanner reads them. */
-#ifndef EDGE_HEADS_H
-#define EDGE_HEADS_H
+/* Heads for tests, as the scanner reads them. */
+#ifndef SUPPORT_HEADS_H
+#define SUPPORT_HEADS_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,11 +1,12 @@
 /* Who is the client? The peer of the connection, unless that is a trusted
  * proxy: then what the proxies wrote, read from the nearest one backwards
- * until the first address that is not trusted itself. Pure.
+ * until the first address that is not trusted itself. Pure. The same for every
+ * door: gateway, /authenticate, management.
  *
  * Exactly one kind of field is believed, chosen by configuration: a proxy that
  * writes one of them passes the other through as the client forged it. */
-#ifndef EDGE_ADDRESS_H
-#define EDGE_ADDRESS_H
+#ifndef HTTP_ADDRESS_H
+#define HTTP_ADDRESS_H
 
 #include "base/ip.h"
 #include "codec/http.h"

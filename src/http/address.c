@@ -1,5 +1,5 @@
 /* The client's address: see address.h. */
-#include "edge/address.h"
+#include "http/address.h"
 
 enum { HOPS_MAX = 32 }; /* what lies further away is nobody's business */
 
@@ -36,14 +36,26 @@ static void read_x_forwarded_for(struct sv value, struct hops *hops)
     while (value.p) hops_add(hops, sv_cut(value, ',', &value));
 }
 
-/* The end of a list element or pair: `sep` or a comma outside of quotes. */
+/* Behind a '"' or an escaped byte inside of quotes; else behind s.p[i]. */
+static size_t quoted_step(struct sv s, size_t i, bool *quoted)
+{
+    if (s.p[i] == '"') *quoted = !*quoted;
+    return *quoted && s.p[i] == '\\' ? i + 2 : i + 1;
+}
+
+static bool quotes_close(struct sv s)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < s.n;) i = quoted_step(s, i, &quoted);
+    return !quoted;
+}
+
+/* As sv_cut, at a `sep` outside of quotes. */
 static struct sv cut_unquoted(struct sv s, char sep, struct sv *rest)
 {
     bool quoted = false;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"') quoted = !quoted;
-        if (quoted && s.p[i] == '\\') i++;
-        if (quoted || i >= s.n || s.p[i] != sep) continue;
+    for (size_t i = 0; i < s.n; i = quoted_step(s, i, &quoted)) {
+        if (quoted || s.p[i] != sep) continue;
         *rest = sv_from(s, i + 1);
         return sv_first(s, i);
     }
@@ -51,20 +63,25 @@ static struct sv cut_unquoted(struct sv s, char sep, struct sv *rest)
     return s;
 }
 
-/* RFC 7239 4: for=1.2.3.4, for="[::1]:80"; pairs by ';', elements by ','. */
+/* RFC 7239 4: for=1.2.3.4, for="[::1]:80"; pairs by ';', elements by ','. A
+ * quote that is never closed quotes nothing: a client could else open one and
+ * so swallow what a proxy appends. */
 static void read_forwarded(struct sv value, struct hops *hops)
 {
+    struct sv (*cut)(struct sv, char, struct sv *) =
+        quotes_close(value) ? cut_unquoted : sv_cut;
     while (value.p) {
-        struct sv element = cut_unquoted(value, ',', &value), found = { 0 };
+        struct sv element = cut(value, ',', &value), found = { 0 };
+        unsigned n = 0;
         while (element.p) {
-            struct sv pair = sv_trim(cut_unquoted(element, ';', &element));
+            struct sv pair = sv_trim(cut(element, ';', &element));
             if (!sv_starts_nocase(pair, SV("for="))) continue;
-            pair = sv_from(pair, 4);
-            if (pair.n >= 2 && pair.p[0] == '"' && pair.p[pair.n - 1] == '"')
-                pair = sv_of(pair.p + 1, pair.n - 2);
-            found = pair;
+            n++;
+            found = sv_from(pair, 4);
         }
-        hops_add(hops, found);
+        if (found.n >= 2 && found.p[0] == '"' && found.p[found.n - 1] == '"')
+            found = sv_of(found.p + 1, found.n - 2);
+        hops_add(hops, n == 1 ? found : SV(""));
     }
 }
 

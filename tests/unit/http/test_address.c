@@ -1,6 +1,6 @@
 /* Whom do we take the client to be? */
-#include "edge/address.h"
-#include "edge_heads.h"
+#include "http/address.h"
+#include "heads.h"
 
 static struct cidr trusted[2];
 
@@ -56,6 +56,27 @@ static const struct row {
       "Forwarded: for=1.2.3.4;ext=\"\\\", for=6.6.6.6\"\r\n", "1.2.3.4", true },
     { "an obfuscated node is not an address", "10.0.0.1", ADDRESS_FORWARDED,
       "Forwarded: for=_hidden, for=10.0.0.2\r\n", "10.0.0.2", true },
+    { "several Forwarded fields are one list, forged ones first", "10.0.0.1",
+      ADDRESS_FORWARDED,
+      "Forwarded: for=6.6.6.6\r\nA: b\r\nFORWARDED: for=1.2.3.4\r\n"
+      "forwarded: for=10.0.0.2;proto=https\r\n",
+      "1.2.3.4", true },
+    { "an element with two for= says nothing", "10.0.0.1", ADDRESS_FORWARDED,
+      "Forwarded: for=6.6.6.6;for=1.2.3.4, for=10.0.0.2\r\n", "10.0.0.2",
+      true },
+    { "a quote that the client opens does not swallow what a proxy appends",
+      "10.0.0.1", ADDRESS_FORWARDED,
+      "Forwarded: for=\"6.6.6.6, for=1.2.3.4;proto=https\r\n", "1.2.3.4",
+      true },
+    { "nor does it close with the proxy's own", "10.0.0.1", ADDRESS_FORWARDED,
+      "Forwarded: for=\"6.6.6.6, for=\"[2001:db8::1]:80\"\r\n", "2001:db8::1",
+      true },
+    { "an element without for= is not an address", "10.0.0.1",
+      ADDRESS_FORWARDED, "Forwarded: for=6.6.6.6, proto=https\r\n", "10.0.0.1",
+      true },
+    { "a lookalike of Forwarded is not read", "10.0.0.1", ADDRESS_FORWARDED,
+      "X-Forwarded: for=6.6.6.6\r\nForwarded-For: 6.6.6.6\r\n", "10.0.0.1",
+      true },
     { "a trusted IPv6 peer", "fd00::1", ADDRESS_X_FORWARDED_FOR,
       "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4", true },
 };
