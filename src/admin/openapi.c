@@ -82,8 +82,9 @@ static void string_facts(struct gen *g, const struct shape_field *f)
         return;
     }
     bool empty = f->flags & SHAPE_SEED; /* "" is unset, whatever the rule */
+    uint32_t most = f->types & SHAPE_STRINGS ? f->item_max : f->len_max;
     if (f->len_min && !empty) number(g, "minLength", f->len_min);
-    if (f->len_max) number(g, "maxLength", f->len_max);
+    if (most) number(g, "maxLength", most);
     if (f->text && f->text->pattern && !empty)
         text(g, "pattern", f->text->pattern);
     if (f->format && !empty) text(g, "format", f->format);
@@ -122,6 +123,10 @@ static void type_schema(struct gen *g, const struct shape_field *f,
             number(g, "maxLength", f->item_max);
         }
         close_object(g);
+        break;
+    case SHAPE_LIST:
+        text(g, "type", "array");
+        array_facts(g, f);
         break;
     case SHAPE_OBJECTS:
         text(g, "type", "array");
@@ -181,7 +186,7 @@ static void field_schema(struct gen *g, const struct shape_field *f,
         json_put_name(g->b, "anyOf");
         buf_putc(g->b, '[');
     }
-    for (unsigned type = 1; type <= SHAPE_MAP; type <<= 1) {
+    for (unsigned type = 1; type <= SHAPE_LIST; type <<= 1) {
         if (!(f->types & type)) continue;
         if (several) item(g), buf_putc(g->b, '{');
         type_schema(g, f, type, flavour);

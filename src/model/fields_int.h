@@ -29,6 +29,26 @@ enum { FIELD_LIFETIME_MAX = 999999999 };
 extern const struct shape_field limit_fields[], policy_limit_fields[],
     refill_fields[];
 
+/* Rows of the rules object, in a profile and alone (jwt_rules.c). */
+extern const struct shape_field jwt_rule_fields[];
+/* Where keys are fetched: https, or http if the server allows it (key_set.c).
+ * For a field that may also hold an id: others than URLs pass. */
+extern const struct text_rule text_url;
+int key_url_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                  yyjson_mut_val **value, struct shape_problem *why);
+/* keys[] of a profile: JWK objects and PEM texts. */
+int inline_keys_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                      yyjson_mut_val **value, struct shape_problem *why);
+/* Of the rules object; `prefix` stands in front of each claim's path. Fills
+ * all but kid_required; unset times are `unset`. */
+struct jwt_rules;
+struct jwt_prefix {
+    struct sv at[4];
+    uint8_t n;
+};
+int rules_decode(const yyjson_val *rules, const struct jwt_prefix *prefix,
+                 int unset, struct arena *a, struct jwt_rules *out);
+
 /* Between fields: ratelimit and ratelimits exclude each other; names of
  * limits differ. On the canonical document. */
 int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why);

@@ -1,5 +1,7 @@
 /* A JWT profile, a key set and the rules on an application as typed values
- * (api.md §5). Decoded from canonical documents; views of the arena. */
+ * (api.md §5). Decoded from canonical documents; texts are copied into the
+ * arena. What the two published forms of rules mean together, and how a claim
+ * is named: docs/decisions/0011. */
 #ifndef MODEL_JWT_H
 #define MODEL_JWT_H
 
@@ -10,7 +12,9 @@
 enum {
     JWT_RULES_MAX = 20,        /* required_claims; as many optional_claims */
     JWT_RULE_VALUES_MAX = 20,  /* any of so many */
-    JWT_PATH_MAX = 8,          /* members from the root to a claim */
+    JWT_PATH_MAX = 8,          /* members from the root to a claim: */
+    JWT_PREFIX_MAX = 4,        /* of the profile's `path`, and */
+    JWT_CLAIM_MAX = 4,         /* of the claim's own name */
     JWT_KEYS_MAX = 10,         /* inline */
     JWT_ISSUERS_MAX = 10,
     JWT_SKEW_MAX_S = 900,
@@ -70,7 +74,7 @@ enum jwt_binding { JWT_BEARER, JWT_CERTIFICATE /* RFC 8705 */,
 
 struct jwt_introspection { /* RFC 7662; url.n 0: none */
     struct sv url, client_id;
-    struct sv secret;          /* opened by admin; "" in a decoded document */
+    struct sv secret;          /* only of an opened document (admin) */
     uint32_t cache_s;
 };
 
@@ -101,6 +105,10 @@ struct key_set {
     uint32_t max_stale_s;      /* kept through an outage */
 };
 int key_set_decode(struct sv doc, struct arena *a, struct key_set *out);
+
+/* The algorithms that the keys of a text (JWK, JWK Set or PEM) can serve,
+ * beside those in *algs; unusable text adds none. */
+void jwt_key_algs(struct sv text, uint32_t *algs);
 
 /* The rules object alone: what POST …/applications/{id}/jwt/validation stored;
  * they hold in addition to the profile's. */

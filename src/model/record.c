@@ -28,7 +28,7 @@ static void draw(struct record *r, const struct shape *shape,
         if (f->flags & SHAPE_NAME) r->name = text_of(v);
         if (f->flags & SHAPE_KEY) r->unique = text_of(v);
         if (f->flags & SHAPE_TAGS) draw_tags(r, v);
-        if (!f->ref || yyjson_mut_get_len(v) == 0) continue;
+        if (!f->ref || id_parse(f->ref, text_of(v), NULL)) continue;
         ENSURE(r->refs_n < RECORD_REFS_MAX);
         r->refs[r->refs_n++] = (struct record_ref){ f->name, text_of(v) };
     }

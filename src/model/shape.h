@@ -25,6 +25,7 @@ enum shape_type {
     SHAPE_OBJECT = 32,  /* of `fields` */
     SHAPE_OBJECTS = 64, /* array of such */
     SHAPE_MAP = 128,    /* any object, at most len_max bytes as minified text */
+    SHAPE_LIST = 256,   /* array of what the field's own check allows */
 };
 
 enum shape_flag {
@@ -55,7 +56,9 @@ struct shape_field {
     int64_t min, max;           /* integers */
     uint32_t len_min, len_max;  /* code points of strings; items of arrays;
                                    bytes of maps */
-    uint32_t item_max;          /* code points of an array's strings, >= 1 */
+    uint32_t item_max;          /* code points of an array's strings, >= 1;
+                                   of a field that takes an array or one text
+                                   or map: its code points or bytes */
     const struct text_rule *text;    /* of a string, or of each item */
     const char *const *options;      /* the strings allowed, NULL-ended */
     const char *const *hidden;       /* accepted besides, not published */
@@ -63,7 +66,8 @@ struct shape_field {
     const char *fallback;       /* JSON text of the value when unset; NULL:
                                    null, or "" with SHAPE_SEED */
     const char *format;         /* OpenAPI: "date-time", "hostname" … */
-    enum kind ref;              /* holds the id of such a record */
+    enum kind ref;              /* holds the id of such a record; with `text`:
+                                   or a text by that rule */
     enum role role;             /* least role that may set it; 0: the
                                    endpoint's own role is enough */
     shape_check_fn *check;
@@ -86,6 +90,7 @@ struct shape_env {
     struct arena *arena;
     int64_t now_ms;             /* wall clock: lifetimes become times */
     enum role role;             /* of the caller */
+    bool insecure_key_urls;     /* http: is allowed where keys come from */
     /* Is there such a record in the caller's account? NULL: nothing is. */
     bool (*exists)(void *ctx, enum kind kind, struct sv id);
     void *ctx;
@@ -137,7 +142,9 @@ const struct shape_field *shape_find(const struct shape_field *fields,
                                      struct sv name); /* aliases too, or NULL */
 
 extern const struct shape shape_account, shape_application,
-    shape_authentication, shape_tag, shape_management_key;
+    shape_authentication, shape_tag, shape_management_key, shape_jwt, shape_jwk;
+/* POST …/applications/{id}/jwt/validation; sparse. */
+extern const struct shape shape_jwt_rules;
 /* Tokens: canonical documents are sparse and hold own values only; `amount`,
  * `enabled` and `expires` (absolute, integer ms; false: never) are in them and
  * leave for their columns by token_row_fill (model/token.h). */

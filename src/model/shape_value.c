@@ -80,6 +80,7 @@ static int refuse_type(struct shape_run *run, const struct shape_field *f)
         { SHAPE_OBJECT, "an object" },
         { SHAPE_OBJECTS, "an array of objects" },
         { SHAPE_MAP, "an object" },
+        { SHAPE_LIST, "an array" },
         { SHAPE_FALSE, "false" },
     };
     char text[120] = "";
@@ -160,12 +161,15 @@ static int ref_check(struct shape_run *run, const struct shape_field *f,
 static int string_check(struct shape_run *run, const struct shape_field *f,
                         struct sv s)
 {
-    if (f->ref) return ref_check(run, f, s);
+    if (f->ref && (!f->text || id_parse(f->ref, s, NULL) == 0))
+        return ref_check(run, f, s);
     if (f->options)
         return one_of(f->options, s) || one_of(f->hidden, s)
                    ? 0
                    : refuse_option(run, f);
-    return text_check(run, f, s, f->len_min, f->len_max);
+    return f->types & SHAPE_STRINGS
+               ? text_check(run, f, s, 1, f->item_max)
+               : text_check(run, f, s, f->len_min, f->len_max);
 }
 
 static struct sv mut_text(yyjson_mut_val *v)
@@ -254,11 +258,12 @@ static int array_check(struct shape_run *run, const struct shape_field *f,
                        const yyjson_val *input, yyjson_mut_val **value)
 {
     size_t n = yyjson_mut_arr_size(*value);
-    if (!(f->types & (SHAPE_STRINGS | SHAPE_OBJECTS)))
+    if (!(f->types & (SHAPE_STRINGS | SHAPE_OBJECTS | SHAPE_LIST)))
         return refuse_type(run, f);
     if (n < f->len_min || n > f->len_max)
         return shape_refuse(run, "out_of_range", "must have %u to %u items",
                             f->len_min, f->len_max);
+    if (f->types & SHAPE_LIST) return 0;
     return f->types & SHAPE_STRINGS ? strings_check(run, f, *value)
                                     : objects_check(run, f, input, value);
 }
@@ -267,10 +272,11 @@ static int map_check(struct shape_run *run, const struct shape_field *f,
                      yyjson_mut_val *value)
 {
     struct sv text = json_encode(run->env->arena, value);
+    uint32_t most = f->types & SHAPE_LIST ? f->item_max : f->len_max;
     if (!text.p) return ERR_NOMEM;
-    if (text.n > f->len_max)
+    if (text.n > most)
         return shape_refuse(run, "out_of_range",
-                            "must have at most %u bytes as JSON", f->len_max);
+                            "must have at most %u bytes as JSON", most);
     return 0;
 }
 

@@ -2,19 +2,30 @@
  * accepted again as a patch of itself, decodes, and is never changed by that. */
 #include <stdlib.h>
 
+#include "base/ensure.h"
 #include "base/err.h"
 #include "model/application.h"
 #include "model/authentication.h"
+#include "model/jwt.h"
 #include "model/record.h"
 #include "model/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct shape *const shapes[] = {
-    &shape_account,      &shape_application,       &shape_authentication,
-    &shape_tag,          &shape_tag_attach,        &shape_management_key,
-    &shape_token_create, &shape_token_import_item, &shape_token_patch,
+    &shape_account,
+    &shape_application,
+    &shape_authentication,
+    &shape_tag,
+    &shape_tag_attach,
+    &shape_management_key,
+    &shape_token_create,
+    &shape_token_import_item,
+    &shape_token_patch,
     &shape_token_rotate,
+    &shape_jwt,
+    &shape_jwk,
+    &shape_jwt_rules,
 };
 
 static void must(bool holds)
@@ -26,7 +37,7 @@ static bool exists(void *ctx, enum kind kind, struct sv id)
 {
     (void)ctx;
     (void)id;
-    return kind == KIND_AUTHENTICATION;
+    return kind == KIND_AUTHENTICATION || kind == KIND_JWK;
 }
 
 static void decode(const struct shape *shape, yyjson_mut_doc *doc,
@@ -39,13 +50,23 @@ static void decode(const struct shape *shape, yyjson_mut_doc *doc,
     struct token_own own;
     struct application app;
     struct authentication auth;
+    struct jwt_profile jwt;
+    struct jwt_rules rules;
+    struct key_set set;
     if (shape->kind == KIND_TOKEN) {
         if (yyjson_mut_is_obj(shape_member(doc, "remaining"))) return;
         must(!token_row_fill(&row, doc, a));
         must(!token_own_decode(row.body, a, &own));
         return;
     }
+    if (shape == &shape_jwt_rules) {
+        struct sv text = json_encode(a, yyjson_mut_doc_get_root(doc));
+        must(!text.p || !jwt_rules_decode(text, a, &rules));
+        return;
+    }
     must(!record_fill(&r, shape, doc, a));
+    if (shape == &shape_jwt) must(!jwt_profile_decode(r.body, a, &jwt));
+    if (shape == &shape_jwk) must(!key_set_decode(r.body, a, &set));
     if (shape == &shape_application) must(!application_decode(r.body, a, &app));
     if (shape == &shape_authentication)
         must(!authentication_decode(r.body, a, &auth));
@@ -71,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     yyjson_doc *input;
     yyjson_mut_doc *doc;
     if (!size) return 0;
-    const struct shape *shape = shapes[data[0] % 10];
+    const struct shape *shape = shapes[data[0] % ARRAY_LEN(shapes)];
     arena_init(&a, 8 << 20, NULL, 0);
     struct shape_env env = { .arena = &a,
                              .now_ms = 1700000000000,
@@ -86,7 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (rc == 0) once = json_encode(&a, yyjson_mut_doc_get_root(doc));
         /* of those whose members are all stored as they are */
         if (once.p && (shape == &shape_application || shape == &shape_account ||
-                       shape == &shape_authentication || shape == &shape_tag))
+                       shape == &shape_authentication || shape == &shape_tag ||
+                       shape == &shape_jwt || shape == &shape_jwk))
             again(shape, &env, once, &a);
         if (rc == 0) decode(shape, doc, &a);
     }

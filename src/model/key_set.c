@@ -1,0 +1,292 @@
+/* Key sets (api.md §5): their fields, and what every key that is stored must
+ * be, also a profile's inline ones. Whether a key is good is codec/jwk.h's
+ * judgement; here it gets its place in the document. */
+#include <stdio.h>
+
+#include "base/ensure.h"
+#include "base/err.h"
+#include "codec/host.h"
+#include "codec/jwk.h"
+#include "model/fields_int.h"
+#include "model/jwt.h"
+
+enum {
+    URL_MAX = 2048,
+    KEYS_BYTES_MAX = 200 * 1024, /* below JWK_TEXT_BYTES_MAX */
+    CACHE_MIN_S = 30,
+    CACHE_MAX_S = 604800,
+    GRACE_MAX_S = 604800,
+    STALE_MAX_S = 2592000,
+};
+
+/* --- where keys are fetched -------------------------------------------------------- */
+
+static bool url_split(struct sv url, bool *plain, struct sv *rest)
+{
+    *plain = sv_starts_nocase(url, SV("http://"));
+    if (!*plain && !sv_starts_nocase(url, SV("https://"))) return false;
+    *rest = sv_from(url, *plain ? 7 : 8);
+    return true;
+}
+
+static bool url_ok(struct sv url)
+{
+    struct sv rest, name;
+    struct host host;
+    uint16_t port;
+    bool plain;
+    size_t end = 0;
+    if (!url_split(url, &plain, &rest) || !text_visible.ok(url)) return false;
+    while (end < rest.n && !strchr("/?", rest.p[end])) end++;
+    for (size_t i = end; i < rest.n; i++)
+        if (strchr("#\"<>\\^`{|}", rest.p[i])) return false;
+    return host_split(sv_first(rest, end), &name, &port) == 0 &&
+           host_parse(name, false, &host) == 0;
+}
+
+const struct text_rule text_url = {
+    NULL,
+    "must be an absolute URL without user and fragment, https://host[:port]/…",
+    url_ok,
+};
+
+int key_url_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                  yyjson_mut_val **value, struct shape_problem *why)
+{
+    (void)doc;
+    struct sv rest,
+        url = sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
+    bool plain;
+    if (!url_split(url, &plain, &rest) || !plain || env->insecure_key_urls)
+        return 0;
+    return shape_problem_set(why, NULL, "invalid_value",
+                             "must be https: this server does not fetch keys "
+                             "over plain HTTP");
+}
+
+/* --- keys ------------------------------------------------------------------------------ */
+
+static int refuse(struct shape_problem *why, size_t at, const char *reason)
+{
+    char field[32];
+    snprintf(field, sizeof field, "keys[%zu]", at);
+    return shape_problem_set(why, field, "invalid_value", "%s", reason);
+}
+
+/* What must never be sent to those who only verify. */
+static bool has_private_part(yyjson_mut_val *jwk)
+{
+    static const char *const parts[] = {
+        "d", "p", "q", "dp", "dq", "qi", "oth"
+    };
+    if (yyjson_mut_equals_str(yyjson_mut_obj_get(jwk, "kty"), "oct"))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (yyjson_mut_obj_get(jwk, parts[i])) return true;
+    return false;
+}
+
+static const char *key_problem(struct arena *a, yyjson_mut_val *key, bool pem)
+{
+    struct jwk_set *set;
+    struct jwk_why why;
+    struct sv text;
+    if (yyjson_mut_is_obj(key)) {
+        if (yyjson_mut_obj_get(key, "keys")) return "is a key set, not a key";
+        if (has_private_part(key))
+            return "holds a private key: store the public one";
+        text = json_encode(a, key);
+        if (!text.p) return "is too large";
+    } else {
+        text = sv_of(yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+        if (!pem) return "must be a JWK";
+        if (!text.n || text.p[0] == '{') return "must be a JWK or a PEM text";
+    }
+    if (jwk_set_decode(text, 1, &set, &why)) return why.reason;
+    bool one = set->n == 1 && set->n_skipped == 0;
+    jwk_set_free(&set);
+    return one ? NULL : "holds several keys: an item of the array for each";
+}
+
+static int keys_check(const struct shape_env *env, yyjson_mut_val *keys,
+                      bool pem, struct shape_problem *why)
+{
+    size_t i, max;
+    yyjson_mut_val *key;
+    yyjson_mut_arr_foreach(keys, i, max, key)
+    {
+        const char *reason = key_problem(env->arena, key, pem);
+        if (reason) return refuse(why, i, reason);
+    }
+    struct sv text = json_encode(env->arena, keys);
+    if (!text.p) return ERR_NOMEM;
+    if (text.n <= KEYS_BYTES_MAX) return 0;
+    return shape_problem_set(why, NULL, "out_of_range",
+                             "must have at most %d bytes in all",
+                             KEYS_BYTES_MAX);
+}
+
+int inline_keys_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                      yyjson_mut_val **value, struct shape_problem *why)
+{
+    (void)doc;
+    return keys_check(env, *value, true, why);
+}
+
+/* A JWK Set, or its array alone, which is what is kept. */
+static int set_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                     yyjson_mut_val **value, struct shape_problem *why)
+{
+    yyjson_mut_val *keys = *value;
+    if (yyjson_mut_is_obj(keys)) keys = yyjson_mut_obj_get(keys, "keys");
+    if (!yyjson_mut_is_arr(keys))
+        return shape_problem_set(why, NULL, "invalid_type",
+                                 "must be a JWK Set or an array of JWKs");
+    size_t n = yyjson_mut_arr_size(keys);
+    if (n < 1 || n > JWK_SET_KEYS_MAX)
+        return shape_problem_set(why, NULL, "out_of_range",
+                                 "must have 1 to %d items", JWK_SET_KEYS_MAX);
+    if (keys != *value) keys = yyjson_mut_val_mut_copy(doc, keys);
+    *value = keys;
+    return keys ? keys_check(env, keys, false, why) : ERR_NOMEM;
+}
+
+void jwt_key_algs(struct sv text, uint32_t *algs)
+{
+    struct jwk_set *set;
+    struct jwk_why why;
+    if (jwk_set_decode(text, 1, &set, &why)) return;
+    for (unsigned i = 0; i < set->n; i++) *algs |= set->keys[i].algs;
+    jwk_set_free(&set);
+}
+
+/* --- the table ----------------------------------------------------------------------------- */
+
+static const struct shape_field status_fields[] = {
+    FIELD_READ_ONLY("inUse", SHAPE_BOOLEAN,
+                    "Does an application use it? Only then it is fetched."),
+    FIELD_READ_ONLY("keys", SHAPE_INTEGER, "Keys that can be used."),
+    FIELD_READ_ONLY("age", SHAPE_INTEGER, "Seconds since the last fetch."),
+    FIELD_TIME("nextFetch", "When it is fetched next."),
+    FIELD_READ_ONLY("lastError", SHAPE_STRING,
+                    "Why the last fetch failed; null after a good one."),
+    { 0 },
+};
+
+static const struct shape_field fields[] = {
+    FIELDS_IDENTITY,
+    { .name = "name",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_NAME,
+      .len_min = 1,
+      .len_max = 100,
+      .text = &text_plain,
+      .about = "Name." },
+    { .name = "keys",
+      .types = SHAPE_LIST | SHAPE_MAP,
+      .len_min = 1,
+      .len_max = JWK_SET_KEYS_MAX,
+      .item_max = JWK_TEXT_BYTES_MAX,
+      .check = set_check,
+      .about = "A JWK Set, or its keys; secrets of oct keys are never shown." },
+    { .name = "url",
+      .types = SHAPE_STRING,
+      .len_min = 1,
+      .len_max = URL_MAX,
+      .text = &text_url,
+      .format = "uri",
+      .check = key_url_check,
+      .about = "Where a JWK Set is fetched, instead of keys." },
+    { .name = "cacheSeconds",
+      .types = SHAPE_INTEGER,
+      .min = CACHE_MIN_S,
+      .max = CACHE_MAX_S,
+      .fallback = "300",
+      .about = "How long a fetched set is fresh." },
+    { .name = "rotationGrace",
+      .types = SHAPE_INTEGER,
+      .max = GRACE_MAX_S,
+      .fallback = "0",
+      .about = "Seconds for which keys hold that have left the set." },
+    { .name = "maxStale",
+      .types = SHAPE_INTEGER,
+      .max = STALE_MAX_S,
+      .fallback = "86400",
+      .about = "Seconds for which the last set holds while it cannot be "
+               "fetched." },
+    { .name = "status",
+      .types = SHAPE_OBJECT,
+      .flags = SHAPE_READ_ONLY,
+      .fields = status_fields,
+      .about = "How it is." },
+    FIELD_TAGS(ROLE_VERIFIER, "[]"),
+    FIELDS_TIMES,
+    { 0 },
+};
+
+static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
+                 yyjson_val *present, yyjson_mut_val *input,
+                 struct shape_problem *why)
+{
+    (void)env;
+    (void)present;
+    (void)input;
+    bool has_keys = yyjson_mut_is_arr(shape_member(doc, "keys"));
+    bool has_url = yyjson_mut_is_str(shape_member(doc, "url"));
+    if (has_keys && has_url)
+        return shape_problem_set(why, "url", "invalid_value",
+                                 "cannot be set together with keys");
+    return has_keys || has_url
+               ? 0
+               : shape_problem_set(why, "keys", "required",
+                                   "is required, or url instead");
+}
+
+const struct shape shape_jwk = {
+    .name = "KeySet",
+    .kind = KIND_JWK,
+    .fields = fields,
+    .rules = rules,
+};
+
+/* --- the typed form --------------------------------------------------------------------------- */
+
+static uint32_t seconds(const yyjson_val *root, const char *name)
+{
+    int64_t n;
+    return json_is_int(json_find(root, name), &n) && n > 0 && n <= STALE_MAX_S
+               ? (uint32_t)n
+               : 0;
+}
+
+static int decode(const yyjson_val *root, struct arena *a, struct key_set *out)
+{
+    yyjson_val *keys = json_find(root, "keys");
+    out->id = text_decode(root, "id", a);
+    out->account_id = text_decode(root, "account_id", a);
+    out->name = text_decode(root, "name", a);
+    out->url = text_decode(root, "url", a);
+    out->keys = SV("");
+    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
+    if (yyjson_is_arr(keys)) {
+        struct sv array = json_encode_val(a, keys);
+        if (!array.p) return ERR_NOMEM;
+        out->keys = arena_printf(a, "{\"keys\":%.*s}", SV_FMT(array));
+        if (!out->keys.p) return ERR_NOMEM;
+    }
+    out->cache_s = seconds(root, "cacheSeconds");
+    out->rotation_grace_s = seconds(root, "rotationGrace");
+    out->max_stale_s = seconds(root, "maxStale");
+    return (out->url.n > 0) == (out->keys.n > 0) ? ERR_CORRUPT : 0;
+}
+
+int key_set_decode(struct sv doc, struct arena *a, struct key_set *out)
+{
+    struct decode_scratch scratch;
+    const yyjson_val *root;
+    memset(out, 0, sizeof *out);
+    int rc = decode_begin(&scratch, doc, &root);
+    if (rc == 0) rc = decode(root, a, out);
+    arena_fini(&scratch.arena);
+    return a->overflow ? ERR_NOMEM : rc;
+}
