@@ -21,7 +21,7 @@
 #include "codec/jws.h"
 
 enum {
-    HALF = 32,       /* r, s, x, y, d */
+    HALF = 32, /* r, s, x, y, d */
     POINT = 1 + 2 * HALF,
     DER_MAX = 2 + 2 * (2 + 1 + HALF),
     JWK_TEXT = 320,
@@ -185,8 +185,7 @@ int jws_signer_new(struct jws_signer **out, enum jose_alg alg,
                                 : okp_make(s, seed, public);
     if (!err) err = publish(s, public);
     ERR_clear_error();
-    if (err)
-        jws_signer_free(&s);
+    if (err) jws_signer_free(&s);
     *out = s;
     return err;
 }

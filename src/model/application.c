@@ -4,8 +4,10 @@
 #include "base/ensure.h"
 #include "base/err.h"
 #include "codec/host.h"
+#include "codec/http.h"
 #include "model/fields_int.h"
 
+#define ASSERTION_HEADER "X-Typeauth-Assertion"
 enum { ORIGIN_TEXT_MAX = 2048, ORIGIN_BASE_MAX = 1024, FROM_MAX = 100 };
 
 static struct sv mut_text(yyjson_mut_val *v)
@@ -96,6 +98,56 @@ static const struct text_rule text_cidr = {
 /* --- the table --------------------------------------------------------------- */
 
 static const char *const modes[] = { "open", "key", "off", NULL };
+
+/* A field that nobody else writes or reads: none that HTTP or this program
+ * knows, but for the usual one. */
+static int assertion_header_check(const struct shape_env *env,
+                                  yyjson_mut_doc *doc, yyjson_mut_val **value,
+                                  struct shape_problem *why)
+{
+    (void)env, (void)doc;
+    struct sv name = mut_text(*value);
+    bool good = name.n > 0;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = ascii_lower(name.p[i]);
+        good &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    }
+    if (good && sv_eq_nocase(name, SV(ASSERTION_HEADER))) return 0;
+    if (good && http_name_of(name) == HN_OTHER &&
+        !sv_eq_nocase(name, SV("HTTP2-Settings")))
+        return 0;
+    return shape_problem_set(why, NULL, "invalid_value",
+                             "must be a field name of letters, digits and -, "
+                             "not one that HTTP or the gateway uses");
+}
+
+static const char *const assertion_algorithms[] = { "ES256", "EdDSA", NULL };
+
+static const struct shape_field assertion_fields[] = {
+    { .name = "algorithm",
+      .types = SHAPE_STRING,
+      .options = assertion_algorithms,
+      .fallback = "\"ES256\"",
+      .about = "How it is signed." },
+    { .name = "lifetime",
+      .types = SHAPE_INTEGER,
+      .min = 5,
+      .max = ASSERTION_LIFETIME_MAX_S,
+      .fallback = "60",
+      .about = "Seconds from iat to exp." },
+    { .name = "audience",
+      .types = SHAPE_STRING,
+      .len_max = 255,
+      .text = &text_plain,
+      .about = "Its aud; unset: the application's id." },
+    { .name = "header",
+      .types = SHAPE_STRING,
+      .len_max = 64,
+      .fallback = "\"" ASSERTION_HEADER "\"",
+      .check = assertion_header_check,
+      .about = "The field of the forwarded request that holds it." },
+    { 0 },
+};
 
 static const struct shape_field authenticate_fields[] = {
     { .name = "mode",
@@ -206,6 +258,12 @@ static const struct shape_field fields[] = {
       .fallback = "{\"mode\":\"open\",\"from\":[]}",
       .role = ROLE_ADMIN,
       .about = "Who may ask POST /authenticate for this application." },
+    { .name = "originAssertion",
+      .types = SHAPE_OBJECT,
+      .fields = assertion_fields,
+      .role = ROLE_ADMIN,
+      .about = "Signed proof for the origin that a request came through; "
+               "keys at /.well-known/jwks.json." },
     FIELDS_TIMES,
     { 0 },
 };
@@ -275,6 +333,21 @@ static int authenticate_decode(const yyjson_val *v, struct arena *a,
     return 0;
 }
 
+static int assertion_decode(const yyjson_val *v, struct arena *a,
+                            struct origin_assertion *out)
+{
+    int64_t lifetime = 0;
+    if (!yyjson_is_obj((yyjson_val *)(uintptr_t)v)) return 0;
+    if (!json_is_int(json_find(v, "lifetime"), &lifetime) || lifetime < 1 ||
+        lifetime > ASSERTION_LIFETIME_MAX_S ||
+        !jose_alg_find(json_text(json_find(v, "algorithm")), &out->alg))
+        return ERR_CORRUPT;
+    out->lifetime_s = (uint32_t)lifetime;
+    out->audience = text_decode(v, "audience", a);
+    out->header = text_decode(v, "header", a);
+    return out->header.n ? 0 : ERR_CORRUPT;
+}
+
 static int decode(const yyjson_val *root, struct arena *a,
                   struct application *out)
 {
@@ -300,7 +373,10 @@ static int decode(const yyjson_val *root, struct arena *a,
     out->connect_ms = ms_of(timeouts, "connect");
     out->first_byte_ms = ms_of(timeouts, "firstByte");
     out->idle_ms = ms_of(timeouts, "idle");
-    return authenticate_decode(json_find(root, "authenticate"), a, out);
+    rc = assertion_decode(json_find(root, "originAssertion"), a,
+                          &out->assertion);
+    return rc ? rc
+              : authenticate_decode(json_find(root, "authenticate"), a, out);
 }
 
 int application_decode(struct sv doc, struct arena *a, struct application *out)

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/ip.h"
+#include "codec/jose.h"
 
 enum { APPLICATION_NUM_MAX = (1 << 24) - 1 };
 
@@ -21,6 +22,16 @@ int origin_address_parse(struct sv text, struct arena *a,
 enum authenticate_mode { AUTHENTICATE_OPEN, AUTHENTICATE_KEY,
                          AUTHENTICATE_OFF };
 
+/* What proves to the origin that a request came through the gateway: a JWS
+ * signed by us in a field of each request. lifetime_s 0: none. */
+struct origin_assertion {
+    enum jose_alg alg;        /* JOSE_ES256, JOSE_EDDSA */
+    uint32_t lifetime_s;      /* 5-300 */
+    struct sv audience;       /* "" the application's id */
+    struct sv header;         /* the field's name */
+};
+enum { ASSERTION_LIFETIME_MAX_S = 300 };
+
 struct application {
     struct sv id, account_id, name, domain;
     uint32_t num;             /* small number, key of the token table */
@@ -34,6 +45,7 @@ struct application {
     enum authenticate_mode authenticate;
     const struct cidr *authenticate_from; /* n == 0: anybody */
     uint16_t authenticate_from_n;
+    struct origin_assertion assertion;
 };
 /* `doc`: canonical JSON text of the record. ERR_CORRUPT if it is not one. */
 int application_decode(struct sv doc, struct arena *a,

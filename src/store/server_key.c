@@ -252,6 +252,8 @@ static int last_step(struct rotation *r, int64_t *at, unsigned *n)
     (void)n;
     uint8_t check[16];
     int rc = keys_step(r);
+    if (rc == 0) rc = sealers_open(r, SEALED_PURPOSE);
+    if (rc == 0) rc = sealed_rotate(r->db, r->from, r->to);
     server_key_derive(&r->new_key, "check", check, sizeof check);
     if (rc == 0) rc = meta_put(r->db, "key", sv_of(check, sizeof check));
     return rc ? rc

@@ -60,6 +60,12 @@ enum store_clash store_clash(const struct store *s);
 int store_meta_get(struct store *s, const char *name, struct arena *a,
                    struct sv *out); /* ERR_NOTFOUND */
 int store_meta_set(struct store *s, const char *name, struct sv value);
+/* The same for secrets: sealed under the server key, and sealed anew when that
+ * is rotated. 1-64 KiB. get: ERR_CORRUPT when it does not open; wipe the
+ * arena's memory after use. */
+int store_sealed_get(struct store *s, const char *name, struct arena *a,
+                     struct sv *out);
+int store_sealed_set(struct store *s, const char *name, struct sv plain);
 
 /* --- records ---------------------------------------------------------------- */
 /* Reads fill everything but tags and refs; inserts and updates write them as

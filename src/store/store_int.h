@@ -47,6 +47,12 @@ int ulid_column(struct sql *q, int at, struct ulid *out);
 /* Number of an account; ERR_NOTFOUND. */
 int account_num(struct store *s, struct sv account_id, int64_t *out);
 
+/* --- sealed.c: meta rows of this prefix hold sealed values ------------------ */
+#define SEALED_PREFIX "sealed:"
+#define SEALED_PURPOSE "sealed"
+/* Opens each by `from` and seals it by `to`, in the caller's transaction. */
+int sealed_rotate(struct sql_db *db, struct sealer *from, struct sealer *to);
+
 /* --- server_key.c ------------------------------------------------------------ */
 int server_key_read(const char *path, struct secret *out, char problem[256]);
 int server_key_create(const char *path, struct secret *out,

@@ -181,9 +181,10 @@ static void token_creates(void **state)
     "\"llmcache_id\":\"\",\"abuse_id\":\"\",\"routing_id\":\"\"," \
     "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"        \
     "\"enabled\":true,"
-#define UNSET_TAIL                             \
-    "\"timeouts\":null,\"maxBodyBytes\":null," \
-    "\"authenticate\":{\"mode\":\"open\",\"from\":[]}}"
+#define UNSET_TAIL                                      \
+    "\"timeouts\":null,\"maxBodyBytes\":null,"          \
+    "\"authenticate\":{\"mode\":\"open\",\"from\":[]}," \
+    "\"originAssertion\":null}"
 
 static void application_creates(void **state)
 {
