@@ -46,6 +46,7 @@ void admin_free(struct admin **ap)
     background_free(&a->background);
     buf_fini(&a->openapi);
     arena_fini(&a->texts);
+    mem_wipe(&a->assertion, sizeof a->assertion);
     mem_free(a);
     *ap = NULL;
 }

@@ -10,6 +10,7 @@
 #include "admin/request.h"
 #include "journal/journal.h"
 #include "live/counter.h"
+#include "live/signing.h"
 #include "live/token.h"
 #include "plan/plan.h"
 #include "store/store.h"
@@ -27,6 +28,8 @@ struct admin_conf {
     const struct sv *api_names; /* the API's own hosts: no application's */
     size_t api_names_n;
     unsigned applications_max; /* an account */
+    struct signing *signing;  /* NULL: nothing is asserted (tests) */
+    unsigned assertion_key_days; /* rotated at this age; 0: never */
     struct sv version;        /* shown in /openapi.json */
     /* Is something else that main knows of broken? NULL: no. Any thread. */
     bool (*fault)(void *ctx, char why[128]);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "admin/admin.h"
+#include "admin/assertion.h"
 #include "admin/auth_limit.h"
 #include "admin/key_ring.h"
 
@@ -24,6 +25,7 @@ struct admin {
     _Atomic bool diverged;       /* a committed change is not in force here */
     _Atomic int store_fault;     /* last write's ERR_IO, ERR_FULL …; 0: fine */
     struct background *background;
+    struct assertion_keys assertion; /* as in the store */
 };
 
 #endif

@@ -267,6 +267,7 @@ unsigned admin_tick(void *ctx)
     }
     if (now_ns >= b->feed_due_ns) {
         feed_follow(a);
+        assertion_tick(a, clock_wall_ms());
         b->feed_due_ns = now_ns + FEED_EVERY_MS * 1000000ull;
     }
     return epoch_reclaim() || more ? RECLAIM_MS : FEED_EVERY_MS;

@@ -60,6 +60,16 @@ static const struct shape_field audit_fields[] = {
     TIME("updatedAt", "The same."),
     { 0 },
 };
+static const struct shape_field assertion_key_fields[] = {
+    OURS("id", SHAPE_STRING, "Its kid: the RFC 7638 thumbprint."),
+    OURS("algorithm", SHAPE_STRING, "ES256 or EdDSA."),
+    OURS("use", SHAPE_STRING, "next, now or old; only now signs."),
+    TIME("usedSince", "When it began to sign."),
+    TIME("publishedUntil", "An old one: when it leaves the key set."),
+    TIME("createdAt", "When it was made."),
+    TIME("updatedAt", "When its use changed."),
+    { 0 },
+};
 static const struct shape_field verdict_fields[] = {
     OURS("valid", SHAPE_BOOLEAN, "May the request pass?"),
     OURS("code", SHAPE_STRING, "Why not."),
@@ -83,6 +93,7 @@ static const struct answer_type
     management_key = { "ManagementKey", &shape_management_key, key_more,
                        expires },
     audit = { "AuditEntry", NULL, audit_fields, NULL },
+    assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     verdict = { "Verdict", NULL, verdict_fields, NULL };
 
 /* --- bodies that no noun's shape describes --------------------------------------------- */
@@ -334,6 +345,20 @@ const struct endpoint endpoints[] = {
       .flags = EP_DOC | EP_OPEN | EP_LOOSE, .status = 200,
       .body = &shape_batch, .answer = &verdict, .tag = "Verification",
       .summary = "Up to 100 questions at once" },
+
+    /* keys of the assertions to origins */
+    { .method = HTTP_GET, .path = "/assertion-keys", .role = ROLE_ROOT,
+      .flags = EP_SERVER, .status = 200, .answer = &assertion_key,
+      .handle = assertion_key_list, .tag = "Assertion key",
+      .summary = "List the keys that sign assertions" },
+    { .method = HTTP_POST, .path = "/assertion-keys/rotate",
+      .role = ROLE_ROOT, .flags = EP_WRITE | EP_SERVER, .status = 200,
+      .answer = &assertion_key, .handle = assertion_key_rotate,
+      .tag = "Assertion key", .summary = "Sign with the next key" },
+    { .method = HTTP_GET, .path = "/.well-known/jwks.json",
+      .flags = EP_DOC | EP_OPEN | EP_PLAIN, .status = 200,
+      .tag = "Assertion key",
+      .summary = "Public keys of the assertions, as a JWK Set" },
 
     /* the server */
     { .method = HTTP_GET, .path = "/openapi.json",

@@ -26,6 +26,7 @@ struct load {
     size_t quotas_n, quotas_cap;
     struct token_hot *aliases; /* without bodies */
     size_t aliases_n, aliases_cap;
+    uint32_t assertion_algs;
     struct arena arena; /* of one row */
 };
 
@@ -76,6 +77,8 @@ static int app_load(struct load *l, const struct app_name *name,
     err = plan_build(a->conf.plan, &src.plan, &image, &why);
     if (err) return failed(l, err, "image of", name->id.text);
     if (src.has_quota) quota_add(l, &app, src.plan.quota_slot);
+    if (image->app.assertion.lifetime_s)
+        l->assertion_algs |= 1u << image->app.assertion.alg;
     plan_publish(a->conf.plan, image);
     return 0;
 }
@@ -184,6 +187,8 @@ int admin_load(struct admin *a, char problem[256])
     if (!err) err = tokens_load_all(&l);
     if (!err && (err = key_ring_load(a->keys, a->conf.store)))
         failed(&l, err, "management keys", "");
+    if (!err && (err = assertion_load(a, l.assertion_algs)))
+        failed(&l, err, "assertion keys", "");
     arena_fini(&l.arena);
     mem_free(l.apps);
     mem_free(l.quotas);

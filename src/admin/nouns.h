@@ -21,6 +21,7 @@ handler token_create, token_list, token_get, token_patch, token_delete,
 handler tag_create, tag_list, tag_get, tag_patch, tag_delete;
 handler management_key_create, management_key_list, management_key_get,
     management_key_patch, management_key_delete;
+handler assertion_key_list, assertion_key_rotate;
 handler audit_list;
 handler server_openapi, server_health, server_ready, server_metrics;
 

@@ -1,5 +1,6 @@
 #include "admin/publish.h"
 
+#include "admin/assertion.h"
 #include "admin/background.h"
 #include "admin/call.h"
 #include "admin/publish_int.h"
@@ -226,7 +227,9 @@ static bool image_build(struct call *c, struct change *n)
     err = plan_build(a->conf.plan, &src.plan, &n->image, &why);
     if (err == ERR_INVALID)
         return call_fail(c, 400, "invalid_value", why.field, why.message);
-    return err ? call_fail_store(c, err) : true;
+    if (err) return call_fail_store(c, err);
+    const struct origin_assertion *asserts = &n->image->app.assertion;
+    return !asserts->lifetime_s || assertion_ensure(c, asserts->alg);
 }
 
 bool changes_prepare(struct call *c)
@@ -300,6 +303,8 @@ static void changes_forget(struct changes *x)
     mem_free(x->slots);
     x->slots = NULL;
     x->slots_n = x->slots_cap = 0;
+    if (x->assertion) mem_wipe(x->assertion, sizeof *x->assertion);
+    x->assertion = NULL;
     x->first = NULL;
     x->last = NULL;
 }
@@ -309,6 +314,8 @@ int changes_apply(struct call *c)
     struct changes *x = &c->changes;
     int first_err = 0;
     if (x->seq) atomic_store(&c->admin->committed, x->seq);
+    /* first: an image may need them */
+    if (x->assertion) first_err = assertion_apply(c->admin, x->assertion);
     for (struct change *n = x->first; n; n = n->next) {
         int err = change_apply(c, n);
         if (!err) continue;

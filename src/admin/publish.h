@@ -10,6 +10,7 @@
 #include "model/token_row.h"
 #include "plan/plan.h"
 
+struct assertion_keys;
 struct call;
 struct change;
 
@@ -18,6 +19,7 @@ struct changes {
     uint64_t seq;                 /* newest row of the feed; 0: none */
     uint32_t *slots;              /* taken for this change: given back */
     size_t slots_n, slots_cap;    /* on rollback */
+    struct assertion_keys *assertion; /* as they will be; NULL: unchanged */
 };
 
 /* --- said inside the transaction; false: the answer is a failure ----------- */

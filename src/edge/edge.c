@@ -179,6 +179,7 @@ int edge_reactor_new(struct edge_reactor **out, struct edge *e,
     er->index = reactor_index(r);
     slab_init(&er->proxies, sizeof(struct proxy));
     slab_init(&er->verifies, sizeof(struct verify));
+    slab_init(&er->visits, sizeof(struct visit));
     er->waiting_timer.fire = resume_all;
     er->sweep_timer.fire = sweep;
     er->journal_timer.fire = journal_due;
@@ -202,6 +203,7 @@ void edge_reactor_free(struct edge_reactor **out)
     http_pool_free(&er->pool);
     slab_fini(&er->proxies);
     slab_fini(&er->verifies);
+    slab_fini(&er->visits);
     arena_fini(&er->questions);
     mem_free(er->questions_memory);
     mem_free(er);
@@ -219,4 +221,9 @@ void edge_turn(struct edge_reactor *er)
 struct http_pool *edge_pool(struct edge_reactor *er)
 {
     return er->pool;
+}
+
+const struct edge_stats *edge_stats(const struct edge_reactor *er)
+{
+    return &er->stats;
 }

@@ -13,6 +13,7 @@
 #include "http/address.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "live/signing.h"
 #include "journal/journal.h"
 #include "net/worker.h"
 
@@ -40,6 +41,9 @@ struct edge_conf {
     uint32_t connect_ms, first_byte_ms, idle_ms;
     uint32_t origin_conns;         /* to one origin, over all reactors */
     bool origins_unverified;       /* any certificate of an origin will do */
+    struct signing *signing;       /* keys of assertions to origins; NULL:
+                                      none can be made */
+    struct sv issuer;              /* their iss */
     unsigned reactors;
 };
 
@@ -52,9 +56,16 @@ void edge_reactor_free(struct edge_reactor **er);
 /* In the reactor's on_turn; also the turn of its counters and its journal. */
 void edge_turn(struct edge_reactor *er);
 struct http_pool *edge_pool(struct edge_reactor *er); /* for metrics */
+struct edge_stats { /* written by its reactor only */
+    _Atomic uint64_t asserted;        /* requests with a signed assertion */
+    _Atomic uint64_t assert_failures; /* refused for want of one */
+};
+const struct edge_stats *edge_stats(const struct edge_reactor *er);
 
 extern const struct http_service edge_proxy_service;
 /* /authenticate and /authenticate/batch; any other path is 404. */
 extern const struct http_service edge_verify_service;
+/* Every request is one for /.well-known/jwks.json. */
+extern const struct http_service edge_jwks_service;
 
 #endif

@@ -36,7 +36,7 @@ struct edge_reactor {
     struct reactor *reactor;
     struct http_pool *pool;
     unsigned index;
-    struct slab proxies, verifies;
+    struct slab proxies, verifies, visits;
 
     struct suspended *waiting;
     struct timer waiting_timer;
@@ -49,6 +49,7 @@ struct edge_reactor {
     int64_t wall_less_mono_ms; /* wall time = loop time + this */
     uint64_t wall_read_ms;     /* loop time of its last reading */
 
+    struct edge_stats stats;
     uint64_t id_next, id_key;
     char id_prefix[REQUEST_ID_TEXT / 2];
 
@@ -112,6 +113,12 @@ void edge_refusal_early(struct edge_reactor *er, const struct conn *c,
                         struct http_refused *out);
 
 /* --- replies ----------------------------------------------------------------- */
+static inline void edge_count(_Atomic uint64_t *n)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 static inline void edge_text(struct edge_reactor *er, struct buf *text)
 {
     buf_init_fixed(text, er->text, sizeof er->text);

@@ -91,6 +91,18 @@ static bool is_hop(const struct http_head *h, bool names, struct sv name)
            sv_eq_nocase(name, SV("HTTP2-Settings"));
 }
 
+/* Equal to the name that the account chose for a field of ours, reading '_'
+ * as '-'. */
+static bool is_chosen(struct sv name, struct sv ours)
+{
+    if (name.n != ours.n || ours.n == 0) return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
+        if (c != ascii_lower(ours.p[i])) return false;
+    }
+    return true;
+}
+
 static void put(struct forward *out, enum http_name id, struct sv name,
                 struct sv value)
 {
@@ -265,6 +277,7 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
         switch ((enum rule)request_rules[field->id]) {
         case UNKNOWN:
             if (is_hop(h, names, field->name)) continue;
+            if (is_chosen(field->name, f->ours)) continue;
             if (hide_header && !hide_in_field(f, &kept, text)) continue;
             break;
         case KEEP:
@@ -329,14 +342,15 @@ void forward_response(const struct http_head *h, const struct forward_answer *a,
         out->fields[out->n++] = a->limits[i];
 }
 
-size_t forward_trailers(const struct http_head *trailers,
+size_t forward_trailers(const struct http_head *trailers, struct sv ours,
                         struct http_field out[HTTP_FIELDS_MAX])
 {
     size_t n = 0;
     for (unsigned i = 0; trailers && i < trailers->fields_n; i++) {
         const struct http_field *field = &trailers->fields[i];
         enum rule rule = request_rules[field->id];
-        if (rule == UNKNOWN || rule == KEEP) out[n++] = *field;
+        if (rule != UNKNOWN && rule != KEEP) continue;
+        if (!is_chosen(field->name, ours)) out[n++] = *field;
     }
     return n;
 }

@@ -15,7 +15,7 @@
 #include "model/authentication.h"
 
 enum {
-    FORWARD_OURS_MAX = 14,
+    FORWARD_OURS_MAX = 15,
     FORWARD_FIELDS_MAX = HTTP_FIELDS_MAX + FORWARD_OURS_MAX,
     /* bytes of `text` that always suffice for a head of 16 KiB */
     FORWARD_TEXT_MAX = 48 * 1024,
@@ -38,6 +38,7 @@ struct forward_facts {
     struct sv token_id, owner, scopes; /* "" none; already encoded */
     /* The credential's place, to be removed; NULL: it stays. */
     const struct authentication *hide;
+    struct sv ours;      /* one more field that is ours; "" none */
 };
 
 /* ERR_TOOBIG when `text` does not suffice. */
@@ -53,8 +54,9 @@ struct forward_answer {
 void forward_response(const struct http_head *h,
                       const struct forward_answer *a, struct forward *out);
 
-/* Trailers, either way: framing, hop-by-hop and fields like ours go. */
-size_t forward_trailers(const struct http_head *trailers,
+/* Trailers, either way: framing, hop-by-hop and fields like ours go; so does
+ * `ours` ("" none). */
+size_t forward_trailers(const struct http_head *trailers, struct sv ours,
                         struct http_field out[HTTP_FIELDS_MAX]);
 
 /* An X-Request-Id that may be kept: 1-128 of [A-Za-z0-9._-], once. "" if not. */

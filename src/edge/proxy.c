@@ -150,6 +150,8 @@ static bool take_facts(struct proxy *p, const struct plan_app *app)
     p->body_max = app->app.max_body_bytes;
     p->app_num = app->app.num;
     p->v.app_id = arena_dup(&p->v.arena, app->app.id);
+    if (app->app.assertion.header.n)
+        p->assertion_header = arena_dup(&p->v.arena, app->app.assertion.header);
     return p->v.app_id.p != NULL;
 }
 

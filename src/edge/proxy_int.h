@@ -20,6 +20,7 @@ struct proxy {
     const struct plan_app *held; /* the image while suspended */
     struct limits limits;
     char limit_name[LIMIT_NAME_MAX + 1];
+    struct sv assertion_header;  /* in no trailer; "" none */
     uint64_t body_max, body_n;   /* of the request */
     uint32_t app_num;
     enum reason reason;          /* of our refusal or of a cut answer */
@@ -39,6 +40,9 @@ struct proxy {
 void proxy_refuse(struct proxy *p, enum reason reason, unsigned status);
 /* A refusal that is no application's: 405, 431, 501. */
 void proxy_problem(struct proxy *p, unsigned status);
+/* assertion.c: the field that proves to the origin that we let the request
+ * pass, behind all others; nothing when the application asks for none. */
+int assertion_add(struct proxy *p, struct buf *text, struct forward *out);
 /* upstream.c */
 void upstream_start(struct proxy *p, const struct http_head *head);
 size_t upstream_body(struct proxy *p, struct sv bytes);

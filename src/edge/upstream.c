@@ -33,6 +33,7 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .base = app->origin.at.base,
         .app_id = p->v.app_id,
         .hide = app->has_auth && app->auth.hide_credentials ? &app->auth : NULL,
+        .ours = app->app.assertion.header,
     };
     if (!x->has_token) return;
     char *id = buf_reserve(text, 4 + ULID_TEXT);
@@ -63,6 +64,7 @@ static int call(struct proxy *p, const struct http_head *head)
     edge_text(er, &text);
     forward_head(p, head, &text, &facts);
     int err = forward_request(head, &facts, &text, &er->forward);
+    if (!err) err = assertion_add(p, &text, &er->forward);
     if (err) return err;
     struct http_origin origin = {
         .id = o->id,
@@ -124,6 +126,8 @@ void upstream_start(struct proxy *p, const struct http_head *head)
         proxy_refuse(p, REASON_NO_ORIGIN, 0);
     else if (err == ERR_TOOBIG)
         proxy_problem(p, 431); /* with our fields */
+    else if (err == ERR_CRYPTO)
+        proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0); /* nothing to sign by */
     else
         proxy_refuse(p, REASON_ORIGIN_UNREACHABLE, 503);
 }
@@ -141,7 +145,8 @@ void upstream_end(struct proxy *p, const struct http_head *trailers)
 {
     if (!p->call || !(p->has_body || p->tunnel)) return;
     struct http_field fields[HTTP_FIELDS_MAX];
-    http_call_end(p->call, fields, forward_trailers(trailers, fields));
+    http_call_end(p->call, fields,
+                  forward_trailers(trailers, p->assertion_header, fields));
     if (!p->tunnel) return;
     p->client_ended = true;
     if (p->origin_ended) p->call = NULL; /* both directions are over */
@@ -251,7 +256,7 @@ static void call_end(struct http_call *c, const struct http_head *trailers)
 {
     struct proxy *p = http_call_ctx(c);
     struct http_field fields[HTTP_FIELDS_MAX];
-    size_t n = forward_trailers(trailers, fields);
+    size_t n = forward_trailers(trailers, SV(""), fields);
     if (!p->tunnel || p->client_ended) p->call = NULL;
     p->origin_ended = true;
     http_stream_end(p->v.stream, fields, n);

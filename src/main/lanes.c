@@ -77,6 +77,10 @@ static int shared_open(struct server *s)
 {
     char problem[256] = "";
     const struct settings *set = &s->set;
+    if (set->assertion_issuer)
+        snprintf(s->issuer, sizeof s->issuer, "%s", set->assertion_issuer);
+    else
+        snprintf(s->issuer, sizeof s->issuer, "https://%s", set->api_name);
     if (workers_new(&s->workers, 4, 1024)) return -1;
     if (tls_client_new(&s->tls_client, set->ca_file, problem)) {
         fprintf(stderr, "typeauth: --ca-file: %s\n", problem);
@@ -94,6 +98,8 @@ static int shared_open(struct server *s)
         .first_byte_ms = (uint32_t)set->first_byte_timeout_ms,
         .idle_ms = (uint32_t)set->origin_idle_ms,
         .origin_conns = (uint32_t)set->origin_conns,
+        .signing = s->signing,
+        .issuer = sv_cstr(s->issuer),
         .origins_unverified = !set->origin_tls_verify,
         .reactors = s->lanes_n,
     };

@@ -24,10 +24,24 @@ static void to_verify(struct http_stream *s, const struct http_head *head)
     http_stream_dispatch(s, &edge_verify_service, lane->edge, head);
 }
 
+/* Public keys of our assertions, for origins. */
+static bool is_jwks(struct sv path)
+{
+    return sv_eq(path, SV("/.well-known/jwks.json"));
+}
+
+static void to_jwks(struct http_stream *s, const struct http_head *head)
+{
+    struct lane *lane = http_stream_ctx(s);
+    http_stream_dispatch(s, &edge_jwks_service, lane->edge, head);
+}
+
 static void on_api(struct http_stream *s, const struct http_head *head)
 {
     struct lane *lane = http_stream_ctx(s);
-    if (is_question(head->path))
+    if (is_jwks(head->path))
+        to_jwks(s, head);
+    else if (is_question(head->path))
         to_verify(s, head);
     else
         to_door(s, lane->server->door, head);
@@ -38,6 +52,8 @@ static void on_verify(struct http_stream *s, const struct http_head *head)
     struct lane *lane = http_stream_ctx(s);
     if (sv_eq(head->path, SV("/healthz")))
         to_door(s, lane->server->door, head);
+    else if (is_jwks(head->path))
+        to_jwks(s, head);
     else
         to_verify(s, head); /* which knows 404 */
 }

@@ -3,7 +3,7 @@
 #include "base/ensure.h"
 #include "main/server.h"
 
-enum from { REACTOR, POOL, COUNTERS };
+enum from { REACTOR, POOL, COUNTERS, EDGE };
 
 static const struct row {
     const char *name, *type, *help;
@@ -12,6 +12,7 @@ static const struct row {
 } rows[] = {
 #define R(field) REACTOR, offsetof(struct reactor_stats, field)
 #define P(field) POOL, offsetof(struct http_pool_stats, field)
+#define E(field) EDGE, offsetof(struct edge_stats, field)
 #define C(field) COUNTERS, offsetof(struct counters_stats, field)
     { "typeauth_connections", "gauge", "Open connections, clients and origins",
       R(conns) },
@@ -50,6 +51,11 @@ static const struct row {
       "Idle connections to origins", P(idle) },
     { "typeauth_origin_connections_active", "gauge",
       "Connections to origins in use", P(active) },
+    { "typeauth_assertions_total", "counter",
+      "Requests forwarded with a signed assertion", E(asserted) },
+    { "typeauth_assertion_failures_total", "counter",
+      "Requests refused because no assertion could be signed",
+      E(assert_failures) },
     { "typeauth_counters_log_bytes_total", "counter",
       "Bytes written to counters.log", C(log_bytes) },
     { "typeauth_counters_log_records_total", "counter",
@@ -77,8 +83,9 @@ static uint64_t row_value(const struct server *s, const struct row *r)
     for (unsigned i = 0; i < s->lanes_n; i++) {
         struct lane *l = &s->lanes[i];
         const void *base =
-            r->from == REACTOR
-                ? (const void *)reactor_stats(l->reactor)
+            r->from == REACTOR ? (const void *)reactor_stats(l->reactor)
+            : r->from == EDGE
+                ? (const void *)edge_stats(l->edge)
                 : (const void *)http_pool_stats(edge_pool(l->edge));
         sum += read_at(base, r->at);
     }

@@ -43,6 +43,8 @@ struct server {
     struct keysets *keysets;
     struct plan *plan;
     struct journal *journal;
+    struct signing *signing;
+    char issuer[300];
     struct workers *workers;
     struct tls_client *tls_client;
     struct check_env checks;

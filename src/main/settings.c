@@ -69,6 +69,11 @@ static const struct row rows[] = {
       "made-up application domains lie under it"),
     T("api-name", api_name, "api.typeauth.localhost", "NAME",
       "the API's own host name: no application may take it"),
+    T("assertion-issuer", assertion_issuer, NULL, "TEXT",
+      "iss of the assertions to origins; default https:// and the API's own "
+      "host name"),
+    N("assertion-key-days", assertion_key_days, 0, 3650, "90", "DAYS",
+      "age at which a key that signs assertions is rotated; 0: never"),
     T("server-key", server_key, NULL, "FILE",
       "the key that seals secrets; default DATA/server.key"),
     N("workers", workers, 0, 256, "0", "N",

@@ -18,14 +18,16 @@ struct setting_list {
 };
 
 struct settings {
-    const char *data, *config, *server_key, *base_domain, *api_name;
+    const char *data, *config, *server_key, *base_domain, *api_name,
+        *assertion_issuer;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
     struct setting_list certificates, api_certificate, trusted_proxies;
     const char *ca_file, *egress, *access_log, *log_level, *client_address;
     bool insecure_api, insecure_key_urls, origin_tls_verify;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,
-        block_pool_bytes, tokens_max, applications_max, connect_timeout_ms,
+        block_pool_bytes, tokens_max, applications_max,
+        assertion_key_days, connect_timeout_ms,
         first_byte_timeout_ms, origin_idle_ms, origin_conns, dns_fresh_ms,
         dns_stale_ms, fetch_timeout_ms;
     struct arena arena; /* texts of the file */

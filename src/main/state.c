@@ -103,6 +103,7 @@ int server_state_open(struct server *s)
         .sample = (unsigned)s->set.access_log_sample,
     };
     if (journal_new(&s->journal, &journal)) return fails("journal", "failed");
+    signing_new(&s->signing, s->lanes_n);
     struct sv api_name = sv_cstr(s->set.api_name);
     struct admin_conf admin = {
         .store = s->store,
@@ -114,6 +115,8 @@ int server_state_open(struct server *s)
         .api_names = &api_name,
         .api_names_n = 1,
         .applications_max = (unsigned)s->set.applications_max,
+        .signing = s->signing,
+        .assertion_key_days = (unsigned)s->set.assertion_key_days,
         .version = SV(TYPEAUTH_VERSION),
     };
     struct admin *a;
@@ -138,6 +141,7 @@ void server_state_close(struct server *s)
     if (s->journal) journal_free(&s->journal);
     if (s->plan) plan_free(&s->plan);
     if (s->tokens) tokens_free(&s->tokens);
+    if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);
     while (epoch_reclaim()) /* no reader is left */
         ;

@@ -21,8 +21,8 @@ static void a_signature_of_ed25519_is_that_of_rfc_8037_a_4(void **state)
 {
     (void)state;
     struct jws_signer *s = signer_of(JOSE_EDDSA, seed_a1);
-    struct sv input = input_of("{\"alg\":\"EdDSA\"}",
-                               "Example of Ed25519 signing");
+    struct sv input =
+        input_of("{\"alg\":\"EdDSA\"}", "Example of Ed25519 signing");
     uint8_t signature[JWS_SIGNED_BYTES];
     for (unsigned lane = 0; lane < 2; lane++) {
         assert_int_equal(jws_signature_make(s, lane, input, signature), 0);
@@ -39,12 +39,12 @@ static void a_public_key_is_published_with_its_thumbprint(void **state)
     (void)state;
     struct jws_signer *s = signer_of(JOSE_EDDSA, seed_a1);
     /* RFC 8037 A.2 and A.3 */
-    assert_true(sv_eq(
-        jws_signer_jwk(s),
-        SV("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
-           "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
-           "\"alg\":\"EdDSA\",\"use\":\"sig\","
-           "\"kid\":\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"}")));
+    assert_true(
+        sv_eq(jws_signer_jwk(s),
+              SV("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+                 "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
+                 "\"alg\":\"EdDSA\",\"use\":\"sig\","
+                 "\"kid\":\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"}")));
     jws_signer_free(&s);
 }
 
@@ -74,8 +74,7 @@ static void what_we_sign_our_verifier_takes_and_nothing_bent(void **state)
         struct jws jws;
         jws_seed_make(algs[i], seed);
         assert_int_equal(jws_signer_new(&s, algs[i], seed, 1), 0);
-        struct jwk_set *keys =
-            keys_of(arena_cstr(&kit, jws_signer_jwk(s)));
+        struct jwk_set *keys = keys_of(arena_cstr(&kit, jws_signer_jwk(s)));
         /* many: short numbers come once in 256 */
         for (int n = 0; n < 600; n++) {
             char text[1024];
@@ -132,8 +131,7 @@ static void a_token_that_does_not_fit_is_refused_at_each_length(void **state)
         struct buf small;
         char *exactly = mem_alloc(room + 1);
         buf_init_fixed(&small, exactly, room);
-        assert_int_equal(jws_sign(s, 0, SV("t"), SV("{}"), &small),
-                         ERR_TOOBIG);
+        assert_int_equal(jws_sign(s, 0, SV("t"), SV("{}"), &small), ERR_TOOBIG);
         mem_free(exactly);
     }
     jws_signer_free(&s);
