@@ -142,7 +142,8 @@ const struct shape_field *shape_find(const struct shape_field *fields,
                                      struct sv name); /* aliases too, or NULL */
 
 extern const struct shape shape_account, shape_application,
-    shape_authentication, shape_tag, shape_management_key, shape_jwt, shape_jwk;
+    shape_authentication, shape_tag, shape_management_key, shape_jwt, shape_jwk,
+    shape_routing;
 /* POST …/applications/{id}/jwt/validation; sparse. */
 extern const struct shape shape_jwt_rules;
 /* Tokens: canonical documents are sparse and hold own values only; `amount`,
