@@ -30,6 +30,11 @@ static const struct row {
       R(blocks_used) },
     { "typeauth_io_blocks_refused_total", "counter",
       "Times that the block pool was at its ceiling", R(blocks_refused) },
+    { "typeauth_tls_handshakes_total", "counter",
+      "TLS handshakes of clients that succeeded", R(handshakes) },
+    { "typeauth_tls_handshakes_resumed_total", "counter",
+      "TLS handshakes of clients that began with a ticket",
+      R(handshakes_resumed) },
     { "typeauth_stalled_dropped_total", "counter",
       "Connections dropped because their peers stalled while I/O blocks were "
       "scarce",

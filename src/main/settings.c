@@ -50,8 +50,9 @@ static const struct row rows[] = {
     T("ops", ops, "off", "ADDR:PORT",
       "/metrics, /healthz and /readyz; off: on the API's listener"),
     L("certificate", certificates, "CERT,KEY[,NAME]",
-      "PEM files of the HTTPS gateway, may be repeated; the first one is "
-      "also the default. Read again on SIGHUP"),
+      "PEM files of the HTTPS gateway, may be repeated; without NAME for the "
+      "DNS names in its subjectAltName; the first one is also the default. "
+      "Read again on SIGHUP"),
     L("api-certificate", api_certificate, "CERT,KEY",
       "PEM files: the API is served over HTTPS"),
     B("insecure-api", insecure_api, "no",

@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 
-/* --- queue membership: ready or starved, never both ----------------------- */
+/* --- queue membership: at most one of ready, starved, shaking ------------- */
 
 void conn_unqueue(struct conn *c)
 {
@@ -24,8 +24,8 @@ void conn_unqueue(struct conn *c)
     c->queue.next->prev = c->queue.prev;
     c->queue.prev->next = c->queue.next;
     c->queue.next = NULL;
-    if (!c->starved) c->r->ready_n--;
-    c->starved = false;
+    if (!c->aside) c->r->ready_n--;
+    c->aside = false;
 }
 
 static void enqueue(struct conn *c, struct link *list)
@@ -38,7 +38,7 @@ static void enqueue(struct conn *c, struct link *list)
 
 void conn_queue_ready(struct conn *c)
 {
-    if (c->closing || (c->queue.next && !c->starved)) return;
+    if (c->closing || (c->queue.next && !c->aside)) return;
     enqueue(c, &c->r->ready);
     c->r->ready_n++;
 }
@@ -46,7 +46,15 @@ void conn_queue_ready(struct conn *c)
 void conn_starve(struct conn *c)
 {
     enqueue(c, &c->r->starved);
-    c->starved = true;
+    c->aside = true;
+}
+
+/* Bytes of a client's handshake stay in the kernel until it is its turn. */
+void conn_shake(struct conn *c)
+{
+    if (c->queue.next) return;
+    enqueue(c, &c->r->shaking);
+    c->aside = true;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -245,7 +253,7 @@ void conn_event(struct conn *c, uint32_t events)
     c->can_read = !c->eof;
     if (events & (EPOLLRDHUP | GONE)) c->hup = true;
     /* what is queued has a rest to offer before more is read behind it */
-    if (c->queue.next && !c->starved) return;
+    if (c->queue.next && !c->aside) return;
     if (conn_wants_input(c))
         conn_read_turn(c);
     else if (events & GONE)

@@ -158,6 +158,10 @@ void conn_read_turn(struct conn *c)
 {
     struct reactor *r = c->r;
     size_t budget = TURN_BYTES;
+    if (!r->shakes && c->listener && c->filter && !c->filter->open) {
+        conn_shake(c);
+        return;
+    }
     while (c->can_read && conn_wants_input(c) && !c->closing) {
         uint32_t at;
         struct block *b;

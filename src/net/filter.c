@@ -72,6 +72,12 @@ bool filter_ended(const struct conn *c)
     return c->eof_told;
 }
 
+void filter_counted(struct conn *c, bool resumed)
+{
+    STAT_ADD(c->r, handshakes, 1);
+    if (resumed) STAT_ADD(c->r, handshakes_resumed, 1);
+}
+
 void filter_opened(struct conn *c)
 {
     c->filter->open = true;

@@ -39,6 +39,7 @@ void filter_up_eof(struct conn *c); /* on_eof, once */
 bool filter_ended(const struct conn *c); /* filter_up_eof was called */
 int filter_down(struct conn *c, struct sv raw);
 void filter_opened(struct conn *c); /* handshake done: on_open */
+void filter_counted(struct conn *c, bool resumed); /* a client's handshake */
 /* Closes, but first gives the kernel what was said by filter_down (alerts). */
 void filter_fail(struct conn *c, int err);
 

@@ -63,6 +63,7 @@ int reactor_new(struct reactor **out, const struct reactor_conf *conf)
     r->due_next = DUE_NONE;
     r->ready = (struct link){ &r->ready, &r->ready };
     r->starved = (struct link){ &r->starved, &r->starved };
+    r->shaking = (struct link){ &r->shaking, &r->shaking };
     r->stalled = (struct link){ &r->stalled, &r->stalled };
     rand_fast_init(&r->rand);
     r->start_ms = r->now_ms = now_ns(r) / 1000000;
@@ -161,7 +162,8 @@ static void deliver_mail(struct reactor *r)
 
 static int wait_ms(const struct reactor *r)
 {
-    if (r->ready_n || (r->starved.next != &r->starved && blocks_left(r)))
+    if (r->ready_n || r->shaking.next != &r->shaking ||
+        (r->starved.next != &r->starved && blocks_left(r)))
         return 0;
     uint64_t next = timers_next_ms(r), other = deadlines_next_ms(r);
     if (other < next) next = other;
@@ -224,6 +226,22 @@ static void run_ready(struct reactor *r)
     }
 }
 
+/* A step of a handshake costs as much as many requests: few are made a turn, in
+ * the order of asking, so that a flood of them leaves the connections that are
+ * open their time. */
+static void run_handshakes(struct reactor *r)
+{
+    if (r->shaking.next == &r->shaking) return;
+    uint64_t began = clock_mono_ns();
+    r->shakes = true;
+    for (int n = 0; n < SHAKES_A_TURN && r->shaking.next != &r->shaking; n++) {
+        conn_ready(CONTAINER_OF(r->shaking.next, struct conn, queue));
+        settle(r);
+        if (clock_mono_ns() - began >= SHAKES_NS) break;
+    }
+    r->shakes = false;
+}
+
 static void begin_drain(struct reactor *r, uint64_t drain_ms)
 {
     uint64_t until = r->now_ms + drain_ms;
@@ -280,6 +298,7 @@ static void turn(struct reactor *r)
     stalls_relieve(r);
     feed_starved(r);
     run_ready(r);
+    run_handshakes(r);
     deliver_mail(r);
     uint64_t stop = atomic_load_explicit(&r->stop_ms, memory_order_relaxed);
     if (stop && atomic_compare_exchange_strong(&r->stop_ms, &stop, 0))

@@ -3,8 +3,8 @@
  * are gone". Everything here belongs to the reactor's own thread unless it
  * says "any thread".
  *
- *   turn: epoll_wait -> events -> ready list -> mail -> timers -> sweep of
- *         deadlines -> freeing of closed connections -> turn hook
+ *   turn: epoll_wait -> events -> ready list -> handshakes -> mail -> timers
+ *         -> sweep of deadlines -> freeing of closed connections -> turn hook
  *
  * Callbacks run to completion and are never re-entered for one connection.
  * Output is written when the outermost callback returns. */
@@ -83,6 +83,7 @@ struct reactor_stats {
     _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
     _Atomic uint64_t longest_turn_cpu_ns; /* since last asked to reset */
     _Atomic uint64_t handed_over, deadlines_hit, stalled_dropped;
+    _Atomic uint64_t handshakes, handshakes_resumed; /* of clients, done */
 };
 struct reactor_stats *reactor_stats(struct reactor *r);
 

@@ -25,6 +25,8 @@ enum {
     EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
     LINGER_MS = 5000,
     STALL_MIN_MS = 1000,           /* nobody is dropped for less */
+    SHAKES_A_TURN = 16,            /* steps of handshakes with clients, and */
+    SHAKES_NS = 1000000,           /* none is begun after so long */
 };
 #define DUE_NONE INT32_MAX
 
@@ -76,7 +78,8 @@ struct conn {
     const struct conn_ops *ops;
     void *ctx;
     struct filter *filter;
-    struct link queue;             /* ready or starved; next NULL: in none */
+    struct link queue;             /* ready, starved or shaking; next NULL: in
+                                      none of them */
     struct link stall;             /* stalled; next NULL: not */
     struct conn *dirty_next;       /* output to be flushed */
     struct conn *closing_next;     /* closing, then grave, then free list */
@@ -107,7 +110,7 @@ struct conn {
     bool broken : 1;               /* writing failed; input may be left */
     bool closing : 1;
     bool rst : 1;
-    bool starved : 1;              /* queue is the starved list */
+    bool aside : 1;                /* queue is starved or shaking, not ready */
 };
 _Static_assert(sizeof(struct conn) <= 192, "an idle connection is small");
 
@@ -124,7 +127,7 @@ struct reactor {
     int32_t due_next;              /* not later than the earliest of due */
     unsigned slots, high, conns, accepted;
     struct conn *free_conns, *grave, *closing, *dirty;
-    struct link ready, starved, stalled;
+    struct link ready, starved, shaking, stalled;
     unsigned ready_n;
 
     /* blocks */
@@ -144,6 +147,7 @@ struct reactor {
     struct addr local;             /* conn_local's answer */
     struct rand_fast rand;
     bool running, paused, draining;
+    bool shakes;                   /* run_handshakes is on the stack */
     uint64_t drain_until_ms;
     uint64_t cpu_base_ns, cpu_short_ns; /* measure_turn */
     unsigned cpu_base_turns;
@@ -232,6 +236,7 @@ void conn_opened(struct conn *c);
 void conn_queue_ready(struct conn *c);
 void conn_unqueue(struct conn *c);
 void conn_starve(struct conn *c);       /* until there are blocks again */
+void conn_shake(struct conn *c);        /* until its handshake may go on */
 void conn_timed_out(struct conn *c);
 void conn_fail(struct conn *c, int err);
 void conn_bury(struct conn *c);         /* closes, tells on_closed */

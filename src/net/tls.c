@@ -86,6 +86,7 @@ static void handshake(struct tls *t)
     int n = SSL_do_handshake(t->ssl);
     if (n == 1) {
         t->done = true;
+        if (t->server) filter_counted(t->c, SSL_session_reused(t->ssl));
         filter_opened(t->c);
     } else if (SSL_get_error(t->ssl, n) != SSL_ERROR_WANT_READ) {
         fail(t, ERR_TLS);

@@ -10,11 +10,11 @@ struct tls_client; /* trust store and client settings; one per process */
 
 struct tls_cert_conf {
     const char *cert_file, *key_file; /* PEM, chain in cert_file */
-    struct sv name;                   /* "" = default; "*.example.com" */
+    struct sv name; /* or "*.example.com"; "": those that it carries */
 };
-/* On failure `problem` gets a sentence that names the file at fault. A name is
- * matched exactly, else its first label by a wildcard, else the default serves
- * (the first of `certs` if none is named so). To reload, make a new server and
+/* On failure `problem` gets a sentence that names the files at fault; one is
+ * that two certificates serve one name. A name is matched exactly, else its
+ * first label by a wildcard, else the first of `certs` serves. To reload, make a new server and
  * give that to tls_accept from then on; connections keep theirs. */
 int tls_server_new(struct tls_server **out, const struct tls_cert_conf *certs,
                    size_t n, char problem[256]);
