@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/process.h"
@@ -107,6 +108,31 @@ static int shared_open(struct server *s)
     return edge_new(&s->edge, &edge);
 }
 
+static int reach_open(struct server *s)
+{
+    const struct settings *set = &s->set;
+    struct reach_conf conf = {
+        .sets = s->keysets,
+        .workers = s->workers,
+        .tls = s->tls_client,
+        .egress = &s->egress,
+        .node_ms = clock_node_ms,
+        .allow_plain = set->insecure_key_urls,
+        .timeout_ms = (uint32_t)set->fetch_timeout_ms,
+        .lanes = s->lanes_n,
+        .dns_fresh_ms = (uint32_t)set->dns_fresh_ms,
+        .dns_stale_ms = (uint32_t)set->dns_stale_ms,
+#ifdef TEST_HOOKS
+        .test_hosts_file = getenv("TYPEAUTH_TEST_HOSTS"),
+#endif
+    };
+    struct reach *r;
+    int err = reach_new(&r, &conf);
+    s->reach = r;
+    if (err) fprintf(stderr, "typeauth: reach: %s\n", err_text(err));
+    return err;
+}
+
 static int doors_open(struct server *s)
 {
     struct control_conf control = { .queue_max = 1024,
@@ -136,7 +162,7 @@ int lanes_open(struct server *s)
     s->lanes = mem_aligned(64, s->lanes_n * sizeof *s->lanes);
     for (unsigned i = 0; i < s->lanes_n; i++)
         if (lane_open(s, i)) return -1;
-    if (doors_open(s)) return -1;
+    if (reach_open(s) || doors_open(s)) return -1;
     return listeners_open(s);
 }
 
@@ -156,7 +182,7 @@ int lanes_start(struct server *s)
         if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;
         pthread_setname_np(l->thread, "reactor"); /* as top -H shows it */
     }
-    return 0;
+    return reach_start(s->reach);
 }
 
 void lanes_stop(struct server *s)
@@ -165,6 +191,7 @@ void lanes_stop(struct server *s)
         reactor_stop(s->lanes[i].reactor, (unsigned)s->set.drain_ms);
     for (unsigned i = 0; i < s->lanes_n; i++)
         pthread_join(s->lanes[i].thread, NULL);
+    reach_stop(s->reach); /* requests that drained may have waited for it */
 }
 
 static void lane_close(struct lane *l)
@@ -182,6 +209,9 @@ void lanes_close(struct server *s)
     /* the control thread mails answers to reactors: it ends first */
     if (s->control) control_stop(&s->control);
     if (s->workers) workers_free(&s->workers);
+    struct reach *reach = s->reach;
+    s->reach = NULL; /* nobody is left who would wake it */
+    reach_free(&reach);
     for (unsigned i = 0; s->lanes && i < s->lanes_n; i++)
         if (s->lanes[i].server) lane_close(&s->lanes[i]);
     for (unsigned i = 0; i < LISTEN_COUNT; i++) mem_free(s->shared[i]);

@@ -1,5 +1,6 @@
 /* /metrics: the figures of reactors, pools and counters, summed over lanes.
  * A row each; no label can grow with tokens, addresses or applications. */
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "main/server.h"
 
@@ -116,6 +117,7 @@ void lanes_metrics(void *server, struct buf *out)
         metric_head(out, rows[i].name, rows[i].type, rows[i].help);
         metric_row(out, rows[i].name, "", row_value(s, &rows[i]));
     }
+    keysets_metrics(s->keysets, clock_node_ms(), out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);
     metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");

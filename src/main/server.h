@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "edge/edge.h"
-#include "live/keyset.h"
 #include "main/settings.h"
+#include "reach/reach.h"
 
 /* Who listens. A row each: option, TLS, service (see listeners.c). */
 enum listening { LISTEN_API, LISTEN_GATEWAY, LISTEN_GATEWAY_TLS,
@@ -41,6 +41,7 @@ struct server {
     struct counters *counters;
     struct tokens *tokens;
     struct keysets *keysets;
+    struct reach *_Atomic reach; /* key sets may be held before it is there */
     struct plan *plan;
     struct journal *journal;
     struct signing *signing;

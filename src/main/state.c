@@ -73,6 +73,14 @@ static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
     if (a) admin_checkpoint(a, slot, tag, used, refills, last_used_s);
 }
 
+/* What is held before the thread is there is due when it starts. */
+static void wake_reach(void *ctx)
+{
+    struct server *s = ctx;
+    struct reach *r = s->reach;
+    if (r) reach_wake(r);
+}
+
 static int live_open(struct server *s)
 {
     char problem[256] = "";
@@ -87,7 +95,9 @@ static int live_open(struct server *s)
     clock_node_start(counters_high_water_ms(s->counters));
     tokens.counters = s->counters;
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
-    struct keysets_conf keys = { .lanes = s->lanes_n };
+    struct keysets_conf keys = { .lanes = s->lanes_n,
+                                 .wake = wake_reach,
+                                 .ctx = s };
     return keysets_new(&s->keysets, &keys);
 }
 
