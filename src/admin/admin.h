@@ -10,6 +10,7 @@
 #include "admin/request.h"
 #include "journal/journal.h"
 #include "live/counter.h"
+#include "live/keyset.h"
 #include "live/signing.h"
 #include "live/token.h"
 #include "plan/plan.h"
@@ -23,6 +24,8 @@ struct admin_conf {
     struct tokens *tokens;
     struct counters *counters;
     struct plan *plan;
+    struct keysets *keysets;
+    bool insecure_key_urls;   /* http: is allowed where keys come from */
     struct journal *journal;  /* NULL: no use counts, no /metrics (tests) */
     struct sv base_domain;    /* made-up application domains lie under it */
     const struct sv *api_names; /* the API's own hosts: no application's */

@@ -74,6 +74,8 @@ struct shape_env call_shape_env(struct call *c)
     return (struct shape_env){ .arena = c->arena,
                                .now_ms = c->now_ms,
                                .role = c->who.role,
+                               .insecure_key_urls =
+                                   c->admin->conf.insecure_key_urls,
                                .exists = exists,
                                .ctx = c };
 }

@@ -84,6 +84,9 @@ static const char *const not_shown[] = { "amount", "expires", NULL };
 static const char *const expires[] = { "expires", NULL };
 
 static const struct answer_type
+    jwt = { "JwtProfile", &shape_jwt, NULL, NULL },
+    jwk = { "KeySet", &shape_jwk, NULL, NULL },
+    jwt_validation = { "JwtValidation", &shape_jwt_rules, NULL, NULL },
     account = { "Account", &shape_account, NULL, NULL },
     application = { "ApplicationDetails", &shape_application, NULL, NULL },
     authentication = { "Authentication", &shape_authentication, NULL, NULL },
@@ -183,6 +186,8 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define APPS   ACC "applications|application"
 #define TOKENS ACC "token|keys|tokens"
 #define AUTHS  ACC "authentication"
+#define JWTS   ACC "jwt"
+#define JWKS   ACC "jwk"
 #define TAGS   ACC "tag|tags"
 #define KEYS   ACC "management-key"
 
@@ -232,6 +237,23 @@ const struct endpoint endpoints[] = {
       .role = ROLE_EDITOR, .body = &shape_tag_attach,
       .answer = &application, .handle = application_tag,
       .tag = "Application", .summary = "Add tags to an application" },
+
+    { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
+      .path = APPS "/{application_id}/jwt/validation",
+      .also = "/api/v1/applications/{application_id}/jwt/validation",
+      .role = ROLE_ADMIN, .body = &shape_jwt_rules,
+      .body_name = "JwtValidationRequest", .answer = &jwt_validation,
+      .handle = jwt_validation_put, .tag = "JWT",
+      .summary = "Store rules for an application's JWTs" },
+    { GET, .path = APPS "/{application_id}/jwt/validation",
+      .also = "/api/v1/applications/{application_id}/jwt/validation",
+      .role = ROLE_VIEWER, .answer = &jwt_validation,
+      .handle = jwt_validation_get, .tag = "JWT",
+      .summary = "Get the rules for an application's JWTs" },
+    { DELETE, .path = APPS "/{application_id}/jwt/validation",
+      .also = "/api/v1/applications/{application_id}/jwt/validation",
+      .role = ROLE_ADMIN, .handle = jwt_validation_delete, .tag = "JWT",
+      .summary = "Delete the rules for an application's JWTs" },
 
     /* tokens */
     { CREATE, .path = TOKENS "/create/{application_id}", .role = ROLE_EDITOR,
@@ -295,6 +317,38 @@ const struct endpoint endpoints[] = {
       .params = detach_params, .handle = authentication_delete,
       .tag = "Authentication",
       .summary = "Delete an authentication profile" },
+
+    /* JWT profiles */
+    { CREATE, .path = JWTS "/create", .role = ROLE_ADMIN, .body = &shape_jwt,
+      .answer = &jwt, .handle = jwt_create, .tag = "JWT",
+      .summary = "Create a JWT profile" },
+    { LIST, .path = JWTS, .role = ROLE_VIEWER, .answer = &jwt,
+      .handle = jwt_list, .tag = "JWT", .summary = "List JWT profiles" },
+    { GET, .path = JWTS "/{id}", .role = ROLE_VIEWER, .answer = &jwt,
+      .handle = jwt_get, .tag = "JWT", .summary = "Get a JWT profile" },
+    { PATCH, .path = JWTS "/{id}", .role = ROLE_ADMIN, .body = &shape_jwt,
+      .answer = &jwt, .handle = jwt_patch, .tag = "JWT",
+      .summary = "Change a JWT profile" },
+    { DELETE, .path = JWTS "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = jwt_delete, .tag = "JWT",
+      .summary = "Delete a JWT profile" },
+
+    /* key sets */
+    { CREATE, .path = JWKS "/create", .role = ROLE_ADMIN, .body = &shape_jwk,
+      .answer = &jwk, .handle = jwk_create, .tag = "JWT",
+      .summary = "Create a key set" },
+    { LIST, .path = JWKS, .role = ROLE_VIEWER, .answer = &jwk,
+      .handle = jwk_list, .tag = "JWT",
+      .summary = "List key sets with their status" },
+    { GET, .path = JWKS "/{id}", .role = ROLE_VIEWER, .answer = &jwk,
+      .handle = jwk_get, .tag = "JWT",
+      .summary = "Get a key set with its status" },
+    { PATCH, .path = JWKS "/{id}", .role = ROLE_ADMIN, .body = &shape_jwk,
+      .answer = &jwk, .handle = jwk_patch, .tag = "JWT",
+      .summary = "Change a key set" },
+    { DELETE, .path = JWKS "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = jwk_delete, .tag = "JWT",
+      .summary = "Delete a key set" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

@@ -74,12 +74,12 @@ static int app_load(struct load *l, const struct app_name *name,
         err = counters_reserve_limits(a->conf.counters, src.limits);
     if (err) return failed(l, err, "application", name->id.text);
     src.plan.seq = plan_seq(a->conf.plan);
-    err = plan_build(a->conf.plan, &src.plan, &image, &why);
+    err = app_image_build(a, &src, &image, &why);
     if (err) return failed(l, err, "image of", name->id.text);
     if (src.has_quota) quota_add(l, &app, src.plan.quota_slot);
     if (image->app.assertion.lifetime_s)
         l->assertion_algs |= 1u << image->app.assertion.alg;
-    plan_publish(a->conf.plan, image);
+    app_image_publish(a, image);
     return 0;
 }
 

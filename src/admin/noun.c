@@ -172,7 +172,8 @@ void noun_patch(struct call *c, const struct noun *n)
     struct record before = { .version = 0 }, after = { .version = 0 };
     yyjson_mut_doc *doc;
     if (!noun_find(c, n, &before) || !call_if_match(c, before.version)) return;
-    yyjson_val *present = call_parse(c, shown(c, n, &before));
+    yyjson_val *present = n->present ? n->present(c, &before)
+                                     : call_parse(c, shown(c, n, &before));
     if (!present) {
         call_fail_store(c, ERR_CORRUPT);
         return;

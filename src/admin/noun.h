@@ -24,6 +24,9 @@ struct noun {
     const char *unique_field;
     /* Message of a create; NULL: "Created.". */
     const char *(*message)(struct call *c, const struct record *r);
+    /* What a patch is merged into, with what is not shown (secrets); NULL: as
+     * shown. NULL from it: the record is damaged. */
+    yyjson_val *(*present)(struct call *c, const struct record *r);
     /* Writes the object; NULL: record_show. */
     void (*show)(struct call *c, const struct record *r, struct buf *out);
 };

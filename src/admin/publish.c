@@ -18,7 +18,7 @@ enum what {
     TOKEN_REVOKE,
     COUNTER,
 };
-enum { PROFILE_APPLICATIONS_MAX = 4096 };
+enum { PROFILE_NAMED_BY_MAX = 4096 };
 
 struct change {
     enum what what;
@@ -86,23 +86,26 @@ bool change_application(struct call *c, struct sv app_id)
     return change_row(c, KIND_APPLICATION, app_id);
 }
 
-bool change_profile(struct call *c, struct sv auth_id)
+/* An application names an authentication profile, that a JWT profile, that a
+ * key set. */
+bool change_profile(struct call *c, struct sv id)
 {
-    struct sv *ids = ARENA_ARRAY(c->arena, struct sv, PROFILE_APPLICATIONS_MAX);
+    struct sv *ids = ARENA_ARRAY(c->arena, struct sv, PROFILE_NAMED_BY_MAX);
     unsigned n = 0;
-    int err = ids ? store_referrers(c->admin->conf.store, auth_id, c->arena,
-                                    ids, PROFILE_APPLICATIONS_MAX, &n)
+    int err = ids ? store_referrers(c->admin->conf.store, id, c->arena, ids,
+                                    PROFILE_NAMED_BY_MAX, &n)
                   : ERR_NOMEM;
     if (err) return call_fail_store(c, err);
-    if (n == PROFILE_APPLICATIONS_MAX)
+    if (n == PROFILE_NAMED_BY_MAX)
         return call_fail(c, 409, "too_many_applications", NULL,
                          "The profile is attached to too many applications "
                          "to be changed at once.");
     for (unsigned i = 0; i < n; i++)
-        if (id_kind(ids[i]) == KIND_APPLICATION &&
-            !change_application(c, ids[i]))
+        if (!(id_kind(ids[i]) == KIND_APPLICATION
+                  ? change_application(c, ids[i])
+                  : change_profile(c, ids[i])))
             return false;
-    return change_row(c, KIND_AUTHENTICATION, auth_id);
+    return change_row(c, id_kind(id), id);
 }
 
 bool change_application_gone(struct call *c, struct sv app_id)
@@ -224,7 +227,7 @@ static bool image_build(struct call *c, struct change *n)
     if (src.wants_quota && !src.has_quota && !quota_make(c, n, &src))
         return false;
     src.plan.seq = c->changes.seq;
-    err = plan_build(a->conf.plan, &src.plan, &n->image, &why);
+    err = app_image_build(a, &src, &n->image, &why);
     if (err == ERR_INVALID)
         return call_fail(c, 400, "invalid_value", why.field, why.message);
     if (err) return call_fail_store(c, err);
@@ -243,13 +246,13 @@ bool changes_prepare(struct call *c)
 
 static void image_publish(struct admin *a, struct change *n)
 {
-    plan_publish(a->conf.plan, n->image);
+    app_image_publish(a, n->image);
     n->image = NULL;
 }
 
 static void image_remove(struct admin *a, const struct change *n)
 {
-    plan_remove(a->conf.plan, id_sv(&n->app_id));
+    app_image_remove(a, id_sv(&n->app_id));
     background_purge(a->background);
     if (n->quota_slot != QUOTA_NONE)
         tokens_slot_give(a->conf.tokens, n->quota_slot);
@@ -334,7 +337,7 @@ void changes_undo(struct call *c)
 {
     struct changes *x = &c->changes;
     for (struct change *n = x->first; n; n = n->next)
-        if (n->image) plan_discard(c->admin->conf.plan, &n->image);
+        if (n->image) app_image_drop(c->admin, &n->image);
     for (size_t i = 0; i < x->slots_n; i++)
         tokens_slot_give(c->admin->conf.tokens, x->slots[i]);
     changes_forget(x);

@@ -26,9 +26,10 @@ struct changes {
 /* Row in the feed. */
 bool change_row(struct call *c, enum kind kind, struct sv id);
 /* The application's image is to be built anew (once, whatever is said), or
- * with a profile: those of all that name it. */
+ * with a profile or key set: those of all that name it, over other profiles
+ * too. */
 bool change_application(struct call *c, struct sv app_id);
-bool change_profile(struct call *c, struct sv auth_id);
+bool change_profile(struct call *c, struct sv id);
 bool change_application_gone(struct call *c, struct sv app_id);
 bool change_keys(struct call *c);
 /* A free slot with its counter line made; UINT32_MAX after a 503. */

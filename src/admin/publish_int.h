@@ -3,19 +3,29 @@
 #define ADMIN_PUBLISH_INT_H
 
 #include "admin/admin_int.h"
+#include "admin/jwt_keys.h"
 #include "model/token.h"
 
 #define QUOTA_NONE UINT32_MAX
 
 /* Documents and slots of an application as plan_build wants them. */
 struct app_source {
-    struct plan_source plan;
+    struct plan_source plan; /* its keysets: app_image_build */
+    struct jwt_source jwt;   /* keyType jwt */
     bool wants_quota;        /* its profile keeps the quota for all tokens */
     unsigned limits;         /* of its profile */
     bool has_quota;          /* plan.quota_slot is set */
 };
 int app_source_read(struct admin *a, const struct record *app,
                     struct arena *arena, struct app_source *out);
+/* Holds the key sets, then builds: the image owns what it holds, and
+ * app_image_drop ends both. ERR_INVALID with `why`. */
+int app_image_build(struct admin *a, struct app_source *src,
+                    struct plan_app **out, struct plan_problem *why);
+void app_image_drop(struct admin *a, struct plan_app **image);
+/* In place of the present one, whose key sets are let go. */
+void app_image_publish(struct admin *a, struct plan_app *image);
+void app_image_remove(struct admin *a, struct sv app_id);
 int app_quota_save(struct admin *a, struct sv app_id, uint32_t slot);
 /* Forgets it; *slot stays as it is when there was none. */
 int app_quota_drop(struct admin *a, struct sv app_id, struct arena *arena,

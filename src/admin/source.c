@@ -56,14 +56,32 @@ uint32_t app_tag(struct sv app_id)
 }
 
 /* Reads do not fill record.refs. */
-static int auth_id_of(const struct record *app, struct arena *arena,
-                      struct sv *out)
+static int body_of(struct sv body, struct arena *arena, yyjson_val **out)
 {
     yyjson_doc *doc;
-    int err = json_decode(app->body, arena, &doc, NULL);
+    int err = json_decode(body, arena, &doc, NULL);
     if (err) return err == ERR_NOMEM ? err : ERR_CORRUPT;
-    *out = json_text(json_find(yyjson_doc_get_root(doc), "auth_id"));
+    *out = yyjson_doc_get_root(doc);
     return 0;
+}
+
+/* keyType jwt; a JWT profile that was detached leaves it without. */
+static int jwt_read(struct admin *a, const struct record *app,
+                    yyjson_val *app_body, const struct record *profile,
+                    struct arena *arena, struct app_source *out)
+{
+    yyjson_val *body, *rules = json_find(app_body, "jwtValidation");
+    int err = body_of(profile->body, arena, &body);
+    if (err) return err;
+    struct sv jwt_id = json_text(json_find(body, "jwt_id"));
+    if (!jwt_id.n) return 0;
+    err = jwt_source_read(a, id_sv(&app->account_id), jwt_id, arena, &out->jwt);
+    if (err) return err;
+    out->plan.jwt = out->jwt.profile;
+    out->plan.introspection_secret = out->jwt.secret;
+    if (yyjson_is_obj(rules))
+        out->plan.jwt_rules = json_encode_val(arena, rules);
+    return out->plan.jwt_rules.p ? 0 : ERR_NOMEM;
 }
 
 static int profile_read(struct admin *a, const struct record *app,
@@ -71,9 +89,11 @@ static int profile_read(struct admin *a, const struct record *app,
 {
     struct authentication auth;
     struct record profile;
-    struct sv auth_id;
-    int err = auth_id_of(app, arena, &auth_id);
-    if (err || !auth_id.n) return err;
+    yyjson_val *body;
+    int err = body_of(app->body, arena, &body);
+    if (err) return err;
+    struct sv auth_id = json_text(json_find(body, "auth_id"));
+    if (!auth_id.n) return 0;
     err = store_record_get(a->conf.store, KIND_AUTHENTICATION,
                            id_sv(&app->account_id), auth_id, arena, &profile);
     if (err) return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
@@ -82,7 +102,9 @@ static int profile_read(struct admin *a, const struct record *app,
     if (err) return err;
     out->wants_quota = auth.quota_of_application;
     out->limits = auth.policy.limits_n;
-    return 0;
+    return auth.key_type == KEY_JWT
+               ? jwt_read(a, app, body, &profile, arena, out)
+               : 0;
 }
 
 int app_source_read(struct admin *a, const struct record *app,
@@ -91,6 +113,9 @@ int app_source_read(struct admin *a, const struct record *app,
     *out = (struct app_source){
         .plan = { .application = app->body,
                   .authentication = SV(""),
+                  .jwt = SV(""),
+                  .jwt_rules = SV(""),
+                  .introspection_secret = SV(""),
                   .num = app->num,
                   .quota_slot = QUOTA_NONE,
                   .quota_tag = app_tag(id_sv(&app->id)) },
@@ -102,6 +127,59 @@ int app_source_read(struct admin *a, const struct record *app,
             store_token_imported(a->conf.store, app->num, &out->plan.imported);
     return err;
 }
+
+/* --- images and the key sets that they hold ------------------------------ */
+
+int app_image_build(struct admin *a, struct app_source *src,
+                    struct plan_app **out, struct plan_problem *why)
+{
+    struct jwk_why key;
+    *why = (struct plan_problem){ .field = "" };
+    int err = keysets_hold_all(a, &src->jwt, &src->plan, &key);
+    if (err == ERR_INVALID) {
+        snprintf(why->field, sizeof why->field, "keys");
+        snprintf(why->message, sizeof why->message, "%s", key.reason);
+    }
+    if (err) return err;
+    err = plan_build(a->conf.plan, &src->plan, out, why);
+    if (err) keysets_drop_all(a, src->plan.keysets, src->plan.keysets_n);
+    return err;
+}
+
+void app_image_drop(struct admin *a, struct plan_app **image)
+{
+    keysets_drop_all(a, (*image)->keysets, (*image)->keysets_n);
+    plan_discard(a->conf.plan, image);
+}
+
+struct held {
+    struct keyset_ref refs[JWT_KEYSETS_MAX];
+    unsigned n;
+};
+
+static struct held held_by(struct admin *a, struct sv app_id)
+{
+    const struct plan_app *image = plan_find(a->conf.plan, app_id);
+    struct held h = { .n = image ? image->keysets_n : 0 };
+    if (image) memcpy(h.refs, image->keysets, sizeof h.refs);
+    return h;
+}
+
+void app_image_publish(struct admin *a, struct plan_app *image)
+{
+    struct held before = held_by(a, image->app.id);
+    plan_publish(a->conf.plan, image);
+    keysets_drop_all(a, before.refs, before.n);
+}
+
+void app_image_remove(struct admin *a, struct sv app_id)
+{
+    struct held before = held_by(a, app_id);
+    plan_remove(a->conf.plan, app_id);
+    keysets_drop_all(a, before.refs, before.n);
+}
+
+/* --- tokens ----------------------------------------------------------- */
 
 int token_record_fill(struct token_record *r, const struct token_row *row,
                       struct token_own *own, struct arena *arena)

@@ -120,6 +120,8 @@ int server_state_open(struct server *s)
         .tokens = s->tokens,
         .counters = s->counters,
         .plan = s->plan,
+        .keysets = s->keysets,
+        .insecure_key_urls = s->set.insecure_key_urls,
         .journal = s->journal,
         .base_domain = sv_cstr(s->set.base_domain),
         .api_names = &api_name,

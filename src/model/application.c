@@ -264,6 +264,12 @@ static const struct shape_field fields[] = {
       .role = ROLE_ADMIN,
       .about = "Signed proof for the origin that a request came through; "
                "keys at /.well-known/jwks.json." },
+    { .name = "jwtValidation",
+      .types = SHAPE_OBJECT,
+      .fields = jwt_rule_fields,
+      .role = ROLE_ADMIN,
+      .about = "Rules for JWTs in addition to the profile's; also at "
+               "jwt/validation." },
     FIELDS_TIMES,
     { 0 },
 };

@@ -6,11 +6,11 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "codec/url.h"
 #include "model/fields_int.h"
 
 enum {
     TEXT_MAX = 500,
-    URL_MAX = 2048,
     SECRET_MAX = 1000,
     ALGORITHM_TEXT_MAX = 20,
     CACHE_MAX_S = 3600,
@@ -57,7 +57,7 @@ static const struct shape_field introspection_fields[] = {
       .types = SHAPE_STRING,
       .flags = SHAPE_REQUIRED,
       .len_min = 1,
-      .len_max = URL_MAX,
+      .len_max = URL_BYTES_MAX,
       .text = &text_url,
       .format = "uri",
       .check = key_url_check,
@@ -123,7 +123,7 @@ static const struct shape_field fields[] = {
       .types = SHAPE_STRING,
       .flags = SHAPE_SEED,
       .len_min = 1,
-      .len_max = URL_MAX,
+      .len_max = URL_BYTES_MAX,
       .text = &text_url,
       .ref = KIND_JWK,
       .check = key_url_check,
@@ -149,7 +149,7 @@ static const struct shape_field fields[] = {
       .types = SHAPE_STRING,
       .flags = SHAPE_SEED,
       .len_min = 1,
-      .len_max = URL_MAX,
+      .len_max = URL_BYTES_MAX,
       .text = &text_url,
       .format = "uri",
       .check = issuer_check,

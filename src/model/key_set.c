@@ -5,43 +5,26 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
-#include "codec/host.h"
 #include "codec/jwk.h"
+#include "codec/url.h"
 #include "model/fields_int.h"
 #include "model/jwt.h"
 
 enum {
-    URL_MAX = 2048,
     KEYS_BYTES_MAX = 200 * 1024, /* below JWK_TEXT_BYTES_MAX */
     CACHE_MIN_S = 30,
     CACHE_MAX_S = 604800,
     GRACE_MAX_S = 604800,
+    STALE_MIN_S = 60,
     STALE_MAX_S = 2592000,
 };
 
 /* --- where keys are fetched -------------------------------------------------------- */
 
-static bool url_split(struct sv url, bool *plain, struct sv *rest)
+static bool url_ok(struct sv text)
 {
-    *plain = sv_starts_nocase(url, SV("http://"));
-    if (!*plain && !sv_starts_nocase(url, SV("https://"))) return false;
-    *rest = sv_from(url, *plain ? 7 : 8);
-    return true;
-}
-
-static bool url_ok(struct sv url)
-{
-    struct sv rest, name;
-    struct host host;
-    uint16_t port;
-    bool plain;
-    size_t end = 0;
-    if (!url_split(url, &plain, &rest) || !text_visible.ok(url)) return false;
-    while (end < rest.n && !strchr("/?", rest.p[end])) end++;
-    for (size_t i = end; i < rest.n; i++)
-        if (strchr("#\"<>\\^`{|}", rest.p[i])) return false;
-    return host_split(sv_first(rest, end), &name, &port) == 0 &&
-           host_parse(name, false, &host) == 0;
+    struct url url;
+    return url_decode(text, &url) == 0;
 }
 
 const struct text_rule text_url = {
@@ -54,11 +37,10 @@ int key_url_check(const struct shape_env *env, yyjson_mut_doc *doc,
                   yyjson_mut_val **value, struct shape_problem *why)
 {
     (void)doc;
-    struct sv rest,
-        url = sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
-    bool plain;
-    if (!url_split(url, &plain, &rest) || !plain || env->insecure_key_urls)
-        return 0;
+    struct sv text =
+        sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
+    struct url url;
+    if (url_decode(text, &url) || url.tls || env->insecure_key_urls) return 0;
     return shape_problem_set(why, NULL, "invalid_value",
                              "must be https: this server does not fetch keys "
                              "over plain HTTP");
@@ -192,7 +174,7 @@ static const struct shape_field fields[] = {
     { .name = "url",
       .types = SHAPE_STRING,
       .len_min = 1,
-      .len_max = URL_MAX,
+      .len_max = URL_BYTES_MAX,
       .text = &text_url,
       .format = "uri",
       .check = key_url_check,
@@ -201,15 +183,16 @@ static const struct shape_field fields[] = {
       .types = SHAPE_INTEGER,
       .min = CACHE_MIN_S,
       .max = CACHE_MAX_S,
-      .fallback = "300",
-      .about = "How long a fetched set is fresh." },
+      .about = "How long a fetched set is fresh at most; unset: as its answer "
+               "says." },
     { .name = "rotationGrace",
       .types = SHAPE_INTEGER,
       .max = GRACE_MAX_S,
-      .fallback = "0",
+      .fallback = "300",
       .about = "Seconds for which keys hold that have left the set." },
     { .name = "maxStale",
       .types = SHAPE_INTEGER,
+      .min = STALE_MIN_S,
       .max = STALE_MAX_S,
       .fallback = "86400",
       .about = "Seconds for which the last set holds while it cannot be "

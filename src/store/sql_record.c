@@ -215,6 +215,11 @@ int store_record_delete(struct store *s, enum kind kind, struct sv account_id,
 {
     store_need_transaction(s);
     int rc = kind == KIND_ACCOUNT ? account_is_empty(s, id) : 0;
+    if (rc == 0)
+        rc = delete_by_id(s,
+                          "DELETE FROM meta"
+                          " WHERE name = '" SEALED_PREFIX "' || ?1",
+                          id);
     if (rc) return rc;
     struct sql *q = sql_get(s->db, "DELETE FROM record WHERE id = ?1"
                                    " AND account = ?2 AND kind = ?3");

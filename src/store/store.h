@@ -81,7 +81,8 @@ int store_record_insert(struct store *s, struct record *r);
  * ERR_CONFLICT: the stored version is another (412) or a ref is gone;
  * ERR_NOTFOUND. */
 int store_record_update(struct store *s, struct record *r);
-/* ERR_CONFLICT: another record names it (see store_referrers), or an account
+/* Its sealed value (store_sealed_set by its id) goes with it.
+ * ERR_CONFLICT: another record names it (see store_referrers), or an account
  * that still owns records. Deleting an application frees name and domain at
  * once; its number and tokens go by store_token_purge_app. */
 int store_record_delete(struct store *s, enum kind kind,

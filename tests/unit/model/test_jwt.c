@@ -263,7 +263,7 @@ static void a_bad_key_is_named_by_its_place(void **state)
           "out_of_range cacheSeconds" },
         { BARE(",\"keys\":{\"keys\":[" EC "]}"),
           "{\"name\":\"p\",\"keys\":[" EC "],\"url\":null,"
-          "\"cacheSeconds\":300,\"rotationGrace\":0,\"maxStale\":86400,"
+          "\"cacheSeconds\":null,\"rotationGrace\":300,\"maxStale\":86400,"
           "\"tags\":[]}" },
     };
     check(&shape_jwk, NULL, sets, ARRAY_LEN(sets));

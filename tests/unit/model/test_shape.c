@@ -184,7 +184,7 @@ static void token_creates(void **state)
 #define UNSET_TAIL                                      \
     "\"timeouts\":null,\"maxBodyBytes\":null,"          \
     "\"authenticate\":{\"mode\":\"open\",\"from\":[]}," \
-    "\"originAssertion\":null}"
+    "\"originAssertion\":null,\"jwtValidation\":null}"
 
 static void application_creates(void **state)
 {

@@ -39,11 +39,14 @@ static void start(struct rig *r, bool create)
                               .counters = r->counters };
     assert_int_equal(tokens_new(&r->tokens, &tc), 0);
     assert_int_equal(plan_new(&r->plan, 1), 0);
+    struct keysets_conf kc = { .lanes = 1 };
+    assert_int_equal(keysets_new(&r->keysets, &kc), 0);
     struct admin_conf ac = {
         .store = r->store,
         .tokens = r->tokens,
         .counters = r->counters,
         .plan = r->plan,
+        .keysets = r->keysets,
         .base_domain = SV("base.test"),
         .api_names = names,
         .api_names_n = 1,
@@ -61,6 +64,7 @@ static void stop(struct rig *r)
     epoch_reclaim();
     tokens_free(&r->tokens);
     plan_free(&r->plan);
+    keysets_free(&r->keysets);
     counters_close(&r->counters);
     store_close(&r->store);
 }

@@ -13,6 +13,7 @@ struct rig {
     struct counters *counters;
     struct tokens *tokens;
     struct plan *plan;
+    struct keysets *keysets;
     struct admin *admin;
     char account[40];     /* its id */
     char owner[80];       /* secret of its owner key */
