@@ -88,8 +88,8 @@ static int value_check(struct walk *w, yyjson_val *v, int depth)
     return rc;
 }
 
-int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
-                struct json_why *why)
+static int decode(struct sv text, yyjson_read_flag flags, struct arena *a,
+                  yyjson_doc **out, struct json_why *why)
 {
     struct json_why ignored;
     struct walk w = { a, why ? why : &ignored };
@@ -99,7 +99,7 @@ int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
     *out = NULL;
     /* Without YYJSON_READ_INSITU the input is not written to. */
     yyjson_doc *doc = yyjson_read_opts(
-        (char *)(uintptr_t)(text.p ? text.p : ""), text.n, 0, &alc, &bad);
+        (char *)(uintptr_t)(text.p ? text.p : ""), text.n, flags, &alc, &bad);
     if (!doc && bad.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return ERR_NOMEM;
     if (!doc) {
@@ -110,6 +110,18 @@ int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
     int rc = value_check(&w, yyjson_doc_get_root(doc), 0);
     if (rc == 0) *out = doc;
     return rc;
+}
+
+int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
+                struct json_why *why)
+{
+    return decode(text, 0, a, out, why);
+}
+
+int json_decode_exact(struct sv text, struct arena *a, yyjson_doc **out,
+                      struct json_why *why)
+{
+    return decode(text, YYJSON_READ_NUMBER_AS_RAW, a, out, why);
 }
 
 struct sv json_encode(struct arena *a, const yyjson_mut_val *v)

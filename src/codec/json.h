@@ -23,6 +23,12 @@ struct json_why {
 int json_decode(struct sv text, struct arena *a, yyjson_doc **out,
                 struct json_why *why);
 
+/* As json_decode, but numbers stay the text that was sent (yyjson's raw
+ * values, see codec/decimal.h): for judges to whom 1e400 and the 17th digit
+ * matter. */
+int json_decode_exact(struct sv text, struct arena *a, yyjson_doc **out,
+                      struct json_why *why);
+
 /* The arena as yyjson's allocator, for building documents. */
 yyjson_alc json_alc(struct arena *a);
 static inline yyjson_mut_doc *json_new(struct arena *a)

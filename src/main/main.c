@@ -17,6 +17,8 @@ static const struct command {
     { "key", command_key, "create a management key, rotate the server key" },
     { "check", command_check, "check a configuration file and exit" },
     { "jwt", command_jwt, "say of a JSON Web Token what the gateway would" },
+    { "schema", command_schema,
+      "judge JSON values and requests by a schema, check a document" },
     { "settings", command_settings,
       "print all settings, their bounds and "
       "defaults" },
