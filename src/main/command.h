@@ -9,6 +9,7 @@ int command_key(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_jwt(int argc, char **argv);
 int command_schema(int argc, char **argv);
+int command_data(int argc, char **argv);
 int command_settings(int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const struct command {
     { "jwt", command_jwt, "say of a JSON Web Token what the gateway would" },
     { "schema", command_schema,
       "judge JSON values and requests by a schema, check a document" },
+    { "data", command_data,
+      "fetch the lists of disposable mail domains and of places" },
     { "settings", command_settings,
       "print all settings, their bounds and "
       "defaults" },
