@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/secret.h"
 #include "codec/jose.h"
+#include "codec/json.h"
 #include "codec/jwk.h"
 
 enum jose_hash { JOSE_SHA256, JOSE_SHA384, JOSE_SHA512, JOSE_HASHES };
@@ -62,6 +63,13 @@ struct jwk_inner {
     unsigned lanes;
     struct jose_ready *ready[]; /* lane * JOSE_ALG_COUNT + alg; NULL: not yet */
 };
+
+/* Out of a JWK: NULL, or why not (static). No judgement of the numbers yet. */
+const char *jwk_parts_decode(const yyjson_val *key, struct arena *a,
+                             struct jwk_parts *out);
+/* Of numbers that have the size of a key's. */
+void jwk_parts_thumbprint(const struct jwk_parts *p,
+                          uint8_t out[JWK_THUMBPRINT_BYTES]);
 
 /* Judges and prepares; owns nothing of the parts. ERR_INVALID with *reason
  * (static). */

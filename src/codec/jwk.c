@@ -98,8 +98,8 @@ static const char *purpose_decode(const yyjson_val *key, struct jwk_parts *out)
     return NULL;
 }
 
-static const char *jwk_decode(const yyjson_val *key, struct arena *a,
-                              struct jwk_parts *out)
+const char *jwk_parts_decode(const yyjson_val *key, struct arena *a,
+                             struct jwk_parts *out)
 {
     *out = (struct jwk_parts){ .algs = JOSE_ALGS_ALL };
     if (!yyjson_is_obj((yyjson_val *)(uintptr_t)key)) return "not an object";
@@ -140,13 +140,13 @@ static int json_fill(struct sv text, struct arena *a, struct filling *f,
     if (rc != 0) return rc;
     const yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *list = json_find(root, "keys"), *key;
-    if (!list) return set_add(f, &parts, jwk_decode(root, a, &parts));
+    if (!list) return set_add(f, &parts, jwk_parts_decode(root, a, &parts));
     why->reason = "keys is not an array";
     if (!yyjson_is_arr(list)) return ERR_INVALID;
     size_t i, max;
     yyjson_arr_foreach(list, i, max, key)
     {
-        if (rc == 0) rc = set_add(f, &parts, jwk_decode(key, a, &parts));
+        if (rc == 0) rc = set_add(f, &parts, jwk_parts_decode(key, a, &parts));
     }
     return rc;
 }

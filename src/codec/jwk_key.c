@@ -175,8 +175,8 @@ static void put_number(struct buf *b, struct sv bytes)
 }
 
 /* RFC 7638: the needed members alone, in the order of their names. */
-static void thumbprint(const struct jwk_parts *p,
-                       uint8_t out[JWK_THUMBPRINT_BYTES])
+void jwk_parts_thumbprint(const struct jwk_parts *p,
+                          uint8_t out[JWK_THUMBPRINT_BYTES])
 {
     char text[THUMBPRINT_TEXT_MAX];
     struct buf b;
@@ -236,7 +236,7 @@ static const char *parts_make(struct jwk_parts *p, struct jwk *out)
         if (!ready) return "this OpenSSL cannot verify with the key";
         jose_ready_free(&ready);
     }
-    thumbprint(p, out->thumbprint);
+    jwk_parts_thumbprint(p, out->thumbprint);
     return NULL;
 }
 
