@@ -1,7 +1,6 @@
 /* One table of the times, in the order in which they are judged. */
 #include "codec/claims.h"
 
-#include "base/ensure.h"
 #include "base/err.h"
 
 enum jose_verdict claims_decode(struct sv payload, struct arena *a,
@@ -17,32 +16,55 @@ enum jose_verdict claims_decode(struct sv payload, struct arena *a,
     return JOSE_OK;
 }
 
-enum jose_verdict claims_check_times(const yyjson_val *claims,
+const char *const claim_time_names[CLAIM_TIMES] = { "exp", "nbf", "iat" };
+
+void claims_read_times(const yyjson_val *claims, struct claim_moments *out)
+{
+    *out = (struct claim_moments){ .present = 0 };
+    for (unsigned i = 0; i < CLAIM_TIMES; i++) {
+        yyjson_val *claim = json_find(claims, claim_time_names[i]);
+        if (!claim) continue;
+        out->present |= (uint8_t)(1u << i);
+        if (yyjson_is_num(claim))
+            out->at_s[i] = yyjson_get_num(claim);
+        else
+            out->malformed |= (uint8_t)(1u << i);
+    }
+}
+
+enum jose_verdict claims_judge_times(const struct claim_moments *moments,
                                      const struct claim_times *times)
 {
     const double now = (double)times->now_s, skew = times->skew_s;
     const struct {
-        const char *name;
         enum claim_use use;
         enum jose_verdict missing, form, refused;
         bool ends;
-    } rows[] = {
-        { "exp", times->exp, JOSE_EXP_MISSING, JOSE_EXP_FORM, JOSE_EXPIRED,
-          true },
-        { "nbf", times->nbf, JOSE_NBF_MISSING, JOSE_NBF_FORM, JOSE_NOT_ACTIVE,
-          false },
-        { "iat", times->iat, JOSE_IAT_MISSING, JOSE_IAT_FORM, JOSE_ISSUED_LATER,
-          false },
+    } rows[CLAIM_TIMES] = {
+        [CLAIM_EXP] = { times->exp, JOSE_EXP_MISSING, JOSE_EXP_FORM,
+                        JOSE_EXPIRED, true },
+        [CLAIM_NBF] = { times->nbf, JOSE_NBF_MISSING, JOSE_NBF_FORM,
+                        JOSE_NOT_ACTIVE, false },
+        [CLAIM_IAT] = { times->iat, JOSE_IAT_MISSING, JOSE_IAT_FORM,
+                        JOSE_ISSUED_LATER, false },
     };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (unsigned i = 0; i < CLAIM_TIMES; i++) {
+        bool present = moments->present >> i & 1;
         if (rows[i].use == CLAIM_IGNORED) continue;
-        yyjson_val *claim = json_find(claims, rows[i].name);
-        if (!claim && rows[i].use == CLAIM_IF_PRESENT) continue;
-        if (!claim) return rows[i].missing;
-        if (!yyjson_is_num(claim)) return rows[i].form;
-        double at = yyjson_get_num(claim);
+        if (!present && rows[i].use == CLAIM_IF_PRESENT) continue;
+        if (!present) return rows[i].missing;
+        if (moments->malformed >> i & 1) return rows[i].form;
+        double at = moments->at_s[i];
         if (rows[i].ends ? now >= at + skew : now + skew < at)
             return rows[i].refused;
     }
     return JOSE_OK;
+}
+
+enum jose_verdict claims_check_times(const yyjson_val *claims,
+                                     const struct claim_times *times)
+{
+    struct claim_moments moments;
+    claims_read_times(claims, &moments);
+    return claims_judge_times(&moments, times);
 }

@@ -25,4 +25,16 @@ struct claim_times {
 enum jose_verdict claims_check_times(const yyjson_val *claims,
                                      const struct claim_times *times);
 
+/* The same in two steps, for who keeps what a token says longer than the
+ * token. */
+enum claim_time { CLAIM_EXP, CLAIM_NBF, CLAIM_IAT, CLAIM_TIMES };
+struct claim_moments {
+    double at_s[CLAIM_TIMES];
+    uint8_t present, malformed; /* bits 1 << enum claim_time */
+};
+void claims_read_times(const yyjson_val *claims, struct claim_moments *out);
+enum jose_verdict claims_judge_times(const struct claim_moments *moments,
+                                     const struct claim_times *times);
+extern const char *const claim_time_names[CLAIM_TIMES];
+
 #endif
