@@ -201,6 +201,7 @@ static int decode(const yyjson_val *root, struct arena *a,
     if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
     out->key_type =
         (enum key_type)option_of(key_types, json_find(root, "keyType"));
+    out->identity_claim = text_decode(root, "identityClaim", a);
     out->quota_of_application =
         option_of(quota_scopes, json_find(root, "remainingScope")) == 1;
     if (json_is_int(json_find(root, "expires"), &n)) out->expires_s = n;

@@ -11,6 +11,7 @@ enum token_place { PLACE_BEARER, PLACE_HEADER, PLACE_QUERY, PLACE_COOKIE };
 struct authentication {
     struct sv id, account_id, name;
     enum key_type key_type;
+    struct sv identity_claim;   /* KEY_JWT: who is counted; "" iss and sub */
     struct policy policy;
     bool quota_of_application;  /* remainingScope: application */
     int64_t expires_s;          /* lifetime of new tokens; 0: none */

@@ -17,6 +17,8 @@
 
 enum { IMAGE_BUDGET_BYTES = 1 << 20, HOST_MAX = 253 };
 
+static _Atomic uint64_t serials;
+
 static int problem(struct plan_problem *why, int err, const char *field,
                    const char *message)
 {
@@ -70,13 +72,33 @@ static void add(struct plan_steps *steps, enum plan_step step)
     steps->at[steps->n++] = (uint8_t)step;
 }
 
+/* Nothing is known of a JWT before it came: what it has no record for (state,
+ * address list) is not asked, and counted is only where something is limited. */
+static void add_jwt(const struct plan_app *a, struct plan_steps *steps)
+{
+    add(steps, STEP_JWT);
+    if (a->limited) add(steps, STEP_LIMITS);
+    add(steps, STEP_SCOPES);
+}
+
+static void add_token(struct plan_steps *steps)
+{
+    add(steps, STEP_CREDENTIAL);
+    add(steps, STEP_TOKEN_STATE);
+    add(steps, STEP_EXPIRY);
+    add(steps, STEP_LIMITS);
+    add(steps, STEP_SCOPES);
+    add(steps, STEP_ADDRESS);
+}
+
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
  * nothing behind the refusal; one that is public (and says so) needs nothing
  * to pass. What a token's own record may ask for (limits, address list) is
  * known only when it is found: those steps belong to every token. */
 static void build_steps(struct plan_app *a)
 {
-    bool shut = !a->has_auth && !a->app.is_public;
+    bool lost = a->auth.key_type == KEY_JWT && !a->jwt;
+    bool shut = lost || (!a->has_auth && !a->app.is_public);
     for (int door = 0; door < DOOR_COUNT; door++) {
         struct plan_steps *steps = &a->steps[door];
         if (!a->app.enabled || shut) {
@@ -84,8 +106,10 @@ static void build_steps(struct plan_app *a)
             continue;
         }
         if (!a->has_auth && door == DOOR_PROXY) continue;
-        for (int step = STEP_CREDENTIAL; step < STEP_COUNT; step++)
-            add(steps, (enum plan_step)step);
+        if (a->jwt)
+            add_jwt(a, steps);
+        else
+            add_token(steps);
     }
 }
 
@@ -116,6 +140,19 @@ static int build_origin(struct plan *p, struct plan_app *a,
     return 0;
 }
 
+/* Without a profile nobody passes: see build_steps. */
+static int build_jwt(struct plan_app *a, const struct plan_source *src,
+                     struct plan_problem *why)
+{
+    const struct plan_jwt_source jwt = { .profile = src->jwt,
+                                         .rules = src->jwt_rules,
+                                         .auth = &a->auth,
+                                         .limited = a->limited };
+    if (src->jwt.n == 0) return 0;
+    int rc = plan_jwt_build(&jwt, &a->arena, &a->jwt);
+    return rc < 0 ? problem(why, rc, "jwt_id", "profile is damaged") : 0;
+}
+
 static int build_auth(struct plan_app *a, const struct plan_source *src,
                       struct plan_problem *why)
 {
@@ -127,9 +164,6 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     if (!a->has_auth) return 0;
     int rc = authentication_decode(src->authentication, &a->arena, &a->auth);
     if (rc < 0) return problem(why, rc, "auth_id", "profile is damaged");
-    if (a->auth.key_type != KEY_TOKEN)
-        return problem(why, ERR_INVALID, "keyType",
-                       "is not served by this version");
     const struct policy *p = &a->auth.policy;
     a->limited = (p->has_limits && p->limits_n) ||
                  (p->has_quota && !p->quota_none) ||
@@ -138,7 +172,7 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
         a->quota_slot = src->quota_slot;
         a->quota_tag = src->quota_tag;
     }
-    return 0;
+    return a->auth.key_type == KEY_JWT ? build_jwt(a, src, why) : 0;
 }
 
 static int build(struct plan *p, const struct plan_source *src,
@@ -149,6 +183,7 @@ static int build(struct plan *p, const struct plan_source *src,
     if (rc < 0) return problem(why, rc, "", "record is damaged");
     a->app.num = src->num;
     a->seq = src->seq;
+    a->serial = atomic_fetch_add(&serials, 1) + 1;
     memcpy(a->keysets, src->keysets, sizeof a->keysets);
     a->keysets_n = src->keysets_n;
     a->created_ms = id_time_ms(a->app.id);
@@ -165,8 +200,9 @@ int plan_build(struct plan *p, const struct plan_source *src,
 {
     /* Every text lies in the documents: their length is room enough but for
      * padding, and rarely more is asked. */
-    size_t texts =
-        round_up(src->application.n + src->authentication.n + 512, 64);
+    size_t texts = round_up(src->application.n + src->authentication.n +
+                                src->jwt.n + src->jwt_rules.n + 512,
+                            64);
     struct plan_app *a = image_new(p, texts);
     *why = (struct plan_problem){ .field = "" };
     int rc = build(p, src, a, why);

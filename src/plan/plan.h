@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "model/application.h"
 #include "model/authentication.h"
-#include "model/jwt.h"
+#include "plan/jwt.h"
 
 /* The order of the checks, gateway.md §1: the one visible list. Later checks
  * take their line here; plan/build.c puts into an application's `steps` those
@@ -27,6 +27,7 @@
     X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
     X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
     X(EXPIRY)       /* 7 */                                                 \
+    X(JWT)          /* 5-7 of keyType jwt: signature, times, claims */      \
     X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
     X(SCOPES)       /* 10  scopes asked for */                              \
     X(ADDRESS)      /* 10  the token's IP allow-list */
@@ -69,9 +70,12 @@ struct plan_app {
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
     struct plan_steps steps[DOOR_COUNT];
+    const struct plan_jwt *jwt; /* keyType jwt with a profile; else NULL */
     struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */
     unsigned keysets_n;
     uint64_t seq;              /* of the change that made it */
+    uint64_t serial;           /* of this image: never comes again in this
+                                  process, never 0 */
     struct plan *owner;
     struct arena arena;        /* holds all of the above */
     /* how many exchanges of each reactor hold this image; written by that

@@ -44,15 +44,28 @@ int plan_fixture_build(struct plan *p, const struct plan_fixture *f,
                      "\"name\":\"p\"%s%s%s}",
                      strstr(f->auth, "keyType") ? "" : ",\"keyType\":\"token\"",
                      f->auth[0] ? "," : "", f->auth);
-    const struct plan_source src = {
+    char jwt[4096] = "";
+    int k = 0;
+    if (f->jwt)
+        k = snprintf(jwt, sizeof jwt,
+                     "{\"id\":\"jwt_01JD0000000000000000000000\","
+                     "\"account_id\":\"acc_01JD0000000000000000000000\","
+                     "\"name\":\"j\"%s%s}",
+                     f->jwt[0] ? "," : "", f->jwt);
+    struct plan_source src = {
         .application = { application, (size_t)n },
         .authentication = { profile, (size_t)m },
+        .jwt = { jwt, (size_t)k },
+        .jwt_rules = sv_cstr(f->jwt_rules ? f->jwt_rules : ""),
+        .keysets_n = f->keysets_n,
         .num = f->num,
         .imported = f->imported,
         .quota_slot = f->quota_slot,
         .quota_tag = f->quota_tag,
         .seq = f->seq,
     };
+    if (f->keysets_n)
+        memcpy(src.keysets, f->keysets, f->keysets_n * sizeof *f->keysets);
     return plan_build(p, &src, out, why);
 }
 

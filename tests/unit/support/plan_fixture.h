@@ -11,6 +11,10 @@ struct plan_fixture {
     const char *origin;   /* originHostname; NULL: none */
     const char *more;     /* further members of the application, or NULL */
     const char *auth;     /* members of the profile; NULL: none */
+    const char *jwt;      /* keyType jwt: members of the JWT profile, or NULL */
+    const char *jwt_rules; /* a whole document, or NULL */
+    const struct keyset_ref *keysets;
+    unsigned keysets_n;
     uint32_t num;
     bool imported;
     uint32_t quota_slot, quota_tag;
