@@ -117,14 +117,10 @@ static void limits_clear(struct counters *c, uint32_t slot)
     }
 }
 
-static int line_init(struct counters *c, uint32_t slot, uint32_t tag,
-                     int64_t used, uint32_t refills)
+static void line_clear(struct counters *c, uint32_t slot, uint32_t tag,
+                       int64_t used, uint32_t refills)
 {
-    uint32_t word;
-    if (!slot_known(c, slot)) return ERR_NOTFOUND;
     struct counter *l = &c->lines[slot];
-    int err = line_lock_wait(c, l, &word);
-    if (err) return err;
     STORE(l->tag, ~tag);
     limits_clear(c, slot);
     STORE(l->head, 0);
@@ -134,6 +130,28 @@ static int line_init(struct counters *c, uint32_t slot, uint32_t tag,
     STORE(l->passed, 0);
     STORE(l->limited, 0);
     STORE(l->tag, tag);
+}
+
+static int line_init(struct counters *c, uint32_t slot, uint32_t tag,
+                     int64_t used, uint32_t refills)
+{
+    uint32_t word;
+    if (!slot_known(c, slot)) return ERR_NOTFOUND;
+    struct counter *l = &c->lines[slot];
+    int err = line_lock_wait(c, l, &word);
+    if (err) return err;
+    line_clear(c, slot, tag, used, refills);
+    line_unlock(l, line_list(c, slot, word));
+    return 0;
+}
+
+int counters_slot_clear(struct counters *c, uint32_t slot, uint32_t tag)
+{
+    uint32_t word;
+    if (!slot_known(c, slot)) return ERR_NOTFOUND;
+    struct counter *l = &c->lines[slot];
+    if (!line_lock(c, l, SPINS_TAKE, &word)) return ERR_AGAIN;
+    line_clear(c, slot, tag, 0, 0);
     line_unlock(l, line_list(c, slot, word));
     return 0;
 }

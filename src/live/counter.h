@@ -20,6 +20,9 @@ struct counters_conf {
      * last one: so that a backup of the database alone restores quotas. */
     void (*on_checkpoint)(void *ctx, uint32_t slot, uint32_t tag,
                           int64_t used, uint32_t refills, uint32_t last_used_s);
+    /* On the same thread, after each second's work: who has files of his own
+     * beside the counters. */
+    void (*on_second)(void *ctx);
     void *ctx;
 };
 
@@ -37,6 +40,8 @@ int counters_reserve(struct counters *c, uint32_t slots);
 int counters_reserve_limits(struct counters *c, unsigned limits);
 /* A line for a new owner: cleared, tagged. */
 int counters_slot_init(struct counters *c, uint32_t slot, uint32_t tag);
+/* The same from any thread; ERR_AGAIN: contended, nothing happened. */
+int counters_slot_clear(struct counters *c, uint32_t slot, uint32_t tag);
 /* From the store's row, when the file did not know the slot. Both need the
  * slot reserved; the log follows within a second. */
 int counters_slot_restore(struct counters *c, uint32_t slot, uint32_t tag,

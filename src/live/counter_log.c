@@ -421,6 +421,7 @@ static void *log_main(void *arg)
                pthread_cond_timedwait(&log->wake, &log->work, &until) == 0) {}
         if (log->stop) break;
         flush(c);
+        if (c->conf.on_second) c->conf.on_second(c->conf.ctx);
         if (checkpoint_is_due(log)) checkpoint(c);
         uint64_t lag = clock_mono_ns() - log->synced_ns;
         atomic_store(&c->stats.log_lag_ms, log->failing ? lag / 1000000 : 0);

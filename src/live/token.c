@@ -165,6 +165,15 @@ int tokens_slot_claim(struct tokens *t, uint32_t slot)
     return 0;
 }
 
+uint32_t tokens_slots_take(struct tokens *t, uint32_t n)
+{
+    uint32_t first = t->next;
+    if (n == 0 || n > UINT32_MAX - first || slots_grow(t, first + n - 1) != 0)
+        return UINT32_MAX;
+    t->next += n;
+    return first;
+}
+
 uint32_t tokens_slot_take(struct tokens *t)
 {
     if (t->free_n) return slot_from_free(t);

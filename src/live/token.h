@@ -88,6 +88,8 @@ int tokens_metadata_read(const struct tokens *t, uint32_t slot, uint32_t tag,
 /* A slot for a token, an alias or an application's shared quota, reserved in
  * the counters as well. UINT32_MAX: full (memory, slots or the disk). */
 uint32_t tokens_slot_take(struct tokens *t);
+/* So many in a row, the first is returned; UINT32_MAX: full. */
+uint32_t tokens_slots_take(struct tokens *t, uint32_t n);
 /* Usable again when the readers' turns have ended. */
 void tokens_slot_give(struct tokens *t, uint32_t slot);
 /* Start-up: a slot that the store names; gaps below it become free ones. Best

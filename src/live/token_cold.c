@@ -134,7 +134,7 @@ static bool extent_equal(const struct metadata_file *f, struct extent a,
 /* --- building -------------------------------------------------------------------- */
 /* Printable ASCII stays, but '%' (the code must be readable back) and, where
  * a space would be trimmed or separate, the space. */
-static size_t header_put(char *to, struct sv s, bool spaces)
+size_t header_put(char *to, struct sv s, bool spaces)
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t n = 0;

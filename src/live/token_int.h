@@ -74,6 +74,9 @@ int cold_metadata_read(const struct metadata_file *f,
                        const struct token_cold *view, char *out, size_t max,
                        size_t *n);
 
+/* A text as a header field's value; 3 bytes of room for each of s. */
+size_t header_put(char *to, struct sv s, bool spaces);
+
 /* --- the whole ------------------------------------------------------------------ */
 struct tokens {
     struct token *record;    /* region's base */
