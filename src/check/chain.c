@@ -13,6 +13,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_CREDENTIAL] = check_credential,
     [STEP_TOKEN_STATE] = check_token_state,
     [STEP_EXPIRY] = check_expiry,
+    [STEP_JWT] = check_jwt,
     [STEP_LIMITS] = check_limits,
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,
@@ -31,9 +32,10 @@ void chain_refund(struct exchange *x)
 }
 
 /* After a wait: what was found may have changed owner, been disabled or have
- * expired meanwhile. */
+ * expired meanwhile. A JWT has no record: it is judged anew. */
 static enum verdict resume(struct exchange *x)
 {
+    if (x->plan->jwt) x->step = 0;
     if (!x->has_token) return VERDICT_PASS;
     if (!tokens_view(x->env->tokens, x->token.slot, x->token.tag, x->wall_ms,
                      &x->token))
@@ -53,6 +55,7 @@ static enum verdict judge_fault(struct exchange *x)
 
 static enum verdict step_run(struct exchange *x, enum plan_step step)
 {
+    x->retry_ms = 0;
     enum verdict v = checks[step](x);
     if (v == VERDICT_WAIT && x->waits++ == WAITS_MAX) v = VERDICT_FAULT;
     return v == VERDICT_FAULT ? judge_fault(x) : v;

@@ -5,11 +5,18 @@
 #define CHECK_CHECK_H
 
 #include "check/exchange.h"
+#include "check/place.h"
 
 typedef enum verdict check_fn(struct exchange *x);
 
 check_fn check_enabled, check_credential, check_token_state, check_expiry,
-    check_limits, check_scopes, check_address;
+    check_jwt, check_limits, check_scopes, check_address;
+
+/* The credential at the door's or the profile's place, without `Bearer`. */
+enum place_found check_credential_find(struct exchange *x, struct sv *secret);
+/* The value of a header field that the request has exactly once. */
+bool check_header_once(const struct exchange *x, struct sv name,
+                       struct sv *value);
 
 static inline enum verdict check_deny(struct exchange *x, enum reason why)
 {

@@ -4,13 +4,12 @@
  * time (live/token.h). */
 #include "base/hash.h"
 #include "check/check.h"
-#include "check/place.h"
 #include "codec/base62.h"
 #include "codec/digest.h"
 
 enum { CREDENTIAL_MAX = 4096 };
 
-static enum place_found find(struct exchange *x, struct sv *secret)
+enum place_found check_credential_find(struct exchange *x, struct sv *secret)
 {
     if (x->door == DOOR_VERIFY) {
         bool bearer;
@@ -21,6 +20,9 @@ static enum place_found find(struct exchange *x, struct sv *secret)
     enum place_found found = place_find(x->head, &x->plan->auth, x->arena, &at);
     x->credential_field = at.field;
     *secret = at.text;
+    if (found == FOUND_ONE && x->plan->jwt &&
+        place_has_another(x->head, &x->plan->auth, x->arena, at.text))
+        return FOUND_UNCLEAR;
     return found;
 }
 
@@ -38,7 +40,7 @@ static bool checksum_holds(struct sv secret)
 enum verdict check_credential(struct exchange *x)
 {
     struct sv secret = { NULL, 0 };
-    switch (find(x, &secret)) {
+    switch (check_credential_find(x, &secret)) {
     case FOUND_ONE: break;
     case FOUND_NONE: return check_deny(x, REASON_MISSING_TOKEN);
     case FOUND_UNCLEAR: return check_deny(x, REASON_INVALID_TOKEN);

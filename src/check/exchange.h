@@ -7,8 +7,11 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "codec/http.h"
+#include "codec/json.h"
 #include "live/counter.h"
+#include "live/subject.h"
 #include "live/token.h"
+#include "live/verified.h"
 #include "plan/plan.h"
 
 enum verdict {
@@ -41,6 +44,14 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
     X(TOKEN_REVOKED, "token_revoked", UNAUTHORIZED,                          \
       "the token was revoked")                                               \
     X(TOKEN_EXPIRED, "token_expired", UNAUTHORIZED, "the token has expired") \
+    X(INVALID_SIGNATURE, "invalid_signature", UNAUTHORIZED,                  \
+      "the token is not signed by a key of this application")                \
+    X(TOKEN_NOT_ACTIVE, "token_not_active", UNAUTHORIZED,                    \
+      "the token is not valid yet")                                          \
+    X(MISSING_CLAIM, "missing_claim", UNAUTHORIZED,                          \
+      "the token lacks a claim that is needed")                              \
+    X(INVALID_CLAIM, "invalid_claim", UNAUTHORIZED,                          \
+      "a claim of the token is not what it must be")                         \
     X(RATE_LIMITED, "rate_limited", TOO_MANY, "the rate limit was reached")  \
     X(QUOTA_EXHAUSTED, "quota_exhausted", TOO_MANY,                          \
       "the quota of this token is used up")                                  \
@@ -76,6 +87,9 @@ struct reason_row {
 };
 extern const struct reason_row reason_rows[REASON_COUNT];
 
+struct keysets;
+struct jwt_lane;
+
 /* What the checks may reach; one a process, immutable after start. */
 struct check_env {
     struct tokens *tokens;
@@ -83,6 +97,10 @@ struct check_env {
     struct plan *plan;
     int64_t (*wall_ms)(void);
     int64_t (*node_ms)(void);
+    /* of JWTs; NULL: no application may have keyType jwt */
+    struct keysets *keysets;
+    struct subjects *subjects;
+    struct jwt_lane *jwt;      /* a reactor each (check/jwt.h) */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
@@ -106,10 +124,13 @@ struct exchange {
     bool peek;
     const struct sv *scopes;        /* that must be held */
     unsigned scopes_n;
+    const yyjson_val *headers;      /* verify: telemetry's, or NULL */
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
     bool has_token;
     struct token_view token;
+    const struct verified *jwt;     /* keyType jwt: what the token says; valid
+                                       in the turn of the run */
     uint8_t digest[32];             /* of the secret: a running stream asks
                                        with it whether it still holds */
     struct take_ask ask;            /* as taken, for the refund; its terms
@@ -122,8 +143,10 @@ struct exchange {
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
     uint16_t waits;
+    uint32_t retry_ms;              /* WAIT: in how long; 0: soon */
     uint8_t faults;                 /* steps passed over by onFault: open */
     enum reason reason;
+    struct sv claim;                /* that a denial speaks of; valid as jwt */
     /* proxy: the field that held the credential; NULL: the query */
     const struct http_field *credential_field;
     struct arena *arena;            /* the exchange's, budgeted */

@@ -1,6 +1,6 @@
 /* Steps 8 and 9: rate limits, refill and quota, judged and taken as one step
- * on the token's counter line. Made for every token, limited or not: the line
- * also holds how often and when it was used. */
+ * on a counter line: the token's, or that of a JWT's subject. Made for every
+ * token, limited or not: the line also holds how often and when it was used. */
 #include "check/check.h"
 
 /* remainingScope application: the profile's quota is one for all tokens, but a
@@ -29,11 +29,30 @@ static void ask_build(struct exchange *x)
     };
 }
 
-enum verdict check_limits(struct exchange *x)
+/* Nobody in particular is counted: the application's line alone. */
+static void ask_application(struct exchange *x)
 {
-    if (!x->has_token) return VERDICT_PASS;
-    ask_build(x);
-    enum take took = counters_take(x->env->counters, &x->ask, &x->take);
+    x->ask.slot = x->plan->quota_slot;
+    x->ask.tag = x->plan->quota_tag;
+    x->ask.quota_slot = UINT32_MAX;
+}
+
+static enum verdict ask_subject(struct exchange *x, struct subject *who)
+{
+    switch (subjects_get(x->env->subjects, x->jwt->subject_key, x->ask.now_ms,
+                         who)) {
+    case SUBJECT_FOUND: break;
+    case SUBJECT_WAIT: return VERDICT_WAIT;
+    case SUBJECT_FULL: return VERDICT_FAULT;
+    }
+    x->ask.slot = who->slot;
+    x->ask.tag = who->tag;
+    if (x->ask.quota_slot == UINT32_MAX) x->ask.created_ms = who->created_ms;
+    return VERDICT_PASS;
+}
+
+static enum verdict judge(struct exchange *x, enum take took)
+{
     if (took == TAKE_WAIT) return VERDICT_WAIT;
     if (took == TAKE_FAULT) return VERDICT_FAULT;
     x->judged_limits = true;
@@ -45,4 +64,28 @@ enum verdict check_limits(struct exchange *x)
                                  : REASON_RATE_LIMITED);
     x->taken = !x->peek;
     return VERDICT_PASS;
+}
+
+static enum verdict of_subject(struct exchange *x)
+{
+    struct subject who = { .slot = 0 };
+    const bool counted = x->plan->jwt->needs_subject;
+    if (!counted) ask_application(x);
+    enum verdict v = counted ? ask_subject(x, &who) : VERDICT_PASS;
+    if (v != VERDICT_PASS) return v;
+    enum take took = counters_take(x->env->counters, &x->ask, &x->take);
+    if (!counted) return judge(x, took);
+    if (took == TAKE_FAULT) return VERDICT_WAIT; /* evicted in between */
+    if (took == TAKE_TAKEN && !x->peek)
+        subjects_keep(x->env->subjects, &who,
+                      subject_free_s(&x->ask, &x->take));
+    return judge(x, took);
+}
+
+enum verdict check_limits(struct exchange *x)
+{
+    if (!x->has_token && !x->jwt) return VERDICT_PASS;
+    ask_build(x);
+    if (x->jwt) return of_subject(x);
+    return judge(x, counters_take(x->env->counters, &x->ask, &x->take));
 }

@@ -139,3 +139,24 @@ enum place_found place_find(const struct http_head *head,
     }
     return FOUND_NONE;
 }
+
+bool place_has_another(const struct http_head *head,
+                       const struct authentication *auth, struct arena *a,
+                       struct sv found)
+{
+    static const struct authentication others[] = {
+        { .place = PLACE_BEARER },
+        { .place = PLACE_QUERY, .place_name = { "access_token", 12 } },
+    };
+    struct place_credential at;
+    for (unsigned i = 0; i < 2; i++) {
+        if (auth->place == others[i].place &&
+            sv_eq(auth->place_name, others[i].place_name))
+            continue;
+        enum place_found other = place_find(head, &others[i], a, &at);
+        if (other == FOUND_UNCLEAR || other == FOUND_NO_ROOM ||
+            (other == FOUND_ONE && !sv_eq(at.text, found)))
+            return true;
+    }
+    return false;
+}

@@ -21,6 +21,12 @@ struct place_credential {
 enum place_found place_find(const struct http_head *head,
                             const struct authentication *auth,
                             struct arena *a, struct place_credential *out);
+/* Is there, at a place of RFC 6750 (Authorization: Bearer, the query's
+ * access_token) that is not the profile's, a credential that differs from the
+ * one that was found? Then nobody may choose one. */
+bool place_has_another(const struct http_head *head,
+                       const struct authentication *auth, struct arena *a,
+                       struct sv found);
 /* What follows "Bearer" (any case) and spaces; `text` itself without it. */
 struct sv place_without_bearer(struct sv text, bool *had);
 

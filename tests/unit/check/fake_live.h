@@ -65,6 +65,34 @@ void counters_refund(struct counters *c, const struct take_ask *ask,
     live.refunded = *ask;
 }
 
+/* Nobody is counted by subject here; the real ones would bring the real
+ * token table with them. */
+void subjects_key(const struct subjects *s, enum subject_kind kind,
+                  const struct sv *parts, size_t n,
+                  uint64_t key[SUBJECT_KEY_WORDS])
+{
+    (void)s, (void)kind, (void)parts, (void)n;
+    key[0] = key[1] = 1;
+}
+enum subject_found subjects_get(struct subjects *s,
+                                const uint64_t key[SUBJECT_KEY_WORDS],
+                                int64_t now_ms, struct subject *out)
+{
+    (void)s, (void)key, (void)now_ms, (void)out;
+    return SUBJECT_FULL;
+}
+void subjects_keep(struct subjects *s, const struct subject *who,
+                   uint32_t until_s)
+{
+    (void)s, (void)who, (void)until_s;
+}
+uint32_t subject_free_s(const struct take_ask *ask,
+                        const struct take_answer *taken)
+{
+    (void)ask, (void)taken;
+    return 0;
+}
+
 static int64_t fake_wall_ms(void)
 {
     return live.wall_ms;
