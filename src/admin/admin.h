@@ -23,6 +23,7 @@ struct admin_conf {
     struct store *store;
     struct tokens *tokens;
     struct counters *counters;
+    struct subjects *subjects; /* NULL: no JWT is counted (tests) */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */

@@ -5,6 +5,7 @@
 #include "admin/publish_int.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "live/subject.h"
 
 #include <stdio.h>
 
@@ -27,7 +28,8 @@ struct load {
     struct token_hot *aliases; /* without bodies */
     size_t aliases_n, aliases_cap;
     uint32_t assertion_algs;
-    struct arena arena; /* of one row */
+    bool counts_subjects; /* some application counts by JWT subject */
+    struct arena arena;   /* of one row */
 };
 
 static int failed(struct load *l, int err, const char *what, const char *id)
@@ -79,6 +81,7 @@ static int app_load(struct load *l, const struct app_name *name,
     if (src.has_quota) quota_add(l, &app, src.plan.quota_slot);
     if (image->app.assertion.lifetime_s)
         l->assertion_algs |= 1u << image->app.assertion.alg;
+    l->counts_subjects |= image->jwt && image->jwt->needs_subject;
     app_image_publish(a, image);
     return 0;
 }
@@ -185,6 +188,10 @@ int admin_load(struct admin *a, char problem[256])
     arena_init(&l.arena, ROW_ARENA_BYTES, NULL, 0);
     if (!err) err = apps_load(&l);
     if (!err) err = tokens_load_all(&l);
+    /* behind the tokens: it takes slots that no token has */
+    if (!err && l.counts_subjects && a->conf.subjects &&
+        (err = subjects_reserve(a->conf.subjects)))
+        failed(&l, err, "subjects", "");
     if (!err && (err = key_ring_load(a->keys, a->conf.store)))
         failed(&l, err, "management keys", "");
     if (!err && (err = assertion_load(a, l.assertion_algs)))

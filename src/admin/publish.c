@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "live/subject.h"
 
 enum what {
     IMAGE,
@@ -230,6 +231,8 @@ static bool image_build(struct call *c, struct change *n)
     err = app_image_build(a, &src, &n->image, &why);
     if (err == ERR_INVALID)
         return call_fail(c, 400, "invalid_value", why.field, why.message);
+    bool counts = !err && n->image->jwt && n->image->jwt->needs_subject;
+    if (counts && a->conf.subjects) err = subjects_reserve(a->conf.subjects);
     if (err) return call_fail_store(c, err);
     const struct origin_assertion *asserts = &n->image->app.assertion;
     return !asserts->lifetime_s || assertion_ensure(c, asserts->alg);

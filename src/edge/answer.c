@@ -79,6 +79,22 @@ static void put_metadata(struct buf *out, const struct exchange *x,
         buf_put(out, SV("null"));
 }
 
+/* A JWT has no record: what it says of itself. */
+static void put_claims(struct buf *out, const struct exchange *x)
+{
+    const struct verified *v = x->jwt;
+    buf_put(out, SV(",\"tokenId\":null,\"applicationId\":"));
+    json_put_text(out, x->plan->app.id);
+    buf_put(out, SV(",\"owner\":"));
+    if (v->has_subject)
+        json_put_text(out, v->subject);
+    else
+        buf_put(out, SV("null"));
+    buf_put(out, SV(",\"scopes\":"));
+    put_list(out, v->scopes, v->scopes_n);
+    buf_put(out, SV(",\"tags\":[],\"metadata\":null"));
+}
+
 static void put_details(struct buf *out, const struct exchange *x,
                         struct answer_hole *hole)
 {
@@ -107,6 +123,7 @@ static void put_passed(struct buf *out, const struct answer *a,
     buf_put(out, SV(",\"expiresAt\":"));
     put_time(out, x->token.expires_ms);
     if (a->detailed && x->has_token) put_details(out, x, hole);
+    if (a->detailed && x->jwt) put_claims(out, x);
     buf_putc(out, '}');
 }
 
@@ -132,6 +149,10 @@ static void put_refused(struct buf *out, const struct answer *a, bool in_batch)
     if (!a->x && a->problem->field[0]) {
         buf_put(out, SV(",\"field\":"));
         json_put_text(out, sv_cstr(a->problem->field));
+    }
+    if (a->x && a->x->claim.n && (a->detailed || a->x->plan->app.detail)) {
+        buf_put(out, SV(",\"claim\":"));
+        json_put_text(out, a->x->claim);
     }
     if (a->reason == REASON_RATE_LIMITED ||
         a->reason == REASON_QUOTA_EXHAUSTED) {

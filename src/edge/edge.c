@@ -71,34 +71,22 @@ int64_t edge_wall_ms(struct edge_reactor *er)
 
 /* --- waiting ------------------------------------------------------------------ */
 
-static void resume_all(struct timer *t)
+static void resume(struct timer *t)
 {
-    struct edge_reactor *er =
-        CONTAINER_OF(t, struct edge_reactor, waiting_timer);
-    struct suspended *s = er->waiting;
-    er->waiting = NULL;
-    while (s) {
-        struct suspended *next = s->next;
-        s->next = NULL;
-        s->resume(s);
-        s = next;
-    }
+    struct suspended *s = CONTAINER_OF(t, struct suspended, timer);
+    s->resume(s);
 }
 
-void edge_suspend(struct edge_reactor *er, struct suspended *s)
+void edge_suspend(struct edge_reactor *er, struct suspended *s,
+                  uint32_t retry_ms)
 {
-    if (!er->waiting) timer_arm(er->reactor, &er->waiting_timer, RETRY_MS);
-    s->next = er->waiting;
-    er->waiting = s;
+    s->timer.fire = resume;
+    timer_arm(er->reactor, &s->timer, retry_ms ? retry_ms : RETRY_MS);
 }
 
 void edge_unsuspend(struct edge_reactor *er, struct suspended *s)
 {
-    for (struct suspended **p = &er->waiting; *p; p = &(*p)->next) {
-        if (*p != s) continue;
-        *p = s->next;
-        return;
-    }
+    timer_cancel(er->reactor, &s->timer);
 }
 
 /* --- running streams ---------------------------------------------------------- */
@@ -180,7 +168,6 @@ int edge_reactor_new(struct edge_reactor **out, struct edge *e,
     slab_init(&er->proxies, sizeof(struct proxy));
     slab_init(&er->verifies, sizeof(struct verify));
     slab_init(&er->visits, sizeof(struct visit));
-    er->waiting_timer.fire = resume_all;
     er->sweep_timer.fire = sweep;
     er->journal_timer.fire = journal_due;
     er->streams.next = er->streams.prev = er->sweep_at = &er->streams;
@@ -196,8 +183,7 @@ void edge_reactor_free(struct edge_reactor **out)
 {
     struct edge_reactor *er = *out;
     if (!er) return;
-    ENSURE(er->streams_n == 0 && !er->waiting);
-    timer_cancel(er->reactor, &er->waiting_timer);
+    ENSURE(er->streams_n == 0);
     timer_cancel(er->reactor, &er->sweep_timer);
     timer_cancel(er->reactor, &er->journal_timer);
     http_pool_free(&er->pool);

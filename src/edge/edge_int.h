@@ -18,9 +18,10 @@ struct edge {
 };
 
 /* --- waiting ---------------------------------------------------------------
- * A check that answered WAIT is asked again about a millisecond later. */
+ * A check that answered WAIT is asked again when it said so, or about a
+ * millisecond later. Zero it first. */
 struct suspended {
-    struct suspended *next;
+    struct timer timer;
     void (*resume)(struct suspended *s);
 };
 
@@ -37,9 +38,6 @@ struct edge_reactor {
     struct http_pool *pool;
     unsigned index;
     struct slab proxies, verifies, visits;
-
-    struct suspended *waiting;
-    struct timer waiting_timer;
 
     struct watched streams, *sweep_at; /* sweep_at: the next to be asked */
     unsigned streams_n, sweep_step;
@@ -61,7 +59,8 @@ struct edge_reactor {
     char text[FORWARD_TEXT_MAX];
 };
 
-void edge_suspend(struct edge_reactor *er, struct suspended *s);
+void edge_suspend(struct edge_reactor *er, struct suspended *s,
+                  uint32_t retry_ms);
 void edge_unsuspend(struct edge_reactor *er, struct suspended *s);
 void edge_watch(struct edge_reactor *er, struct watched *w);
 void edge_unwatch(struct edge_reactor *er, struct watched *w);

@@ -221,6 +221,7 @@ static void put_ours(const struct http_head *h, const struct forward_facts *f,
         put(out, HN_OURS, SV("X-Typeauth-Token-Id"), f->token_id);
     if (f->owner.n) put(out, HN_OURS, SV("X-Typeauth-Owner"), f->owner);
     if (f->scopes.n) put(out, HN_OURS, SV("X-Typeauth-Scopes"), f->scopes);
+    if (f->subject.n) put(out, HN_OURS, SV("X-Typeauth-Subject"), f->subject);
 }
 
 /* --- requests -------------------------------------------------------------- */

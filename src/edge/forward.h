@@ -35,7 +35,7 @@ struct forward_facts {
     struct sv via;       /* "1.1 name": appended */
     struct sv host, base; /* of the origin: Host, path prefix */
     struct sv app_id;
-    struct sv token_id, owner, scopes; /* "" none; already encoded */
+    struct sv token_id, owner, scopes, subject; /* "" none; encoded */
     /* The credential's place, to be removed; NULL: it stays. */
     const struct authentication *hide;
     struct sv ours;      /* one more field that is ours; "" none */

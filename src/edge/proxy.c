@@ -99,6 +99,7 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
         .retry_after_s = retry_after(p, reason),
         .limit =
             reason == REASON_RATE_LIMITED ? sv_cstr(p->limit_name) : SV(""),
+        .claim = reason == p->x.reason ? p->x.claim : SV(""),
         .request_id = p->v.request_id,
         .limits = limits,
         .limits_n = limits_fields(&p->limits, &text, limits),
@@ -196,7 +197,7 @@ static bool suspend(struct proxy *p, const struct http_head *head)
         plan_hold(p->held, p->v.er->index);
     }
     p->is_suspended = true;
-    edge_suspend(p->v.er, &p->suspended);
+    edge_suspend(p->v.er, &p->suspended, p->x.retry_ms);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* Reading questions: see question.h. */
 #include "edge/question.h"
 
+#include "base/ensure.h"
 #include "base/err.h"
 #include "http/address.h"
 
@@ -135,6 +136,14 @@ static int read_timestamp(yyjson_val *v, struct question *q, int64_t now_ms,
     return 0;
 }
 
+static int read_headers(yyjson_val *v, struct question *q, int64_t now_ms,
+                        struct question_problem *why)
+{
+    (void)now_ms, (void)why;
+    q->headers = yyjson_is_obj(v) ? v : NULL;
+    return 0;
+}
+
 static int read_members(yyjson_val *object, const struct member *members,
                         size_t members_n, struct question *q, int64_t now_ms,
                         struct question_problem *why)
@@ -161,6 +170,7 @@ static int read_members(yyjson_val *object, const struct member *members,
 static const struct member telemetry_members[] = {
     { { "ipaddress", 9 }, read_ipaddress, false },
     { { "timestamp", 9 }, read_timestamp, false },
+    { { "headers", 7 }, read_headers, false },
 };
 
 static int read_telemetry(yyjson_val *v, struct question *q, int64_t now_ms,
@@ -169,7 +179,8 @@ static int read_telemetry(yyjson_val *v, struct question *q, int64_t now_ms,
     if (yyjson_is_null(v)) return 0;
     if (!yyjson_is_obj(v))
         return refuse(why, "telemetry", "telemetry is not an object");
-    return read_members(v, telemetry_members, 2, q, now_ms, why);
+    return read_members(v, telemetry_members, ARRAY_LEN(telemetry_members), q,
+                        now_ms, why);
 }
 
 static const struct member question_members[] = {
@@ -188,6 +199,7 @@ int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
     if (!yyjson_is_obj(v)) return refuse(why, "", "a question is an object");
     out->token = out->app_id = (struct sv){ 0 };
     out->has_client = out->peek = false;
+    out->headers = NULL;
     out->at_ms = now_ms;
     out->cost = 1;
     out->scopes_n = 0;

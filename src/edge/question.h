@@ -20,6 +20,7 @@ struct question {
     struct sv app_id;
     bool has_client;
     struct ip client;      /* telemetry.ipaddress */
+    const yyjson_val *headers; /* telemetry.headers, an object; else NULL */
     int64_t at_ms;         /* telemetry.timestamp if near, else now */
     uint32_t cost;
     bool peek;

@@ -75,6 +75,10 @@ static void put_refusal(struct buf *out, const struct refusal *why,
         buf_put(out, SV(",\"limit\":"));
         json_put_text(out, why->limit);
     }
+    if (why->detail && why->claim.n) {
+        buf_put(out, SV(",\"claim\":"));
+        json_put_text(out, why->claim);
+    }
     buf_put(out, SV("}}"));
 }
 
@@ -147,7 +151,8 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     }
     for (size_t i = 0; i < why->limits_n; i++)
         out->fields[out->head.fields_n++] = why->limits[i];
-    if (status == own && !(why->detail && why->limit.n)) {
+    bool own_words = why->detail && (why->limit.n || why->claim.n);
+    if (status == own && !own_words) {
         set_body(out, r->bodies[why->reason][why->detail]);
         return;
     }

@@ -24,12 +24,13 @@ struct refusal {
     unsigned status;        /* 0: the reason's own */
     uint32_t retry_after_s; /* 0: none is sent */
     struct sv limit;        /* detail: the limit that refused; "" none */
+    struct sv claim;        /* detail: the claim that refused; "" none */
     struct sv request_id;
     const struct http_field *limits; /* RateLimit … */
     size_t limits_n;
 };
 
-enum { REPLY_FIELDS_MAX = 6 + LIMITS_FIELDS_MAX, REPLY_TEXT_MAX = 1024 };
+enum { REPLY_FIELDS_MAX = 6 + LIMITS_FIELDS_MAX, REPLY_TEXT_MAX = 4096 };
 
 struct reply { /* to be given to http_stream_answer */
     struct http_reply head;

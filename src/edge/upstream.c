@@ -35,6 +35,10 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .hide = app->has_auth && app->auth.hide_credentials ? &app->auth : NULL,
         .ours = app->app.assertion.header,
     };
+    if (x->jwt) {
+        f->subject = x->jwt->subject_header;
+        f->scopes = x->jwt->scopes_header;
+    }
     if (!x->has_token) return;
     char *id = buf_reserve(text, 4 + ULID_TEXT);
     struct ulid u;

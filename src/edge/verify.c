@@ -87,6 +87,7 @@ static enum verdict judge(struct verify *vf, const struct question *q,
     x->has_client = q->has_client;
     x->cost = q->cost;
     x->peek = q->peek;
+    x->headers = q->headers;
     x->scopes = q->scopes;
     x->scopes_n = q->scopes_n;
     x->waits = vf->waits;
@@ -130,11 +131,11 @@ static void put_answer(struct verify *vf, const struct answer *a,
 static bool keep_body(struct verify *vf, struct sv bytes);
 
 /* From its own copy of the body the question is read again. */
-static void suspend(struct verify *vf, struct sv body)
+static void suspend(struct verify *vf, struct sv body, uint32_t retry_ms)
 {
     if (vf->body.n == 0 && !keep_body(vf, body)) return;
     vf->is_suspended = true;
-    edge_suspend(vf->v.er, &vf->suspended);
+    edge_suspend(vf->v.er, &vf->suspended, retry_ms);
 }
 
 /* False: it waits, or could not be read at all. */
@@ -156,7 +157,7 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
         switch (judge(vf, &q, &x, &a.detailed)) {
         case VERDICT_WAIT:
             vf->waits = x.waits;
-            suspend(vf, body);
+            suspend(vf, body, x.retry_ms);
             return false;
         case VERDICT_PASS: break;
         default: a.reason = x.reason;

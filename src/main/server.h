@@ -11,6 +11,7 @@
 #include "base/epoch.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "check/jwt.h"
 #include "edge/edge.h"
 #include "main/settings.h"
 #include "reach/reach.h"
@@ -42,12 +43,14 @@ struct server {
     struct tokens *tokens;
     struct keysets *keysets;
     struct reach *_Atomic reach; /* key sets may be held before it is there */
+    struct subjects *_Atomic subjects; /* the counters' thread asks for it */
     struct plan *plan;
     struct journal *journal;
     struct signing *signing;
     char issuer[300];
     struct workers *workers;
     struct tls_client *tls_client;
+    struct jwt_lane *jwt;
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */

@@ -123,6 +123,12 @@ static const struct row rows[] = {
       "BYTES", "ceiling of all I/O buffers, shared by the workers"),
     N("tokens-max", tokens_max, 1024, 67108864, "67108864", "N",
       "address space is reserved for so many tokens"),
+    N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",
+      "callers without a token record that can be counted at a time (subjects "
+      "of JWTs), 100 bytes each; made when first needed, then of that size"),
+    N("jwt-cache-bytes", jwt_cache_bytes, 0, 17179869184, "16777216", "BYTES",
+      "verified JWTs that are remembered, shared by the workers; taken as "
+      "tokens come. 0: each is verified every time"),
     N("applications-max", applications_max, 1, 1000000, "50", "N",
       "applications an account"),
     N("drain-ms", drain_ms, 0, 3600000, "30000", "MS",

@@ -81,12 +81,34 @@ static void wake_reach(void *ctx)
     if (r) reach_wake(r);
 }
 
+static void on_second(void *ctx)
+{
+    struct server *s = ctx;
+    struct subjects *subjects = s->subjects;
+    if (subjects) subjects_sync(subjects);
+}
+
+static int subjects_start(struct server *s)
+{
+    char problem[256];
+    struct subjects *subjects;
+    struct subjects_conf conf = { .dir = s->set.data,
+                                  .max = (uint32_t)s->set.subjects_max,
+                                  .counters = s->counters,
+                                  .tokens = s->tokens };
+    if (subjects_open(&subjects, &conf, problem))
+        return fails("subjects", problem);
+    s->subjects = subjects;
+    return 0;
+}
+
 static int live_open(struct server *s)
 {
     char problem[256] = "";
     struct counters_conf counters = { .dir = s->set.data,
                                       .durable = true,
                                       .on_checkpoint = on_checkpoint,
+                                      .on_second = on_second,
                                       .ctx = s };
     struct tokens_conf tokens = { .max = (uint32_t)s->set.tokens_max,
                                   .dir = s->set.data };
@@ -95,6 +117,7 @@ static int live_open(struct server *s)
     clock_node_start(counters_high_water_ms(s->counters));
     tokens.counters = s->counters;
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
+    if (subjects_start(s)) return -1;
     struct keysets_conf keys = { .lanes = s->lanes_n,
                                  .wake = wake_reach,
                                  .ctx = s };
@@ -119,6 +142,7 @@ int server_state_open(struct server *s)
         .store = s->store,
         .tokens = s->tokens,
         .counters = s->counters,
+        .subjects = s->subjects,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -136,11 +160,18 @@ int server_state_open(struct server *s)
     s->admin = a;
     if (admin_load(a, problem)) return fails(s->set.data, problem);
     malloc_trim(0); /* once: what loading and the growing index left */
+    const struct jwt_check_conf jwt = { .reactors = s->lanes_n,
+                                        .cache_bytes =
+                                            (size_t)s->set.jwt_cache_bytes };
+    s->jwt = jwt_lanes_new(&jwt);
     s->checks = (struct check_env){ .tokens = s->tokens,
                                     .counters = s->counters,
                                     .plan = s->plan,
                                     .wall_ms = clock_wall_ms,
-                                    .node_ms = clock_node_ms };
+                                    .node_ms = clock_node_ms,
+                                    .keysets = s->keysets,
+                                    .subjects = s->subjects,
+                                    .jwt = s->jwt };
     return 0;
 }
 
@@ -152,6 +183,10 @@ void server_state_close(struct server *s)
     if (a) admin_free(&a);
     if (s->journal) journal_free(&s->journal);
     if (s->plan) plan_free(&s->plan);
+    struct subjects *subjects = s->subjects;
+    s->subjects = NULL;
+    if (subjects) subjects_close(&subjects);
+    if (s->jwt) jwt_lanes_free(&s->jwt, s->lanes_n);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

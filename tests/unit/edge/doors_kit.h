@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "check/jwt.h"
 #include "codec/digest.h"
 #include "edge/edge.h"
 #include "heads.h"
@@ -128,6 +129,9 @@ struct house {
     struct plan *plan;
     struct tokens *tokens;
     struct counters *counters;
+    struct keysets *keysets;
+    struct subjects *subjects;
+    struct jwt_lane *jwt;
     struct workers *workers;
     struct dns *dns;
     struct egress egress;
@@ -194,8 +198,22 @@ static int house_setup(void **state)
                             .fresh_ms = 1000, .stale_ms = 1000,
                             .max_names = 16 };
     assert_int_equal(dns_new(&h->dns, &dns), 0);
-    h->checks = (struct check_env){ h->tokens, h->counters, h->plan,
-                                    clock_wall_ms, clock_node_ms };
+    struct keysets_conf keys = { .lanes = 1 };
+    assert_int_equal(keysets_new(&h->keysets, &keys), 0);
+    struct subjects_conf subjects = { .dir = h->scratch.path, .max = 1024,
+                                      .counters = h->counters,
+                                      .tokens = h->tokens };
+    assert_int_equal(subjects_open(&h->subjects, &subjects, problem), 0);
+    struct jwt_check_conf jwt = { .reactors = 1, .cache_bytes = 1 << 20 };
+    h->jwt = jwt_lanes_new(&jwt);
+    h->checks = (struct check_env){ .tokens = h->tokens,
+                                    .counters = h->counters,
+                                    .plan = h->plan,
+                                    .wall_ms = clock_wall_ms,
+                                    .node_ms = clock_node_ms,
+                                    .keysets = h->keysets,
+                                    .subjects = h->subjects,
+                                    .jwt = h->jwt };
     assert_int_equal(cidr_parse(SV("127.0.0.1"), &h->trusted), 0);
     struct edge_conf conf = { .checks = &h->checks, .workers = h->workers,
                               .egress = &h->egress, .name = SV("gw"),
@@ -240,6 +258,9 @@ static int house_teardown(void **state)
     edge_free(&h->edge);
     kit_fini(&h->kit);
     plan_free(&h->plan);
+    jwt_lanes_free(&h->jwt, 1);
+    keysets_free(&h->keysets);
+    subjects_close(&h->subjects);
     tokens_free(&h->tokens);
     counters_close(&h->counters);
     buf_fini(&h->origin.seen);
