@@ -153,22 +153,39 @@ static void a_reader_in_its_turn_keeps_what_it_saw(void **state)
         STEP_CREDENTIAL, STEP_TOKEN_STATE, STEP_EXPIRY, STEP_LIMITS, \
             STEP_SCOPES, STEP_ADDRESS, -1                            \
     }
+#define JWT_STEPS                              \
+    {                                          \
+        STEP_JWT, STEP_LIMITS, STEP_SCOPES, -1 \
+    }
+#define LIMIT ",\"ratelimit\":{\"limit\":1,\"timeWindow\":1}"
 struct steps_row {
-    const char *more, *auth;
+    const char *more, *auth, *jwt;
     int steps[DOOR_COUNT][STEP_COUNT + 1];
 };
 static const struct steps_row STEPS[] = {
-    { ",\"public\":true", NULL, { { -1 }, TOKEN_STEPS } },
+    { ",\"public\":true", NULL, NULL, { { -1 }, TOKEN_STEPS } },
     { ",\"public\":false",
+      NULL,
       NULL,
       { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
     { ",\"enabled\":false",
+      NULL,
       NULL,
       { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
     { ",\"enabled\":false",
       "",
+      NULL,
       { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
-    { NULL, "", { TOKEN_STEPS, TOKEN_STEPS } },
+    { NULL, "", NULL, { TOKEN_STEPS, TOKEN_STEPS } },
+    { NULL,
+      "\"keyType\":\"jwt\"",
+      "",
+      { { STEP_JWT, STEP_SCOPES, -1 }, { STEP_JWT, STEP_SCOPES, -1 } } },
+    { NULL, "\"keyType\":\"jwt\"" LIMIT, "", { JWT_STEPS, JWT_STEPS } },
+    { NULL,
+      "\"keyType\":\"jwt\"",
+      NULL,
+      { { STEP_ENABLED, -1 }, { STEP_ENABLED, -1 } } },
 };
 
 static void assert_steps(const struct plan_steps *steps, const int *expected)
@@ -186,8 +203,10 @@ static void an_image_holds_only_the_checks_it_needs(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(STEPS); i++) {
         const struct plan_app *a = plan_fixture_publish(
-            p, &(struct plan_fixture){
-                   .num = 1, .more = STEPS[i].more, .auth = STEPS[i].auth });
+            p, &(struct plan_fixture){ .num = 1,
+                                       .more = STEPS[i].more,
+                                       .auth = STEPS[i].auth,
+                                       .jwt = STEPS[i].jwt });
         for (int door = 0; door < DOOR_COUNT; door++)
             assert_steps(&a->steps[door], STEPS[i].steps[door]);
     }
@@ -285,7 +304,9 @@ static void what_does_not_build_says_why_and_leaves_nothing(void **state)
     } rows[] = {
         { { .domain = "*..x" }, ERR_INVALID, "domain" },
         { { .domain = "a:b" }, ERR_INVALID, "domain" },
-        { { .auth = "\"keyType\":\"jwt\"" }, ERR_INVALID, "keyType" },
+        { { .auth = "\"keyType\":\"jwt\"", .jwt = "\"algorithms\":[\"x\"]" },
+          ERR_CORRUPT,
+          "jwt_id" },
         { { .more = "]" }, ERR_CORRUPT, "" },
         { { .auth = "\"onFault\":" }, ERR_CORRUPT, "auth_id" },
         { { .more = ",\"auth_id\":\"auth_1\"" }, ERR_INVALID, "auth_id" },
