@@ -37,6 +37,8 @@ struct admin_conf {
     struct sv version;        /* shown in /openapi.json */
     /* Is something else that main knows of broken? NULL: no. Any thread. */
     bool (*fault)(void *ctx, char why[128]);
+    /* Tests: not 0 is the failure of putting a token's change in force. */
+    int (*publish_fault)(void *ctx);
     void *ctx;
 };
 

@@ -23,6 +23,7 @@ struct admin {
     _Atomic uint64_t committed;  /* newest row of the feed here */
     _Atomic bool loaded;
     _Atomic bool diverged;       /* a committed change is not in force here */
+    uint64_t diverged_above;     /* … among the feed's rows above this one */
     _Atomic int store_fault;     /* last write's ERR_IO, ERR_FULL …; 0: fine */
     struct background *background;
     struct assertion_keys assertion; /* as in the store */

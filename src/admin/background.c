@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "admin/admin_int.h"
+#include "admin/publish_int.h"
 #include "base/clock.h"
 #include "base/epoch.h"
 #include "base/err.h"
@@ -179,7 +179,8 @@ static bool purge_batch(struct admin *a, bool of_apps)
     unsigned n = 0;
     int err = purge_rows(a, of_apps, &g, &n);
     for (size_t i = 0; !err && i < g.n; i++) {
-        tokens_remove(a->conf.tokens, g.slots[i]);
+        if (tokens_has(a->conf.tokens, g.slots[i])) /* not: never in force */
+            tokens_remove(a->conf.tokens, g.slots[i]);
         tokens_slot_give(a->conf.tokens, g.slots[i]);
     }
     mem_free(g.slots);
@@ -252,6 +253,7 @@ static void feed_follow(struct admin *a)
 unsigned admin_tick(void *ctx)
 {
     struct admin *a = ctx;
+    if (atomic_load(&a->diverged)) repair_run(a, UINT64_MAX);
     struct background *b = a->background;
     uint64_t now_ns = clock_mono_ns();
     bool more = uses_save(a);

@@ -51,34 +51,26 @@ static int app_collect(void *ctx, const struct record *r)
     return 0;
 }
 
-static void quota_add(struct load *l, const struct record *app, uint32_t slot)
+static void quota_add(struct load *l, const struct id *app, uint32_t slot)
 {
     if (l->quotas_n == l->quotas_cap) {
         l->quotas_cap = l->quotas_cap ? l->quotas_cap * 2 : 16;
         l->quotas = mem_realloc(l->quotas, l->quotas_cap * sizeof *l->quotas);
     }
-    l->quotas[l->quotas_n++] = (struct quota){ slot, app->id };
+    l->quotas[l->quotas_n++] = (struct quota){ slot, *app };
 }
 
 static int app_load(struct load *l, const struct app_name *name,
                     struct arena *arena)
 {
     struct admin *a = l->a;
-    struct record app;
     struct app_source src;
     struct plan_problem why = { .field = "" };
     struct plan_app *image;
-    int err = store_record_get(a->conf.store, KIND_APPLICATION,
-                               id_sv(&name->account_id), id_sv(&name->id),
-                               arena, &app);
-    if (!err) err = app_source_read(a, &app, arena, &src);
-    if (!err && src.limits > 1)
-        err = counters_reserve_limits(a->conf.counters, src.limits);
+    int err = app_image(a, id_sv(&name->account_id), id_sv(&name->id), arena,
+                        &src, &image, &why);
     if (err) return failed(l, err, "application", name->id.text);
-    src.plan.seq = plan_seq(a->conf.plan);
-    err = app_image_build(a, &src, &image, &why);
-    if (err) return failed(l, err, "image of", name->id.text);
-    if (src.has_quota) quota_add(l, &app, src.plan.quota_slot);
+    if (src.has_quota) quota_add(l, &name->id, src.plan.quota_slot);
     if (image->app.assertion.lifetime_s)
         l->assertion_algs |= 1u << image->app.assertion.alg;
     l->counts_subjects |= image->jwt && image->jwt->needs_subject;
@@ -112,20 +104,10 @@ static int counter_load(struct admin *a, uint32_t slot, uint32_t tag,
 
 static int primary_load(struct load *l, const struct token_hot *t)
 {
-    struct token_row row = {
-        .id = t->id,
-        .slot = t->slot,
-        .app = t->app,
-        .enabled = t->enabled,
-        .revoked_ms = t->revoked,
-        .expires_ms = t->expires_ms,
-        .body = t->body,
-    };
     struct token_record r;
     struct token_own own;
     if (t->body.n) arena_reset(&l->arena);
-    memcpy(row.digest, t->digest, sizeof row.digest);
-    int err = token_record_fill(&r, &row, &own, &l->arena);
+    int err = token_hot_fill(&r, t, &own, &l->arena);
     if (!err) err = tokens_load(l->a->conf.tokens, &r);
     if (err) return err;
     return counter_load(l->a, t->slot, ulid_tag(&t->id), t->used, t->refills);

@@ -64,8 +64,9 @@ static struct change *change_new(struct call *c, enum what what)
 
 bool change_row(struct call *c, enum kind kind, struct sv id)
 {
-    int err =
-        store_change_append(c->admin->conf.store, kind, id, &c->changes.seq);
+    struct changes *x = &c->changes;
+    int err = store_change_append(c->admin->conf.store, kind, id, &x->seq);
+    if (!x->first_seq) x->first_seq = x->seq;
     return err ? call_fail_store(c, err) : true;
 }
 
@@ -289,9 +290,18 @@ static int counter_apply(struct admin *a, const struct change *n)
     return 0;
 }
 
+static bool is_of_token(enum what what)
+{
+    return what == TOKEN_PUT || what == TOKEN_ROTATE || what == TOKEN_REVOKE;
+}
+
 static int change_apply(struct call *c, struct change *n)
 {
     struct admin *a = c->admin;
+    int fault = is_of_token(n->what) && a->conf.publish_fault
+                    ? a->conf.publish_fault(a->conf.ctx)
+                    : 0;
+    if (fault) return fault;
     switch (n->what) {
     case IMAGE: image_publish(a, n); return 0;
     case IMAGE_GONE: image_remove(a, n); return 0;
@@ -315,23 +325,34 @@ static void changes_forget(struct changes *x)
     x->last = NULL;
 }
 
+/* A token's change may build on one that is not in force yet: then it is put
+ * in force by repair.c, out of the store, behind that one. */
 int changes_apply(struct call *c)
 {
     struct changes *x = &c->changes;
+    struct admin *a = c->admin;
+    bool diverged = atomic_load(&a->diverged);
     int first_err = 0;
     if (x->seq) atomic_store(&c->admin->committed, x->seq);
     /* first: an image may need them */
     if (x->assertion) first_err = assertion_apply(c->admin, x->assertion);
     for (struct change *n = x->first; n; n = n->next) {
+        if (diverged && is_of_token(n->what)) continue;
         int err = change_apply(c, n);
         if (!err) continue;
         log_error("admin", "a committed change was not published: %s",
                   err_text(err));
-        if (!first_err) first_err = err;
         if (n->what != COUNTER) /* that one says so in its answer, no more */
-            atomic_store(&c->admin->diverged, true);
+            repair_ask(a, x->first_seq - 1);
+        else if (!first_err)
+            first_err = err;
     }
-    if (x->seq) plan_set_seq(c->admin->conf.plan, x->seq);
+    if (atomic_load(&a->diverged)) {
+        int err = repair_run(a, x->first_seq - 1);
+        if (!first_err) first_err = err;
+    } else if (x->seq) {
+        plan_set_seq(a->conf.plan, x->seq);
+    }
     changes_forget(x);
     return first_err;
 }

@@ -16,7 +16,7 @@ struct change;
 
 struct changes {
     struct change *first, **last; /* in the order they were said */
-    uint64_t seq;                 /* newest row of the feed; 0: none */
+    uint64_t first_seq, seq;      /* its rows of the feed; 0: none */
     uint32_t *slots;              /* taken for this change: given back */
     size_t slots_n, slots_cap;    /* on rollback */
     struct assertion_keys *assertion; /* as they will be; NULL: unchanged */

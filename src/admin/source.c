@@ -207,3 +207,34 @@ int token_record_fill(struct token_record *r, const struct token_row *row,
     memcpy(r->digest, row->digest, sizeof r->digest);
     return 0;
 }
+
+int app_image(struct admin *a, struct sv account_id, struct sv app_id,
+              struct arena *arena, struct app_source *src,
+              struct plan_app **image, struct plan_problem *why)
+{
+    struct record app;
+    int err = store_record_get(a->conf.store, KIND_APPLICATION, account_id,
+                               app_id, arena, &app);
+    if (!err) err = app_source_read(a, &app, arena, src);
+    if (!err && src->limits > 1)
+        err = counters_reserve_limits(a->conf.counters, src->limits);
+    if (err) return err;
+    src->plan.seq = plan_seq(a->conf.plan);
+    return app_image_build(a, src, image, why);
+}
+
+int token_hot_fill(struct token_record *r, const struct token_hot *t,
+                   struct token_own *own, struct arena *arena)
+{
+    struct token_row row = {
+        .id = t->id,
+        .slot = t->slot,
+        .app = t->app,
+        .enabled = t->enabled,
+        .revoked_ms = t->revoked,
+        .expires_ms = t->expires_ms,
+        .body = t->body,
+    };
+    memcpy(row.digest, t->digest, sizeof row.digest);
+    return token_record_fill(r, &row, own, arena);
+}

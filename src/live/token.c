@@ -368,14 +368,27 @@ int tokens_rotate(struct tokens *t, uint32_t slot, const uint8_t digest[32],
     return 0;
 }
 
+bool tokens_has(const struct tokens *t, uint32_t slot)
+{
+    return slot < t->next && present(&t->record[slot]);
+}
+
 int tokens_alias_load(struct tokens *t, uint32_t alias_slot, uint32_t app,
                       const uint8_t digest[32], uint32_t slot,
                       int64_t grace_ends_ms)
 {
-    struct token_key key = key_of(app, digest);
     int err = tokens_slot_claim(t, alias_slot);
-    if (err) return err;
-    if (slot >= t->next || !present(&t->record[slot])) return ERR_NOTFOUND;
+    return err ? err
+               : tokens_alias_put(t, alias_slot, app, digest, slot,
+                                  grace_ends_ms);
+}
+
+int tokens_alias_put(struct tokens *t, uint32_t alias_slot, uint32_t app,
+                     const uint8_t digest[32], uint32_t slot,
+                     int64_t grace_ends_ms)
+{
+    struct token_key key = key_of(app, digest);
+    if (!tokens_has(t, slot)) return ERR_NOTFOUND;
     if (index_find(t, &key) != UINT32_MAX) return ERR_EXISTS;
     return alias_put(t, alias_slot, &key, slot, grace_ends_ms);
 }

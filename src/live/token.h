@@ -108,7 +108,14 @@ int tokens_put(struct tokens *t, const struct token_record *r);
  * first alias. */
 int tokens_rotate(struct tokens *t, uint32_t slot, const uint8_t digest[32],
                   uint32_t alias_slot, int64_t grace_ends_ms);
-/* Start-up, after its primary; claims alias_slot. */
+/* Is there a record in the slot? */
+bool tokens_has(const struct tokens *t, uint32_t slot);
+/* An old secret of the token at `slot`, into a slot that was taken: what a
+ * rotation that did not happen here left out. ERR_EXISTS, ERR_NOTFOUND. */
+int tokens_alias_put(struct tokens *t, uint32_t alias_slot, uint32_t app,
+                     const uint8_t digest[32], uint32_t slot,
+                     int64_t grace_ends_ms);
+/* The same at start-up, after its primary; claims alias_slot. */
 int tokens_alias_load(struct tokens *t, uint32_t alias_slot, uint32_t app,
                       const uint8_t digest[32], uint32_t slot,
                       int64_t grace_ends_ms);

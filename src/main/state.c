@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -124,6 +125,16 @@ static int live_open(struct server *s)
     return keysets_new(&s->keysets, &keys);
 }
 
+#ifdef TEST_HOOKS
+/* While the named file is there, changes of tokens do not get in force. */
+static int publish_fault(void *ctx)
+{
+    const char *path = getenv("TYPEAUTH_TEST_PUBLISH_FAULT");
+    (void)ctx;
+    return path && access(path, F_OK) == 0 ? ERR_IO : 0;
+}
+#endif
+
 int server_state_open(struct server *s)
 {
     char problem[256] = "";
@@ -155,6 +166,9 @@ int server_state_open(struct server *s)
         .assertion_key_days = (unsigned)s->set.assertion_key_days,
         .version = SV(TYPEAUTH_VERSION),
     };
+#ifdef TEST_HOOKS
+    admin.publish_fault = publish_fault;
+#endif
     struct admin *a;
     if (admin_new(&a, &admin)) return fails("admin", "failed");
     s->admin = a;

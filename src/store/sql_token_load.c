@@ -1,4 +1,5 @@
-/* Start-up: every token in the order of slots. Reading SQLite and opening the
+/* Tokens as live/ wants them. One, when a change has to be put in force again;
+ * at the start-up every one in the order of slots. Reading SQLite and opening the
  * digests cost about the same, so a helper thread reads into blocks while the
  * caller's thread opens and hands on (hot-path §9):
  *
@@ -37,12 +38,15 @@ struct loader {
     bool stop;
 };
 
-static int row_read(struct sql *q, struct block *b)
+#define COLUMNS                                                             \
+    "slot, id, app, enabled, revoked, expires, prime, mark, sealed, used, " \
+    "refills, last_used, body"
+
+/* All but body and digest. */
+static int hot_read(struct sql *q, struct token_hot *out, struct sealed *sealed)
 {
-    struct row *r = &b->rows[b->n];
-    struct sv body = sql_bytes(q, 12);
     int64_t revoked = sql_int(q, 4);
-    r->hot = (struct token_hot){
+    *out = (struct token_hot){
         .slot = (uint32_t)sql_int(q, 0),
         .app = (uint32_t)sql_int(q, 2),
         .enabled = sql_int(q, 3) != 0,
@@ -53,9 +57,16 @@ static int row_read(struct sql *q, struct block *b)
         .refills = (uint32_t)sql_int(q, 10),
         .last_used_s = (uint32_t)sql_int(q, 11),
     };
-    int rc = sealed_column(q, 7, &r->sealed);
-    if (rc == 0 && r->hot.primary == UINT32_MAX)
-        rc = ulid_column(q, 1, &r->hot.id);
+    int rc = sealed_column(q, 7, sealed);
+    if (rc == 0 && out->primary == UINT32_MAX) rc = ulid_column(q, 1, &out->id);
+    return rc;
+}
+
+static int row_read(struct sql *q, struct block *b)
+{
+    struct row *r = &b->rows[b->n];
+    struct sv body = sql_bytes(q, 12);
+    int rc = hot_read(q, &r->hot, &r->sealed);
     r->body_at = b->bodies.n;
     r->body_n = body.n;
     buf_put(&b->bodies, body);
@@ -84,10 +95,8 @@ static int block_fill(struct sql *q, struct block *b)
 static void *reader(void *ctx)
 {
     struct loader *l = ctx;
-    struct sql *q = sql_get(
-        l->s->db, "SELECT slot, id, app, enabled, revoked, expires, prime,"
-                  " mark, sealed, used, refills, last_used, body FROM token"
-                  " ORDER BY slot");
+    struct sql *q =
+        sql_get(l->s->db, "SELECT " COLUMNS " FROM token ORDER BY slot");
     bool last = false, stop = false;
     while (!last && !stop) {
         pthread_mutex_lock(&l->mutex);
@@ -163,4 +172,39 @@ int store_token_load(struct store *s, store_token_fn *fn, void *ctx)
     }
     mem_free(l.blocks);
     return rc;
+}
+
+/* --- one --------------------------------------------------------------------- */
+
+static int one_read(struct store *s, struct sql *q, struct arena *a,
+                    struct token_hot *out)
+{
+    struct sealed sealed;
+    int rc = hot_read(q, out, &sealed);
+    if (rc == 0) rc = open_digest(s->tokens, &sealed, out->digest);
+    out->body = arena_dup(a, sql_bytes(q, 12));
+    mem_wipe(&sealed, sizeof sealed);
+    return rc ? rc : out->body.p ? 0 : ERR_NOMEM;
+}
+
+int store_token_hot(struct store *s, const struct ulid *id, struct arena *a,
+                    struct token_hot *rows, unsigned max, unsigned *n)
+{
+    int rc, err = 0;
+    *n = 0;
+    struct sql *q =
+        sql_get(s->db, "SELECT " COLUMNS " FROM token WHERE id = ?1");
+    sql_bind_blob(q, 1, id->b, sizeof id->b);
+    while (!err && (rc = sql_step(q)) == SQL_ROW && *n < max)
+        err = one_read(s, q, a, &rows[(*n)++]);
+    sql_done(q);
+    if (err || rc < 0) return err ? err : rc;
+    if (*n == 0) return ERR_NOTFOUND;
+    q = sql_get(s->db, "SELECT " COLUMNS
+                       " FROM token WHERE prime = ?1 ORDER BY expires DESC");
+    sql_bind_int(q, 1, rows[0].slot);
+    while (!err && (rc = sql_step(q)) == SQL_ROW && *n < max)
+        err = one_read(s, q, a, &rows[(*n)++]);
+    sql_done(q);
+    return err ? err : rc < 0 ? rc : 0;
 }

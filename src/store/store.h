@@ -190,6 +190,11 @@ int store_token_imported(struct store *s, uint32_t app, bool *out);
 typedef int store_token_fn(void *ctx, const struct token_hot *t);
 int store_token_load(struct store *s, store_token_fn *fn, void *ctx);
 
+/* One token as the load gives it, tombstone or not: rows[0], then its aliases,
+ * the latest end of grace first, at most max in all. ERR_NOTFOUND. */
+int store_token_hot(struct store *s, const struct ulid *id, struct arena *a,
+                    struct token_hot *rows, unsigned max, unsigned *n);
+
 /* In the background, at most max rows a call, each in a transaction of the
  * caller; fn gets every slot that was freed (give it back in live/ after the
  * commit and a grace). *n < max: done for now. */

@@ -24,6 +24,11 @@ static void on_checkpoint(void *ctx, uint32_t slot, uint32_t tag, int64_t used,
         admin_checkpoint(r->admin, slot, tag, used, refills, last_used_s);
 }
 
+static int publish_fault(void *ctx)
+{
+    return ((struct rig *)ctx)->publish_fault;
+}
+
 static void start(struct rig *r, bool create)
 {
     static const struct sv names[] = { { "api.test", 8 } };
@@ -52,6 +57,8 @@ static void start(struct rig *r, bool create)
         .api_names_n = 1,
         .applications_max = 5,
         .version = SV("0"),
+        .publish_fault = publish_fault,
+        .ctx = r,
     };
     assert_int_equal(admin_new(&r->admin, &ac), 0);
 }

@@ -18,6 +18,7 @@ struct rig {
     char account[40];     /* its id */
     char owner[80];       /* secret of its owner key */
     char root[80];        /* secret of a root key */
+    int publish_fault;    /* ERR_*: tokens do not get in force */
     /* of the last call */
     struct answer a;
     yyjson_doc *doc;
