@@ -161,11 +161,18 @@ static void tls_free(void *tls)
 }
 
 static int certificates_swap(const struct setting_list *list,
-                             struct tls_server *_Atomic *place)
+                             struct tls_server *_Atomic *place, bool ask,
+                             const char *client_ca)
 {
     struct tls_server *fresh;
+    char problem[256];
     if (!list->n) return 0;
     if (certificates_load(list, &fresh)) return -1;
+    if (ask && tls_server_ask(fresh, client_ca, problem)) {
+        fprintf(stderr, "typeauth: --client-ca: %s\n", problem);
+        tls_server_put(fresh);
+        return -1;
+    }
     struct tls_server *old = atomic_exchange(place, fresh);
     if (old) epoch_retire(old, tls_free, NULL);
     return 0;
@@ -173,8 +180,12 @@ static int certificates_swap(const struct setting_list *list,
 
 int server_tls_load(struct server *s)
 {
-    if (certificates_swap(&s->set.certificates, &s->gateway_tls)) return -1;
-    return certificates_swap(&s->set.api_certificate, &s->api_tls);
+    const struct settings *set = &s->set;
+    bool ask = !strcmp(set->client_certificates, "ask");
+    if (certificates_swap(&set->certificates, &s->gateway_tls, ask,
+                          set->client_ca))
+        return -1;
+    return certificates_swap(&set->api_certificate, &s->api_tls, false, NULL);
 }
 
 /* --- opening ---------------------------------------------------------------------- */

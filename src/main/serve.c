@@ -41,10 +41,14 @@ static bool settings_apply(struct server *s)
     static const char *const egress[] = { "open", "public", NULL };
     static const char *const sources[] = { "X-Forwarded-For", "Forwarded",
                                            NULL };
-    int level, mode, source;
+    static const char *const asking[] = { "off", "ask", NULL };
+    int level, mode, source, asks;
     if (!choice("log-level", s->set.log_level, levels, &level)) return false;
     if (!choice("egress", s->set.egress, egress, &mode)) return false;
     if (!choice("client-address", s->set.client_address, sources, &source))
+        return false;
+    if (!choice("client-certificates", s->set.client_certificates, asking,
+                &asks))
         return false;
     log_set_level((enum log_level)level);
     s->egress.mode = mode ? EGRESS_PUBLIC : EGRESS_OPEN;

@@ -53,6 +53,12 @@ static const struct row rows[] = {
       "PEM files of the HTTPS gateway, may be repeated; without NAME for the "
       "DNS names in its subjectAltName; the first one is also the default. "
       "Read again on SIGHUP"),
+    T("client-certificates", client_certificates, "off", "off|ask",
+      "ask: clients of the HTTPS gateway may show a certificate, which tokens "
+      "may be bound to"),
+    T("client-ca", client_ca, NULL, "FILE",
+      "authorities (PEM) that must have issued such a certificate; none: any "
+      "will do, it counts as the holder of its key"),
     L("api-certificate", api_certificate, "CERT,KEY",
       "PEM files: the API is served over HTTPS"),
     B("insecure-api", insecure_api, "no",

@@ -80,12 +80,21 @@ static void fail(struct tls *t, int err)
 
 /* --- filter --------------------------------------------------------------- */
 
+/* Also of a resumed session, whose ticket holds it. */
+static void note_cert(struct tls *t)
+{
+    X509 *x = SSL_get0_peer_certificate(t->ssl);
+    unsigned n = sizeof t->cert;
+    t->has_cert = x && X509_digest(x, EVP_sha256(), t->cert, &n) == 1;
+}
+
 static void handshake(struct tls *t)
 {
     ERR_clear_error();
     int n = SSL_do_handshake(t->ssl);
     if (n == 1) {
         t->done = true;
+        if (t->server) note_cert(t);
         if (t->server) filter_counted(t->c, SSL_session_reused(t->ssl));
         filter_opened(t->c);
     } else if (SSL_get_error(t->ssl, n) != SSL_ERROR_WANT_READ) {
@@ -263,6 +272,14 @@ bool tls_info(const struct conn *c, struct tls_info *out)
         .version = sv_cstr(SSL_get_version(t->ssl)),
         .cipher = sv_cstr(SSL_get_cipher_name(t->ssl)),
     };
+    return true;
+}
+
+bool tls_client_cert(const struct conn *c, uint8_t out[TLS_CERT_DIGEST_BYTES])
+{
+    const struct tls *t = filter_state(c, &OPS);
+    if (!t || !t->done || !t->has_cert) return false;
+    memcpy(out, t->cert, sizeof t->cert);
     return true;
 }
 

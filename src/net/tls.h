@@ -18,6 +18,12 @@ struct tls_cert_conf {
  * give that to tls_accept from then on; connections keep theirs. */
 int tls_server_new(struct tls_server **out, const struct tls_cert_conf *certs,
                    size_t n, char problem[256]);
+/* Before its first use: clients are asked for a certificate and need not have
+ * one. ca_file NULL: any certificate will do, whose private key the client
+ * holds: it counts for its digest alone. Else (PEM) one that these authorities
+ * did not issue ends the handshake. */
+int tls_server_ask(struct tls_server *s, const char *ca_file,
+                   char problem[256]);
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_put(struct tls_server *s);
 /* When the first of the certificates ends, milliseconds since 1970. */
@@ -44,6 +50,10 @@ struct tls_info {
     struct sv cipher;
 };
 bool tls_info(const struct conn *c, struct tls_info *out); /* false: plain */
+/* SHA-256 of the certificate that the client showed; false: none. */
+enum { TLS_CERT_DIGEST_BYTES = 32 };
+bool tls_client_cert(const struct conn *c,
+                     uint8_t out[TLS_CERT_DIGEST_BYTES]);
 /* Does the connection run on TLS (done or not)? */
 bool tls_is(const struct conn *c);
 /* Why TLS failed on this connection, for logs; NULL: it did not. Static. */

@@ -16,6 +16,8 @@ struct tls { /* of one connection */
     char *sni;                 /* lower case, heap, NULL: none */
     const char *failure;       /* static */
     bool done;                 /* handshake */
+    bool has_cert;             /* the client showed one: its digest */
+    uint8_t cert[TLS_CERT_DIGEST_BYTES];
     bool raw_eof;
     bool no_memory;            /* filter_down said so */
 };

@@ -2,6 +2,7 @@
  * against OpenSSL's own socket BIO where the other end must misbehave. */
 #include "tls_kit.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -11,7 +12,7 @@
 #include "net/tls.h"
 #include "netkit.h"
 
-static struct issued ca, site, wild, other;
+static struct issued ca, site, wild, other, stray;
 
 static int make_certs(void **state)
 {
@@ -21,12 +22,13 @@ static int make_certs(void **state)
     issue(&site, "site", "DNS:site.test,IP:127.0.0.1", &ca);
     issue(&wild, "wild", "DNS:*.wild.test", &ca);
     issue(&other, "other", "DNS:other.test", &ca);
+    issue(&stray, "stray", NULL, NULL);
     return 0;
 }
 
 static int remove_certs(void **state)
 {
-    struct issued *all[] = { &ca, &site, &wild, &other };
+    struct issued *all[] = { &ca, &site, &wild, &other, &stray };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) issued_remove(all[i]);
     return rmdir(dir);
@@ -343,8 +345,9 @@ static void step_foreign(struct kit *k)
         peer.told = true;
         SSL_write(peer.ssl, "drop by drop", 12);
     }
-    if (BIO_read(peer.out, &byte, 1) == 1)
-        assert_int_equal(send(peer.fd, &byte, 1, MSG_NOSIGNAL), 1);
+    if (BIO_read(peer.out, &byte, 1) == 1 &&
+        send(peer.fd, &byte, 1, MSG_NOSIGNAL) != 1)
+        assert_int_equal(errno, EPIPE); /* refused already */
     k->done = t->s.in.n == 12 || t->s.closed;
 }
 
@@ -415,6 +418,82 @@ static void no_common_alpn_is_refused(void **state)
     foreign_fini();
 }
 
+/* --- certificates of clients ----------------------------------------------- */
+
+enum shown { SHOWS_NONE, SHOWS_ISSUED, SHOWS_OTHER };
+
+/* Handshake of a client that shows this; *digest: what the server noted. */
+static bool show(struct both *t, int version, enum shown what,
+                 uint8_t digest[TLS_CERT_DIGEST_BYTES])
+{
+    foreign_init(t, version, NULL);
+    const struct issued *i = what == SHOWS_ISSUED ? &other : &stray;
+    if (what != SHOWS_NONE) {
+        SSL_use_certificate(peer.ssl, i->cert);
+        SSL_use_PrivateKey(peer.ssl, i->key);
+    }
+    kit_run_busy(&t->k, step_foreign);
+    bool noted = !t->s.closed && tls_client_cert(t->s.c, digest);
+    bool passed = t->s.in.n == 12;
+    if (!t->s.closed) {
+        conn_close(t->s.c);
+        kit_run_busy(&t->k, until_server_closed);
+    }
+    t->s.closed = 0;
+    buf_clear(&t->s.in);
+    foreign_fini();
+    assert_true(passed || !noted);
+    return passed && (noted == (what != SHOWS_NONE));
+}
+
+static void digest_of(const struct issued *i, uint8_t out[])
+{
+    unsigned n;
+    assert_int_equal(X509_digest(i->cert, EVP_sha256(), out, &n), 1);
+}
+
+static void a_clients_certificate_counts_for_its_digest(void **state)
+{
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    struct both *t = *state;
+    uint8_t digest[TLS_CERT_DIGEST_BYTES], expected[TLS_CERT_DIGEST_BYTES];
+    char problem[256];
+    assert_int_equal(tls_server_ask(t->server, NULL, problem), 0);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        assert_true(show(t, versions[i], SHOWS_NONE, digest));
+        assert_true(show(t, versions[i], SHOWS_ISSUED, digest));
+        digest_of(&other, expected);
+        assert_memory_equal(digest, expected, sizeof digest);
+        assert_true(show(t, versions[i], SHOWS_OTHER, digest));
+        digest_of(&stray, expected);
+        assert_memory_equal(digest, expected, sizeof digest);
+    }
+}
+
+static void authorities_bound_which_certificates_may_be_shown(void **state)
+{
+    struct both *t = *state;
+    uint8_t digest[TLS_CERT_DIGEST_BYTES];
+    char problem[256];
+    assert_int_equal(tls_server_ask(t->server, "/nowhere", problem),
+                     ERR_INVALID);
+    assert_non_null(strstr(problem, "/nowhere"));
+    assert_int_equal(tls_server_ask(t->server, ca.cert_file, problem), 0);
+    assert_true(show(t, TLS1_2_VERSION, SHOWS_NONE, digest));
+    assert_true(show(t, TLS1_2_VERSION, SHOWS_ISSUED, digest));
+    assert_false(show(t, TLS1_2_VERSION, SHOWS_OTHER, digest));
+    assert_true(show(t, TLS1_3_VERSION, SHOWS_ISSUED, digest));
+    assert_false(show(t, TLS1_3_VERSION, SHOWS_OTHER, digest));
+}
+
+static void who_is_not_asked_shows_none(void **state)
+{
+    struct both *t = *state;
+    uint8_t digest[TLS_CERT_DIGEST_BYTES];
+    assert_false(show(t, TLS1_3_VERSION, SHOWS_ISSUED, digest));
+    assert_true(show(t, TLS1_3_VERSION, SHOWS_NONE, digest));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -433,6 +512,9 @@ int main(void)
         T(a_handshake_byte_by_byte_succeeds),
         T(old_versions_are_refused),
         T(no_common_alpn_is_refused),
+        T(a_clients_certificate_counts_for_its_digest),
+        T(authorities_bound_which_certificates_may_be_shown),
+        T(who_is_not_asked_shows_none),
     };
     return cmocka_run_group_tests_name("net/tls", tests, make_certs,
                                        remove_certs);
