@@ -158,6 +158,10 @@ before(async () => {
   places["token"] = token.id;
   places["tag"] = (await api.create("tag/create", { name: "base-tag" }))[0].id;
   places["tagged"] = (await api.application("tagged", origin)).id;
+  const inline = facts.endpoints.find((one) => one.id === "jwk.create")!.good;
+  for (const noun of ["jwk", "jwt"])
+    places[noun] = (await api.create(`${noun}/create`,
+      { name: "base", keys: inline["keys"] }))[0].id;
   places["key"] = (await api.create("management-key/create",
     { name: "base", role: "viewer" }))[0].id;
 });
@@ -184,6 +188,8 @@ async function stored(endpoint: Endpoint): Promise<string> {
     authentication: `/${server.accountId}/authentication`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
+    jwt: `/${server.accountId}/jwt`,
+    jwk: `/${server.accountId}/jwk`,
     "management-key": `/${server.accountId}/management-key`,
   };
   const from = endpoint.method === "PATCH" ? path : `${list[noun]}?limit=1000`;
