@@ -49,6 +49,22 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/authentication/{id}": "viewer",
   "patch /{account_id}/authentication/{id}": "admin",
   "delete /{account_id}/authentication/{id}": "admin",
+  "post /{account_id}/applications/{application_id}/jwt/validation": "admin",
+  "get /{account_id}/applications/{application_id}/jwt/validation": "viewer",
+  "delete /{account_id}/applications/{application_id}/jwt/validation": "admin",
+  "post /api/v1/applications/{application_id}/jwt/validation": "admin",
+  "get /api/v1/applications/{application_id}/jwt/validation": "viewer",
+  "delete /api/v1/applications/{application_id}/jwt/validation": "admin",
+  "post /{account_id}/jwt/create": "admin",
+  "get /{account_id}/jwt": "viewer",
+  "get /{account_id}/jwt/{id}": "viewer",
+  "patch /{account_id}/jwt/{id}": "admin",
+  "delete /{account_id}/jwt/{id}": "admin",
+  "post /{account_id}/jwk/create": "admin",
+  "get /{account_id}/jwk": "viewer",
+  "get /{account_id}/jwk/{id}": "viewer",
+  "patch /{account_id}/jwk/{id}": "admin",
+  "delete /{account_id}/jwk/{id}": "admin",
   "post /{account_id}/tag/create": "editor",
   "post /tags": "editor",
   "get /tags": "viewer",
@@ -62,6 +78,9 @@ const lowest: Record<string, Role> = {
   "patch /{account_id}/management-key/{id}": "owner",
   "delete /{account_id}/management-key/{id}": "owner",
   "get /{account_id}/audit": "admin",
+  "get /assertion-keys": "root",
+  "post /assertion-keys/rotate": "root",
+  "get /.well-known/jwks.json": "anybody",
   "post /authenticate": "anybody",
   "post /authenticate/batch": "anybody",
   "get /openapi.json": "anybody",
@@ -95,7 +114,8 @@ after(() => cleanup.run());
 /** Ids that nobody has: what is permitted answers 404 or 400, and changes nothing. */
 function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
-    : /authentication/.test(path) ? "auth" : /tags?\b/.test(path) ? "tag"
+    : /authentication/.test(path) ? "auth"
+    : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
     : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
