@@ -1,0 +1,8 @@
+// The package has no types of its own; tests use the two calls below.
+declare module "oidc-provider" {
+  import type { RequestListener } from "node:http";
+  export default class Provider {
+    constructor(issuer: string, configuration: object);
+    callback(): RequestListener;
+  }
+}
