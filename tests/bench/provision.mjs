@@ -1,8 +1,10 @@
 // Fills a data directory for a benchmark through the management API.
-//   node provision.mjs A-ours|B-ours|C-ours TYPEAUTH PEERS_DIR RUN_DIR
+//   node provision.mjs A-ours|B-ours|C-ours|D-ours-ALG TYPEAUTH PEERS_DIR RUN_DIR
 // A: one public application for Host 127.0.0.1. B: one application with the
 // bench's 100,000 keys imported as hashes and a limit a key. C: the same keys
-// over 100 applications, and data/req-C-ours.txt with their ids.
+// over 100 applications, and data/req-C-ours.txt with their ids. D: one
+// application for JWTs of ALG, signature, issuer, audience and times judged,
+// with a limit a subject.
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -50,6 +52,17 @@ async function importKeys (application, keys) {
 if (scenario === 'A') {
   await ask('POST', `/${account}/applications/create`,
     { name: 'bench', domain: '127.0.0.1', originHostname: origin, public: true })
+} else if (scenario === 'D') {
+  const alg = name.slice(-5)
+  const key = alg === 'HS256'
+    ? { kty: 'oct', kid: 'k1', alg, k: fs.readFileSync(`${peers}/data/hs256-secret.txt`).toString('base64url') }
+    : fs.readFileSync(`${peers}/data/${alg.toLowerCase()}-pub.pem`, 'utf8')
+  const [jwt] = await ask('POST', `/${account}/jwt/create`,
+    { name: 'bench', keys: [key], algorithms: [alg], issuer: 'https://issuer.example', audience: 'gateway' })
+  const [profile] = await ask('POST', `/${account}/authentication/create`,
+    { name: 'bench', keyType: 'jwt', jwt_id: jwt.id, ratelimit: { limit: 1000000, timeWindow: 10 } })
+  await ask('POST', `/${account}/applications/create`,
+    { name: 'bench', domain: '127.0.0.1', originHostname: origin, auth_id: profile.id })
 } else {
   const keys = fs.readFileSync(`${peers}/data/keys.txt`, 'utf8').trim().split('\n')
   const [profile] = await ask('POST', `/${account}/authentication/create`,
