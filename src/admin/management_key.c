@@ -26,15 +26,19 @@ static bool row_of(struct call *c, const struct record *r,
     return true;
 }
 
-static bool owner_is_left(struct call *c)
+/* In place of a key that never expires another one must stay that does not
+ * either: else the account would lose its last owner later, unasked. */
+static bool owner_is_left(struct call *c, const struct management_key *was)
 {
     uint64_t n = 0;
-    int err = store_key_count(c->admin->conf.store, id_sv(&c->account_id),
-                              ROLE_OWNER, c->now_ms, &n);
+    if (was->role != ROLE_OWNER) return true;
+    int err =
+        store_key_count(c->admin->conf.store, id_sv(&c->account_id), ROLE_OWNER,
+                        was->expires_ms ? c->now_ms : INT64_MAX, &n);
     if (err) return call_fail_store(c, err);
     if (n) return true;
     return call_fail(c, 409, "last_owner_key", NULL,
-                     "An account keeps at least one owner key.");
+                     "An account keeps at least one owner key without an end.");
 }
 
 static bool insert(struct call *c, struct management_key *k)
@@ -62,9 +66,7 @@ static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
         int err = store_key_update(c->admin->conf.store, id_sv(&k.id), k.role,
                                    k.expires_ms);
         if (err) return call_fail_store(c, err);
-        if (!row_of(c, before, &was) ||
-            (was.role == ROLE_OWNER && !owner_is_left(c)))
-            return false;
+        if (!row_of(c, before, &was) || !owner_is_left(c, &was)) return false;
     }
     return change_row(c, KIND_MANAGEMENT_KEY, id_sv(&r->id)) && change_keys(c);
 }
@@ -72,8 +74,7 @@ static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
 static bool gone(struct call *c, const struct record *r)
 {
     struct management_key k;
-    if (!row_of(c, r, &k) || (k.role == ROLE_OWNER && !owner_is_left(c)))
-        return false;
+    if (!row_of(c, r, &k) || !owner_is_left(c, &k)) return false;
     return change_row(c, KIND_MANAGEMENT_KEY, id_sv(&r->id)) && change_keys(c);
 }
 

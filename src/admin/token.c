@@ -133,6 +133,9 @@ static bool quota_change(struct call *c, const struct token_row *row,
     if (err || !json_is_int(json_find(asked, "add"), &n))
         return call_fail_store(c, err ? err : ERR_CORRUPT);
     token_ask(token_app(c, row), row, &own, &ask);
+    if (!ask.terms.has_quota)
+        return call_fail(c, 400, "invalid_value", "remaining",
+                         "The token has no quota to add to.");
     bool shared = ask.quota_slot != UINT32_MAX;
     if ((err = token_settle(c, &ask))) return call_fail_store(c, err);
     return change_counter(c, COUNTER_ADD, shared ? ask.quota_slot : ask.slot,

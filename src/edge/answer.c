@@ -86,10 +86,7 @@ static void put_claims(struct buf *out, const struct exchange *x)
     buf_put(out, SV(",\"tokenId\":null,\"applicationId\":"));
     json_put_text(out, x->plan->app.id);
     buf_put(out, SV(",\"owner\":"));
-    if (v->has_subject)
-        json_put_text(out, v->subject);
-    else
-        buf_put(out, SV("null"));
+    json_put_text(out, v->has_subject ? v->subject : SV(""));
     buf_put(out, SV(",\"scopes\":"));
     put_list(out, v->scopes, v->scopes_n);
     buf_put(out, SV(",\"tags\":[],\"metadata\":null"));
@@ -103,10 +100,7 @@ static void put_details(struct buf *out, const struct exchange *x,
     buf_put(out, SV(",\"applicationId\":"));
     json_put_text(out, x->plan->app.id);
     buf_put(out, SV(",\"owner\":"));
-    if (cold && cold->owner.n)
-        json_put_text(out, cold->owner);
-    else
-        buf_put(out, SV("null"));
+    json_put_text(out, cold ? cold->owner : SV(""));
     buf_put(out, SV(",\"scopes\":"));
     put_list(out, cold ? cold->scopes : NULL, cold ? cold->scopes_n : 0);
     buf_put(out, SV(",\"tags\":"));

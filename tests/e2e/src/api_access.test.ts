@@ -259,10 +259,15 @@ test("the last owner key cannot go, nor lose its role", async () => {
   const mine = (await other.get("management-key")).json.data;
   assert.equal(mine.length, 1);
   const path = `management-key/${mine[0].id}`;
-  for (const answer of [await other.delete(path), await other.patch(path, { role: "admin" })]) {
+  const [soon] = await other.create("management-key/create", { name: "soon", role: "owner", expires: 3600 });
+  for (const answer of [
+    await other.delete(path), await other.patch(path, { role: "admin" }), await other.patch(path, { expires: 3600 }),
+  ]) {
     assert.equal(answer.status, 409, answer.text);
     assert.equal(answer.json.error!.code, "last_owner_key");
   }
+  assert.equal((await other.get(path)).json.data[0].expiresAt, null);
+  assert.equal((await other.delete(`management-key/${soon.id}`)).status, 200);
   const [second] = await other.create("management-key/create", { name: "second", role: "owner" });
   assert.equal((await other.patch(path, { role: "admin" })).status, 200);
   assert.equal((await other.get("applications")).status, 200);

@@ -247,6 +247,32 @@ test("{add} tops up, a number sets the quota anew, both at once for the next req
   assert.equal((await take()).code, "quota_exhausted");
 });
 
+test("{add} to a token without a quota is refused, naming remaining", async () => {
+  const app = await api.application("nothing-to-top-up", origin.address, {});
+  const [token] = await api.tokens(app.id);
+  const refused = async () => {
+    const answer = await api.patch(`token/${token.id}`, { remaining: { add: 5 }, name: "changed" });
+    assert.deepEqual([answer.status, answer.json.error], [400, { code: "invalid_value", field: "remaining" }]);
+    assert.match(answer.json.message, /no quota to add to/);
+  };
+  await refused();
+  assert.equal((await api.get(`token/${token.id}`)).json.data[0].name ?? "", "", "nothing is stored");
+  for (const own of [{ remaining: 0 }, { remaining: null, refill: { amount: 2, interval: 60 } }]) {
+    assert.equal((await api.patch(`token/${token.id}`, own)).status, 200);
+    assert.equal((await api.patch(`token/${token.id}`, { remaining: { add: 5 } })).status, 200, JSON.stringify(own));
+  }
+  assert.equal((await api.patch(`token/${token.id}`, { refill: null, remaining: false })).status, 200);
+  await refused();
+});
+
+test("a token without an owner has \"\" there, in the API and in /authenticate", async () => {
+  const app = await api.application("ownerless", origin.address, {});
+  const [token] = await api.tokens(app.id);
+  assert.equal(token.owner, "");
+  const answer = await api.call("POST", "/authenticate", { body: { appID: app.id, token: token.token } });
+  assert.equal(answer.json.data[0].owner, "");
+});
+
 // --- profiles, tags, other names -------------------------------------------------------
 
 test("one profile stands before many applications, and a change acts on all at once", async () => {

@@ -198,6 +198,13 @@ static void the_last_owner_key_stays(void **state)
     rig_expect_error(&rig, 409, "last_owner_key", NULL);
     rig_patch(&rig, f("/{a}/management-key/%s", id), "{\"role\":\"admin\"}");
     rig_expect_error(&rig, 409, "last_owner_key", NULL);
+    rig_patch(&rig, f("/{a}/management-key/%s", id), "{\"expires\":3600}");
+    rig_expect_error(&rig, 409, "last_owner_key", NULL);
+    rig_post(&rig, "/{a}/management-key/create",
+             "{\"name\":\"t\",\"role\":\"owner\",\"expires\":3600}");
+    rig_expect(&rig, 201);
+    rig_delete(&rig, "/{a}/management-key/%s", id);
+    rig_expect_error(&rig, 409, "last_owner_key", NULL);
     rig_key(&rig, "owner", second);
     rig_delete(&rig, "/{a}/management-key/%s", id);
     rig_expect(&rig, 200);

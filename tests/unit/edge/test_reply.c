@@ -256,7 +256,7 @@ static void details_are_for_keys_of_the_account(void **state)
     assert_int_equal(hole.at, 0);
     x.token.cold = NULL;
     const char *bare = answer_text(&a, true, &hole);
-    assert_non_null(strstr(bare, "\"owner\":null,\"scopes\":[],\"tags\":[],"
+    assert_non_null(strstr(bare, "\"owner\":\"\",\"scopes\":[],\"tags\":[],"
                                  "\"metadata\":null}"));
     cold.metadata_in_file = true;
     x.token.cold = &cold;
