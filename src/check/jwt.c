@@ -41,6 +41,12 @@ void jwt_lanes_free(struct jwt_lane **lanes, unsigned reactors)
     *lanes = NULL;
 }
 
+const char *const jwt_verdict_labels[JWT_VERDICT_COUNT] = {
+#define X(name, label) label,
+    JWT_VERDICTS(X)
+#undef X
+};
+
 static void count(_Atomic uint64_t *n)
 {
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,

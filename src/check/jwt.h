@@ -22,6 +22,8 @@ enum jwt_verdict {
     JWT_VERDICT_COUNT
 };
 
+extern const char *const jwt_verdict_labels[JWT_VERDICT_COUNT];
+
 struct jwt_stats { /* written by their reactor alone */
     _Atomic uint64_t verdicts[JWT_VERDICT_COUNT];
     _Atomic uint64_t hits, misses; /* of the cache; a miss is verified */

@@ -89,5 +89,6 @@ void server_reload(struct server *s);
 int server_tls_load(struct server *s);
 int server_access_log(const struct server *s); /* descriptor, -1 none */
 void lanes_metrics(void *server, struct buf *out);
+void jwt_metrics(const struct server *s, struct buf *out);
 
 #endif
