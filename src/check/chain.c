@@ -10,6 +10,7 @@
 
 static check_fn *const checks[STEP_COUNT] = {
     [STEP_ENABLED] = check_enabled,
+    [STEP_ROUTE] = check_route,
     [STEP_CREDENTIAL] = check_credential,
     [STEP_TOKEN_STATE] = check_token_state,
     [STEP_EXPIRY] = check_expiry,
@@ -17,6 +18,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_LIMITS] = check_limits,
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,
+    [STEP_ANSWER] = check_answer,
 };
 
 void chain_refund(struct exchange *x)

@@ -30,6 +30,8 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
 #define REASONS(X)                                                           \
     X(UNKNOWN_DOMAIN, "unknown_domain", NOT_FOUND,                           \
       "no application answers to this host name")                            \
+    X(BAD_PATH, "bad_request", BAD_REQUEST,                                  \
+      "the path has segments of dots, or a value that no route can carry")  \
     X(MISDIRECTED, "misdirected_request", MISDIRECTED,                       \
       "the TLS server name and the Host name different applications")        \
     X(APPLICATION_DISABLED, "application_disabled", UNAVAILABLE,             \
@@ -127,6 +129,7 @@ struct exchange {
     const yyjson_val *headers;      /* verify: telemetry's, or NULL */
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
+    const struct route_match *route; /* NULL: no rule is for this request */
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid

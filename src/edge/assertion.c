@@ -58,8 +58,8 @@ static void put_url(struct buf *b, const struct plan_origin *o,
     b->overflow |= text.overflow;
 }
 
-static void payload_put(const struct proxy *p, const struct forward *f,
-                        struct buf *b)
+static void payload_put(const struct proxy *p, const struct plan_origin *o,
+                        const struct forward *f, struct buf *b)
 {
     const struct plan_app *app = p->x.plan;
     const struct origin_assertion *as = &app->app.assertion;
@@ -73,17 +73,18 @@ static void payload_put(const struct proxy *p, const struct forward *f,
     put_text(b, "applicationId", app->app.id);
     if (p->x.has_token) put_token(b, &p->x);
     put_text(b, "htm", p->v.method);
-    put_url(b, &app->origin, f->target);
+    put_url(b, o, f->target);
     buf_putc(b, '}');
 }
 
-static int sign(struct proxy *p, struct jws_signer *signer, struct buf *text,
+static int sign(struct proxy *p, const struct plan_origin *o,
+                struct jws_signer *signer, struct buf *text,
                 struct forward *out)
 {
     char memory[PAYLOAD_MAX];
     struct buf payload;
     buf_init_fixed(&payload, memory, sizeof memory);
-    payload_put(p, out, &payload);
+    payload_put(p, o, out, &payload);
     if (payload.overflow) return ERR_TOOBIG;
     size_t start = text->n;
     int err = jws_sign(signer, p->v.er->index, SV("typeauth-assertion+jwt"),
@@ -96,7 +97,8 @@ static int sign(struct proxy *p, struct jws_signer *signer, struct buf *text,
     return 0;
 }
 
-int assertion_add(struct proxy *p, struct buf *text, struct forward *out)
+int assertion_add(struct proxy *p, const struct plan_origin *origin,
+                  struct buf *text, struct forward *out)
 {
     struct edge_reactor *er = p->v.er;
     const struct origin_assertion *as = &p->x.plan->app.assertion;
@@ -104,7 +106,7 @@ int assertion_add(struct proxy *p, struct buf *text, struct forward *out)
     struct signing *keys = er->edge->conf.signing;
     struct jws_signer *signer =
         keys ? signing_of(signing_view(keys), as->alg) : NULL;
-    int err = signer ? sign(p, signer, text, out) : ERR_CRYPTO;
+    int err = signer ? sign(p, origin, signer, text, out) : ERR_CRYPTO;
     edge_count(err ? &er->stats.assert_failures : &er->stats.asserted);
     return err;
 }

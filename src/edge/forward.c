@@ -243,13 +243,47 @@ static bool hide_in_field(const struct forward_facts *f,
     return true;
 }
 
-static struct sv target_of(const struct http_head *h,
-                           const struct forward_facts *f, struct buf *text)
+static bool is_edited(const struct route_edit *e, struct sv name)
 {
-    struct sv query = h->query;
+    for (unsigned i = 0; e && i < e->remove_n; i++)
+        if (sv_eq_nocase(e->remove[i], name)) return true;
+    for (unsigned i = 0; e && i < e->set_n; i++)
+        if (sv_eq_nocase(e->set[i].name, name)) return true;
+    return false;
+}
+
+static void put_routed(const struct forward_facts *f, struct buf *text,
+                       struct forward *out)
+{
+    if (!f->route) return;
+    const struct route_edit *e = &f->route->rule->request;
+    for (unsigned i = 0; i < e->set_n; i++)
+        put(out, HN_OTHER, e->set[i].name,
+            route_field(f->route, &e->set[i].value, text));
+}
+
+static int routed_target(const struct http_head *h,
+                         const struct forward_facts *f, struct sv query,
+                         bool has_query, struct buf *text, struct sv *out)
+{
+    if (!has_query) query = (struct sv){ NULL, 0 };
+    if (has_query && !query.p) query = SV("");
+    return route_target(f->route, h->path, query, f->base, text, out);
+}
+
+static struct sv target_of(const struct http_head *h,
+                           const struct forward_facts *f, struct buf *text,
+                           int *err)
+{
+    struct sv query = h->query, routed;
     if (f->hide && f->hide->place == PLACE_QUERY)
         query = hide_parameter(query, f->hide->place_name, text);
     bool same = query.p == h->query.p && query.n == h->query.n;
+    if (f->route) {
+        *err = routed_target(h, f, query, same ? h->has_query : query.n > 0,
+                             text, &routed);
+        return routed;
+    }
     if (sv_eq(h->path, SV("*"))) return h->path;
     if (f->base.n == 0 && same && h->target.n && h->target.p[0] == '/')
         return h->target;
@@ -269,8 +303,11 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
 {
     bool names = connection_names(h);
     bool hide_header = f->hide && f->hide->place == PLACE_HEADER;
+    const struct route_edit *edit = f->route ? &f->route->rule->request : NULL;
+    int err = 0;
     out->n = 0;
-    out->target = target_of(h, f, text);
+    out->target = target_of(h, f, text, &err);
+    if (err) return err;
     put(out, HN_HOST, SV("Host"), f->host);
     for (unsigned i = 0; i < h->fields_n; i++) {
         const struct http_field *field = &h->fields[i];
@@ -292,8 +329,9 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
             break;
         default: continue;
         }
-        out->fields[out->n++] = kept;
+        if (!is_edited(edit, kept.name)) out->fields[out->n++] = kept;
     }
+    put_routed(f, text, out);
     put_ours(h, f, text, out);
     return text->overflow ? ERR_TOOBIG : 0;
 }
@@ -335,8 +373,10 @@ void forward_response(const struct http_head *h, const struct forward_answer *a,
         case KEEP: break;
         default: continue;
         }
-        out->fields[out->n++] = *field;
+        if (!is_edited(a->edit, field->name)) out->fields[out->n++] = *field;
     }
+    for (unsigned i = 0; a->edit && i < a->edit->set_n; i++)
+        put(out, HN_OTHER, a->edit->set[i].name, a->values[i]);
     if (a->request_id.n)
         put(out, HN_X_REQUEST_ID, SV("X-Request-Id"), a->request_id);
     for (size_t i = 0; i < a->limits_n; i++)

@@ -13,10 +13,12 @@
 #include "codec/http.h"
 #include "http/address.h"
 #include "model/authentication.h"
+#include "plan/route.h"
 
 enum {
     FORWARD_OURS_MAX = 15,
-    FORWARD_FIELDS_MAX = HTTP_FIELDS_MAX + FORWARD_OURS_MAX,
+    FORWARD_FIELDS_MAX =
+        HTTP_FIELDS_MAX + FORWARD_OURS_MAX + ROUTING_EDITS_MAX,
     /* bytes of `text` that always suffice for a head of 16 KiB */
     FORWARD_TEXT_MAX = 48 * 1024,
 };
@@ -36,12 +38,14 @@ struct forward_facts {
     struct sv host, base; /* of the origin: Host, path prefix */
     struct sv app_id;
     struct sv token_id, owner, scopes, subject; /* "" none; encoded */
+    const struct route_match *route; /* rewrites; NULL: nothing */
     /* The credential's place, to be removed; NULL: it stays. */
     const struct authentication *hide;
     struct sv ours;      /* one more field that is ours; "" none */
 };
 
-/* ERR_TOOBIG when `text` does not suffice. */
+/* ERR_TOOBIG when `text` does not suffice; ERR_INVALID: the route's target
+ * cannot carry a variable. */
 int forward_request(const struct http_head *h, const struct forward_facts *f,
                     struct buf *text, struct forward *out);
 
@@ -50,6 +54,8 @@ struct forward_answer {
     const struct http_field *limits; /* RateLimit … of ours */
     size_t limits_n;
     bool limited;  /* then the origin's own such fields go */
+    const struct route_edit *edit; /* the route's; NULL: none */
+    const struct sv *values;       /* of edit->set, ready to be written */
 };
 void forward_response(const struct http_head *h,
                       const struct forward_answer *a, struct forward *out);

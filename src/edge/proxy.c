@@ -211,6 +211,10 @@ static void judge(struct proxy *p, const struct http_head *head)
         keep_limits(p);
         upstream_start(p, head);
         break;
+    case VERDICT_ANSWER:
+        keep_limits(p);
+        route_answer(p);
+        break;
     default: keep_limits(p); proxy_refuse(p, p->x.reason, 0);
     }
     unhold(p);

@@ -18,6 +18,8 @@ struct proxy {
     struct timer continue_timer; /* the origin is silent about Expect */
     struct http_head *head;      /* a copy while suspended */
     const struct plan_app *held; /* the image while suspended */
+    const struct route_edit *edit; /* of the answer, by the route; or NULL */
+    const struct sv *edit_values;
     struct limits limits;
     char limit_name[LIMIT_NAME_MAX + 1];
     struct sv assertion_header;  /* in no trailer; "" none */
@@ -42,7 +44,13 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status);
 void proxy_problem(struct proxy *p, unsigned status);
 /* assertion.c: the field that proves to the origin that we let the request
  * pass, behind all others; nothing when the application asks for none. */
-int assertion_add(struct proxy *p, struct buf *text, struct forward *out);
+int assertion_add(struct proxy *p, const struct plan_origin *origin,
+                  struct buf *text, struct forward *out);
+/* route.c */
+/* The origin of this request, and what its route changes of the answer, kept
+ * for then. ERR_NOTFOUND: there is none; ERR_INVALID: no host for a variable. */
+int route_origin(struct proxy *p, struct buf *text, struct plan_origin *out);
+void route_answer(struct proxy *p);
 /* upstream.c */
 void upstream_start(struct proxy *p, const struct http_head *head);
 size_t upstream_body(struct proxy *p, struct sv bytes);

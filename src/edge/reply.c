@@ -181,6 +181,18 @@ void reply_problem(const struct problem *p, struct sv request_id,
     set_body(out, sv_of(text->p + start, text->n - start));
 }
 
+void reply_own(unsigned status, struct sv content_type, struct sv body,
+               struct sv request_id, struct reply *out)
+{
+    out->head = (struct http_reply){ .status = status,
+                                     .fields = out->fields,
+                                     .body = HTTP_BODY_LENGTH,
+                                     .add_date = true };
+    if (body.n) add(out, HN_CONTENT_TYPE, SV("Content-Type"), content_type);
+    add(out, HN_X_REQUEST_ID, SV("X-Request-Id"), request_id);
+    set_body(out, body);
+}
+
 void reply_json(struct sv body, struct sv request_id, struct reply *out)
 {
     begin(out, 200, request_id);

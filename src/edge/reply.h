@@ -50,6 +50,9 @@ struct problem {
 void problem_body(const struct problem *p, struct buf *text);
 void reply_problem(const struct problem *p, struct sv request_id,
                    struct buf *text, struct reply *out);
+/* A route's own answer. */
+void reply_own(unsigned status, struct sv content_type, struct sv body,
+               struct sv request_id, struct reply *out);
 /* 200 with a JSON body. */
 void reply_json(struct sv body, struct sv request_id, struct reply *out);
 

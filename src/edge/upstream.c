@@ -20,7 +20,8 @@ static const struct http_call_ops call_ops;
 /* --- there ------------------------------------------------------------------------ */
 
 static void forward_head(struct proxy *p, const struct http_head *head,
-                         struct buf *text, struct forward_facts *f)
+                         const struct plan_origin *o, struct buf *text,
+                         struct forward_facts *f)
 {
     const struct exchange *x = &p->x;
     const struct plan_app *app = x->plan;
@@ -29,11 +30,12 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .tls = p->v.tls,
         .request_id = p->v.request_id,
         .via = p->v.er->edge->via[head->minor > 0],
-        .host = app->origin.host_header,
-        .base = app->origin.at.base,
+        .host = o->host_header,
+        .base = o->at.base,
         .app_id = p->v.app_id,
         .hide = app->has_auth && app->auth.hide_credentials ? &app->auth : NULL,
         .ours = app->app.assertion.header,
+        .route = x->route,
     };
     if (x->jwt) {
         f->subject = x->jwt->subject_header;
@@ -62,21 +64,24 @@ static int call(struct proxy *p, const struct http_head *head)
     struct edge_reactor *er = p->v.er;
     const struct edge_conf *conf = &er->edge->conf;
     const struct plan_app *app = p->x.plan;
-    const struct plan_origin *o = &app->origin;
+    const struct route_rule *rule = p->x.route ? p->x.route->rule : NULL;
+    struct plan_origin o;
     struct forward_facts facts;
     struct buf text;
     edge_text(er, &text);
-    forward_head(p, head, &text, &facts);
-    int err = forward_request(head, &facts, &text, &er->forward);
-    if (!err) err = assertion_add(p, &text, &er->forward);
+    int err = route_origin(p, &text, &o);
+    if (err) return err;
+    forward_head(p, head, &o, &text, &facts);
+    err = forward_request(head, &facts, &text, &er->forward);
+    if (!err) err = assertion_add(p, &o, &text, &er->forward);
     if (err) return err;
     struct http_origin origin = {
-        .id = o->id,
-        .generation = o->generation,
-        .host = o->at.host,
-        .port = o->at.port,
-        .tls = o->at.tls,
-        .tls_verify = o->tls_verify && !conf->origins_unverified,
+        .id = o.id,
+        .generation = o.generation,
+        .host = o.at.host,
+        .port = o.at.port,
+        .tls = o.at.tls,
+        .tls_verify = o.tls_verify && !conf->origins_unverified,
         .conns_max = conf->origin_conns,
     };
     struct http_request req = {
@@ -94,6 +99,11 @@ static int call(struct proxy *p, const struct http_head *head)
             or_default(app->app.first_byte_ms, conf->first_byte_ms),
         .idle_ms = or_default(app->app.idle_ms, conf->idle_ms),
     };
+    if (rule && rule->timeout_ms) req.first_byte_ms = rule->timeout_ms;
+    if (rule && rule->target_method.n && !p->is_head) {
+        req.method = rule->target_method;
+        req.method_id = http_method_of(req.method);
+    }
     return http_call_start(er->pool, &origin, &req, &call_ops, p, &p->call);
 }
 
@@ -119,7 +129,7 @@ static void read_body(struct proxy *p, const struct http_head *head)
 
 void upstream_start(struct proxy *p, const struct http_head *head)
 {
-    int err = p->x.plan->app.has_origin ? call(p, head) : ERR_NOTFOUND;
+    int err = call(p, head);
     if (err == 0) {
         read_body(p, head);
         return;
@@ -130,6 +140,8 @@ void upstream_start(struct proxy *p, const struct http_head *head)
         proxy_refuse(p, REASON_NO_ORIGIN, 0);
     else if (err == ERR_TOOBIG)
         proxy_problem(p, 431); /* with our fields */
+    else if (err == ERR_INVALID)
+        proxy_refuse(p, REASON_BAD_PATH, 0);
     else if (err == ERR_CRYPTO)
         proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0); /* nothing to sign by */
     else
@@ -224,6 +236,8 @@ static void call_head(struct http_call *c, const struct http_head *head)
         .limits = limits,
         .limits_n = limits_fields(&p->limits, &text, limits),
         .limited = p->limited,
+        .edit = p->edit,
+        .values = p->edit_values,
     };
     forward_response(head, &answer, &er->forward);
     struct http_reply reply = {

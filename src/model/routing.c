@@ -15,10 +15,22 @@ static bool method_ok(struct sv s)
     return !sv_eq(s, SV("CONNECT")) && !sv_eq(s, SV("TRACE"));
 }
 
+/* An answer to HEAD has no body: not what a client of another method can get. */
+static bool target_method_ok(struct sv s)
+{
+    return method_ok(s) && !sv_eq(s, SV("HEAD"));
+}
+
 static const struct text_rule text_method = {
     "^[A-Z]+$",
     "must be a method in capitals, not CONNECT or TRACE",
     method_ok,
+};
+
+static const struct text_rule text_target_method = {
+    "^[A-Z]+$",
+    "must be a method in capitals, not CONNECT, TRACE or HEAD",
+    target_method_ok,
 };
 
 static bool media_type_ok(struct sv s)
@@ -159,8 +171,8 @@ static const struct shape_field rule_fields[] = {
     { .name = "target_method",
       .types = SHAPE_STRING,
       .len_max = 20,
-      .text = &text_method,
-      .about = "Another method." },
+      .text = &text_target_method,
+      .about = "Another method; requests by HEAD keep theirs." },
     { .name = "target_headers",
       .types = SHAPE_OBJECT,
       .fields = target_headers_fields,

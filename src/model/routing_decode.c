@@ -299,7 +299,7 @@ static int targets(struct reading *r, const yyjson_val *v)
 
 /* --- the own answer, scopes, time ------------------------------------------------- */
 
-static void answer(struct reading *r, const yyjson_val *v)
+static int answer(struct reading *r, const yyjson_val *v)
 {
     struct route_rule *rule = r->rule;
     int64_t n = 200;
@@ -310,6 +310,11 @@ static void answer(struct reading *r, const yyjson_val *v)
     rule->content_type = text_decode(v, "typeauth_response_content_type", r->a);
     if (!rule->content_type.n)
         rule->content_type = SV("text/plain; charset=utf-8");
+    bool bodiless = n == 204 || n == 205 || n == 304;
+    if (bodiless && rule->body.n)
+        return fail(r, "typeauth_response_body",
+                    "cannot be with a status that has no body");
+    return 0;
 }
 
 static int scopes(struct reading *r, const yyjson_val *v)
@@ -342,7 +347,7 @@ int route_rule_decode(const yyjson_val *v, struct arena *a,
     if (!rc) rc = header_conditions(&r, v);
     if (!rc) rc = targets(&r, v);
     if (!rc) rc = scopes(&r, v);
-    answer(&r, v);
+    if (!rc) rc = answer(&r, v);
     return !rc && a->overflow ? ERR_NOMEM : rc;
 }
 

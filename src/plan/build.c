@@ -53,6 +53,7 @@ void plan_app_free(void *image)
     if (!a) return;
     struct plan *p = a->owner;
     if (a->origin.id != UINT32_MAX) origins_drop(p->origins, a->origin.id);
+    plan_routes_drop(p, a);
     arena_fini(&a->arena);
     mem_free(a->holds); /* the beginning of it all */
     atomic_fetch_sub(&p->images, 1);
@@ -105,11 +106,15 @@ static void build_steps(struct plan_app *a)
             add(steps, STEP_ENABLED);
             continue;
         }
-        if (!a->has_auth && door == DOOR_PROXY) continue;
+        bool routes = a->routes && door == DOOR_PROXY;
+        if (routes) add(steps, STEP_ROUTE);
         if (a->jwt)
             add_jwt(a, steps);
-        else
+        else if (a->has_auth || door == DOOR_VERIFY)
             add_token(steps);
+        else if (routes)
+            add(steps, STEP_SCOPES);
+        if (routes) add(steps, STEP_ANSWER);
     }
 }
 
@@ -122,21 +127,12 @@ static int build_origin(struct plan *p, struct plan_app *a,
     o->tls_verify = o->at.tls;
     if (o->at.host.n == 0 || o->at.host.n > HOST_MAX || o->at.port == 0)
         return problem(why, ERR_INVALID, "originHostname", "is not a host");
-    bool literal = sv_find(o->at.host, ':') != SIZE_MAX;
-    const char *open = literal ? "[" : "", *close = literal ? "]" : "";
-    if (o->at.port == (o->at.tls ? 443 : 80))
-        o->host_header = arena_printf(&a->arena, "%s%.*s%s", open,
-                                      SV_FMT(o->at.host), close);
-    else
-        o->host_header = arena_printf(&a->arena, "%s%.*s%s:%u", open,
-                                      SV_FMT(o->at.host), close, o->at.port);
-    struct origin_ref ref = origins_hold(
-        p->origins, &(struct origin_key){ .host = o->at.host,
-                                          .port = o->at.port,
-                                          .tls = o->at.tls,
-                                          .tls_verify = o->tls_verify });
-    o->id = ref.id;
-    o->generation = ref.generation;
+    struct buf text;
+    buf_init(&text, 2 * HOST_MAX);
+    plan_host_header(o, &text);
+    o->host_header = arena_dup(&a->arena, buf_sv(&text));
+    buf_fini(&text);
+    plan_origin_hold(p, o);
     return 0;
 }
 
@@ -191,6 +187,8 @@ static int build(struct plan *p, const struct plan_source *src,
         return problem(why, ERR_INVALID, "domain", "is not a host name");
     if ((rc = build_auth(a, src, why)) < 0) return rc;
     if ((rc = build_origin(p, a, why)) < 0) return rc;
+    rc = plan_routes_build(p, a, src->routing);
+    if (rc < 0) return problem(why, rc, "routing_id", "profile is damaged");
     build_steps(a);
     return a->arena.overflow ? problem(why, ERR_NOMEM, "", "") : 0;
 }

@@ -21,6 +21,7 @@ struct origins {
     struct map by_key;
     struct origin **by_id;
     uint32_t n, cap, free_head;
+    uint32_t visited[ORIGINS_VISITED_MAX], visits; /* ids; a ring */
 };
 
 void origins_new(struct origins **out)
@@ -61,49 +62,84 @@ static uint32_t id_take(struct origins *o)
     return o->n++;
 }
 
-static char *key_text(const struct origin_key *k)
+enum { KEY_TEXT_MAX = 320 };
+
+static void key_text(const struct origin_key *k, char out[KEY_TEXT_MAX])
 {
-    char text[320];
-    int n = snprintf(text, sizeof text, "%c%c%u %.*s", k->tls ? 's' : 'p',
+    int n = snprintf(out, KEY_TEXT_MAX, "%c%c%u %.*s", k->tls ? 's' : 'p',
                      k->tls_verify ? 'v' : '-', k->port, SV_FMT(k->host));
-    ENSURE(n > 0 && (size_t)n < sizeof text); /* build.c bounds the host */
-    return mem_strdup(text);
+    ENSURE(n > 0 && n < KEY_TEXT_MAX); /* build.c bounds the host */
 }
 
 /* by_key holds id + 1, so that no value is NULL. */
+static struct origin *find(struct origins *o, const char *key,
+                           struct origin_ref *ref)
+{
+    uintptr_t known = (uintptr_t)map_find(&o->by_key, sv_cstr(key));
+    if (!known) return NULL;
+    struct origin *e = o->by_id[known - 1];
+    *ref = (struct origin_ref){ (uint32_t)(known - 1), e->generation };
+    return e;
+}
+
+static struct origin *add(struct origins *o, const char *key,
+                          struct origin_ref *ref)
+{
+    uint32_t id = id_take(o);
+    struct origin *e = o->by_id[id];
+    e->key = mem_strdup(key);
+    e->generation++;
+    map_put(&o->by_key, sv_cstr(e->key), (void *)((uintptr_t)id + 1));
+    *ref = (struct origin_ref){ id, e->generation };
+    return e;
+}
+
 struct origin_ref origins_hold(struct origins *o, const struct origin_key *k)
 {
-    char *text = key_text(k);
+    char key[KEY_TEXT_MAX];
+    struct origin_ref ref;
+    key_text(k, key);
     pthread_mutex_lock(&o->lock);
-    uintptr_t known = (uintptr_t)map_find(&o->by_key, sv_cstr(text));
-    uint32_t id = known ? (uint32_t)(known - 1) : id_take(o);
-    struct origin *e = o->by_id[id];
-    if (!known) {
-        e->key = text;
-        text = NULL;
-        e->generation++;
-        map_put(&o->by_key, sv_cstr(e->key), (void *)((uintptr_t)id + 1));
-    }
+    struct origin *e = find(o, key, &ref);
+    if (!e) e = add(o, key, &ref);
     e->refs++;
-    struct origin_ref ref = { id, e->generation };
     pthread_mutex_unlock(&o->lock);
-    mem_free(text);
     return ref;
+}
+
+static void drop(struct origins *o, uint32_t id)
+{
+    ENSURE(id < o->n && o->by_id[id]->refs > 0);
+    struct origin *e = o->by_id[id];
+    if (--e->refs) return;
+    map_remove(&o->by_key, sv_cstr(e->key));
+    mem_free(e->key);
+    e->key = NULL;
+    e->next_free = o->free_head;
+    o->free_head = id;
 }
 
 void origins_drop(struct origins *o, uint32_t id)
 {
     pthread_mutex_lock(&o->lock);
-    ENSURE(id < o->n && o->by_id[id]->refs > 0);
-    struct origin *e = o->by_id[id];
-    if (--e->refs == 0) {
-        map_remove(&o->by_key, sv_cstr(e->key));
-        mem_free(e->key);
-        e->key = NULL;
-        e->next_free = o->free_head;
-        o->free_head = id;
+    drop(o, id);
+    pthread_mutex_unlock(&o->lock);
+}
+
+struct origin_ref origins_visit(struct origins *o, const struct origin_key *k)
+{
+    char key[KEY_TEXT_MAX];
+    struct origin_ref ref;
+    key_text(k, key);
+    pthread_mutex_lock(&o->lock);
+    if (!find(o, key, &ref)) {
+        uint32_t *place = &o->visited[o->visits % ORIGINS_VISITED_MAX];
+        if (o->visits++ >= ORIGINS_VISITED_MAX) drop(o, *place);
+        add(o, key, &ref)->refs++;
+        *place = ref.id;
     }
     pthread_mutex_unlock(&o->lock);
+    return ref;
 }
 
 uint32_t origins_count(struct origins *o)

@@ -25,6 +25,10 @@ void origins_free(struct origins **o);
 /* One more image names it. */
 struct origin_ref origins_hold(struct origins *o, const struct origin_key *k);
 void origins_drop(struct origins *o, uint32_t id);
+/* A place that only a request names: held among the ORIGINS_VISITED_MAX last
+ * such, then dropped. Any thread; allocates for a new place only. */
+enum { ORIGINS_VISITED_MAX = 256 };
+struct origin_ref origins_visit(struct origins *o, const struct origin_key *k);
 /* Ids ever given: the size of an array by id. */
 uint32_t origins_count(struct origins *o);
 

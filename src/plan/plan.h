@@ -18,19 +18,22 @@
 #include "model/application.h"
 #include "model/authentication.h"
 #include "plan/jwt.h"
+#include "plan/route.h"
 
 /* The order of the checks, gateway.md §1: the one visible list. Later checks
  * take their line here; plan/build.c puts into an application's `steps` those
  * that it needs. */
 #define PLAN_STEPS(X)                                                       \
     X(ENABLED)      /* 2   application enabled, not without authentication */ \
+    X(ROUTE)        /* 2a  the route: its variables, its scopes */          \
     X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
     X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
     X(EXPIRY)       /* 7 */                                                 \
     X(JWT)          /* 5-7 of keyType jwt: signature, times, claims */      \
     X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
     X(SCOPES)       /* 10  scopes asked for */                              \
-    X(ADDRESS)      /* 10  the token's IP allow-list */
+    X(ADDRESS)      /* 10  the token's IP allow-list */                     \
+    X(ANSWER)       /* 15  the route's own answer */
 
 enum plan_step {
 #define X(name) STEP_##name,
@@ -69,6 +72,10 @@ struct plan_app {
                                        UINT32_MAX */
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
+    const struct route_table *routes; /* NULL: no routing profile */
+    struct plan_origin *route_origins; /* by the rule's index; id UINT32_MAX:
+                                          the application's, or a request's */
+    unsigned route_origins_n;
     struct plan_steps steps[DOOR_COUNT];
     const struct plan_jwt *jwt; /* keyType jwt with a profile; else NULL */
     struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */
@@ -99,6 +106,11 @@ void plan_free(struct plan **p);
  * unknown. About 40 ns, no allocation. */
 const struct plan_app *plan_match(const struct plan *p, struct sv host);
 const struct plan_app *plan_find(const struct plan *p, struct sv id);
+/* Where a routed request goes: the rule's host, of which `host` is the name
+ * that its variables made (route_host). The port and TLS are the
+ * application's unless the rule says otherwise. Texts in `text`. */
+int plan_route_origin(const struct plan_app *a, const struct route_match *m,
+                      struct buf *text, struct plan_origin *out);
 /* An exchange that outlives its loop turn holds its image in the turn that
  * found it, and drops it on the same reactor. */
 static inline void plan_hold(const struct plan_app *a, unsigned reactor)
@@ -117,6 +129,7 @@ static inline void plan_drop(const struct plan_app *a, unsigned reactor)
 /* --- the writer --------------------------------------------------------------- */
 struct plan_source {           /* canonical documents; borrowed */
     struct sv application, authentication; /* authentication "" if none */
+    struct sv routing;         /* "" if none */
     /* keyType jwt: the profile, without inline keys and secrets, and the rules
      * that hold in addition (POST …/jwt/validation); "" if none. A profile
      * that names a JWT profile which was detached has "" here: nobody passes

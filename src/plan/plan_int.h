@@ -18,6 +18,13 @@ struct plan {
     struct origins *origins;
 };
 
+/* route_origin.c */
+void plan_host_header(const struct plan_origin *o, struct buf *text);
+void plan_origin_hold(struct plan *p, struct plan_origin *o);
+/* routing "": none. ERR_CORRUPT, ERR_NOMEM. */
+int plan_routes_build(struct plan *p, struct plan_app *a, struct sv routing);
+void plan_routes_drop(struct plan *p, struct plan_app *a);
+
 void plan_app_free(void *image); /* at once: nobody may see it any more */
 
 #endif
