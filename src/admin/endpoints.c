@@ -84,6 +84,7 @@ static const char *const not_shown[] = { "amount", "expires", NULL };
 static const char *const expires[] = { "expires", NULL };
 
 static const struct answer_type
+    routing = { "Routing", &shape_routing, NULL, NULL },
     jwt = { "JwtProfile", &shape_jwt, NULL, NULL },
     jwk = { "KeySet", &shape_jwk, NULL, NULL },
     jwt_validation = { "JwtValidation", &shape_jwt_rules, NULL, NULL },
@@ -188,6 +189,7 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define AUTHS  ACC "authentication"
 #define JWTS   ACC "jwt"
 #define JWKS   ACC "jwk"
+#define ROUTES ACC "routing"
 #define TAGS   ACC "tag|tags"
 #define KEYS   ACC "management-key"
 
@@ -349,6 +351,27 @@ const struct endpoint endpoints[] = {
     { DELETE, .path = JWKS "/{id}", .role = ROLE_ADMIN,
       .params = detach_params, .handle = jwk_delete, .tag = "JWT",
       .summary = "Delete a key set" },
+
+    /* routing profiles */
+    { CREATE, .path = ROUTES "/create", .role = ROLE_ADMIN,
+      .body = &shape_routing, .answer = &routing, .handle = routing_create,
+      .tag = "Routing", .summary = "Create a routing profile" },
+    { CREATE, .path = ROUTES "/{application_id}/routing-profiles",
+      .role = ROLE_ADMIN, .body = &shape_routing, .answer = &routing,
+      .handle = routing_create_attached, .tag = "Routing",
+      .summary = "Create a routing profile and attach it" },
+    { LIST, .path = ROUTES, .role = ROLE_VIEWER, .answer = &routing,
+      .handle = routing_list, .tag = "Routing",
+      .summary = "List routing profiles" },
+    { GET, .path = ROUTES "/{id}", .role = ROLE_VIEWER, .answer = &routing,
+      .handle = routing_get, .tag = "Routing",
+      .summary = "Get a routing profile" },
+    { PATCH, .path = ROUTES "/{id}", .role = ROLE_ADMIN,
+      .body = &shape_routing, .answer = &routing, .handle = routing_patch,
+      .tag = "Routing", .summary = "Change a routing profile" },
+    { DELETE, .path = ROUTES "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = routing_delete, .tag = "Routing",
+      .summary = "Delete a routing profile" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

@@ -5,7 +5,8 @@
 #include "admin/noun.h"
 
 extern const struct noun noun_account, noun_application, noun_authentication,
-    noun_tag, noun_management_key, noun_jwt, noun_jwk;
+    noun_tag, noun_management_key, noun_jwt, noun_jwk,
+    noun_routing;
 
 typedef void handler(struct call *c);
 
@@ -18,6 +19,8 @@ handler authentication_create, authentication_list, authentication_get,
 handler token_create, token_list, token_get, token_patch, token_delete,
     token_tag, token_rotate, token_import, token_usage, token_counters_get,
     token_counters_reset;
+handler routing_create, routing_create_attached, routing_list, routing_get,
+    routing_patch, routing_delete;
 handler jwt_create, jwt_list, jwt_get, jwt_patch, jwt_delete;
 handler jwk_create, jwk_list, jwk_get, jwk_patch, jwk_delete;
 handler jwt_validation_put, jwt_validation_get, jwt_validation_delete;

@@ -84,6 +84,21 @@ static int jwt_read(struct admin *a, const struct record *app,
     return out->plan.jwt_rules.p ? 0 : ERR_NOMEM;
 }
 
+/* The document of the profile that `field` names; "" when it names none. */
+static int attached_read(struct admin *a, const struct record *app,
+                         const yyjson_val *body, const char *field,
+                         enum kind kind, struct arena *arena, struct sv *out)
+{
+    struct record profile;
+    struct sv id = json_text(json_find(body, field));
+    if (!id.n) return 0;
+    int err = store_record_get(a->conf.store, kind, id_sv(&app->account_id), id,
+                               arena, &profile);
+    if (err) return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
+    *out = profile.body;
+    return 0;
+}
+
 static int profile_read(struct admin *a, const struct record *app,
                         struct arena *arena, struct app_source *out)
 {
@@ -91,6 +106,9 @@ static int profile_read(struct admin *a, const struct record *app,
     struct record profile;
     yyjson_val *body;
     int err = body_of(app->body, arena, &body);
+    if (!err)
+        err = attached_read(a, app, body, "routing_id", KIND_ROUTING, arena,
+                            &out->plan.routing);
     if (err) return err;
     struct sv auth_id = json_text(json_find(body, "auth_id"));
     if (!auth_id.n) return 0;
@@ -113,6 +131,7 @@ int app_source_read(struct admin *a, const struct record *app,
     *out = (struct app_source){
         .plan = { .application = app->body,
                   .authentication = SV(""),
+                  .routing = SV(""),
                   .jwt = SV(""),
                   .jwt_rules = SV(""),
                   .introspection_secret = SV(""),

@@ -48,7 +48,7 @@ static const struct text_rule text_media_type = {
 static bool condition_ok(struct sv s)
 {
     struct sv value, name = sv_cut(s, ':', &value);
-    return http_is_token(name) && http_is_field_value(value);
+    return http_is_token(name) && http_is_field_value(sv_trim(value));
 }
 
 static const struct text_rule text_condition = {

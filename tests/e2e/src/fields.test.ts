@@ -155,6 +155,8 @@ before(async () => {
   places["account"] = server.accountId;
   places["application"] = application.id;
   places["authentication"] = application.auth_id;
+  places["routing"] = (await api.create("routing/create",
+    { name: "base", endpoints: [{ public_path: "/base" }] }))[0].id;
   places["token"] = token.id;
   places["tag"] = (await api.create("tag/create", { name: "base-tag" }))[0].id;
   places["tagged"] = (await api.application("tagged", origin)).id;
@@ -186,6 +188,7 @@ async function stored(endpoint: Endpoint): Promise<string> {
     account: "/accounts",
     application: `/${server.accountId}/applications`,
     authentication: `/${server.accountId}/authentication`,
+    routing: `/${server.accountId}/routing`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
     jwt: `/${server.accountId}/jwt`,
