@@ -15,6 +15,9 @@ check_fn check_enabled, check_credential, check_token_state, check_expiry,
 
 /* The credential at the door's or the profile's place, without `Bearer`. */
 enum place_found check_credential_find(struct exchange *x, struct sv *secret);
+/* The value of the route's variable if its rule defines one of that name, else
+ * of the header field. False: the field is not there exactly once. */
+bool check_variable(const struct exchange *x, struct sv name, struct sv *value);
 /* The value of a header field that the request has exactly once. */
 bool check_header_once(const struct exchange *x, struct sv name,
                        struct sv *value);

@@ -179,7 +179,7 @@ const struct jwt_rule *jwt_dynamic_refuses(const struct exchange *x,
         const struct verified_claim *claim = &v->dynamic[i];
         struct sv want;
         bool holds = !claim->present;
-        if (!holds && !check_header_once(x, rule->name, &want)) return rule;
+        if (!holds && !check_variable(x, rule->name, &want)) return rule;
         for (unsigned k = 0; k < claim->values_n && !holds; k++)
             holds = sv_eq(claim->values[k], want);
         if (!holds) return rule;

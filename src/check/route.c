@@ -1,6 +1,7 @@
 /* Steps 2a and 15: which rule of the routing profile a request is for, and
  * whether that rule answers it here. What is rewritten is the door's. */
 #include "check/check.h"
+#include "codec/percent.h"
 
 enum verdict check_route(struct exchange *x)
 {
@@ -18,6 +19,18 @@ enum verdict check_route(struct exchange *x)
     x->scopes = found.rule->scopes;
     x->scopes_n = found.rule->scopes_n;
     return VERDICT_PASS;
+}
+
+bool check_variable(const struct exchange *x, struct sv name, struct sv *value)
+{
+    int i = x->route ? template_name_find(&x->route->rule->names, name) : -1;
+    if (i < 0) return check_header_once(x, name, value);
+    *value = x->route->value[i];
+    if (!(x->route->escaped >> i & 1)) return true;
+    char *decoded = arena_alloc(x->arena, value->n);
+    if (!decoded) return false;
+    *value = sv_of(decoded, percent_decode(decoded, *value));
+    return true;
 }
 
 enum verdict check_answer(struct exchange *x)
