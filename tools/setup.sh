@@ -14,7 +14,7 @@ run_packages="gcc libc6-dev meson ninja-build pkg-config ca-certificates curl
               libssl-dev libsqlite3-dev libyaml-dev libidn2-dev
               libpcre2-dev libpsl-dev"
 test_packages="clang clang-format clang-tidy llvm libcmocka-dev nodejs npm
-               nginx-light openssl git"
+               nginx-light openssl git libmodsecurity3 modsecurity-crs"
 run_newer="libyyjson0 libyyjson-dev"
 test_newer="libllhttp9.2 libllhttp-dev"
 

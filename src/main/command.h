@@ -10,6 +10,7 @@ int command_check(int argc, char **argv);
 int command_jwt(int argc, char **argv);
 int command_schema(int argc, char **argv);
 int command_data(int argc, char **argv);
+int command_simulate(int argc, char **argv);
 int command_settings(int argc, char **argv);
 
 #endif

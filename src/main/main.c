@@ -21,6 +21,8 @@ static const struct command {
       "judge JSON values and requests by a schema, check a document" },
     { "data", command_data,
       "fetch the lists of disposable mail domains and of places" },
+    { "simulate", command_simulate,
+      "judge requests by security and abuse profiles, without a server" },
     { "settings", command_settings,
       "print all settings, their bounds and "
       "defaults" },

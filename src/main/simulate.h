@@ -1,0 +1,66 @@
+/* `typeauth simulate`: the firewall's and the abuse profile's judgement of
+ * requests that come as lines of JSON, in the order of gateway.md §1, without a
+ * server. For people who tune rules. */
+#ifndef MAIN_SIMULATE_H
+#define MAIN_SIMULATE_H
+
+#include "codec/json.h"
+#include "detect/mail.h"
+#include "detect/network.h"
+#include "detect/place.h"
+#include "detect/waf.h"
+#include "model/abuse.h"
+
+enum { SIMULATE_FIELDS_MAX = 200, SIMULATE_LIST_MAX = 64 };
+
+/* One line, in the arena. */
+struct simulate_request {
+    struct expression_request seen; /* method, host, target, path … token */
+    struct http_field fields[SIMULATE_FIELDS_MAX];
+    struct sv body;
+    bool has_token;
+    bool has_time;
+    int64_t at_ms;
+};
+/* ERR_INVALID with *why, a sentence. */
+int simulate_request_read(struct sv line, struct arena *a,
+                          struct simulate_request *out, const char **why);
+
+/* What the lines are judged by; any part may be absent. */
+struct simulate_rules {
+    const struct security *security;
+    const struct network *network; /* of security.ip */
+    const struct abuse *abuse;
+    const struct mail_set *blocklist, *exceptions;
+    const struct mail_list *mail;
+    const struct place_data *places;
+    const struct waf_rules *waf;
+    struct simulate_limit *limit;
+};
+
+enum simulate_outcome { SIMULATE_PASS, SIMULATE_LOG, SIMULATE_BLOCK };
+
+enum { SIMULATE_MATCHES_MAX = WAF_MATCHES_MAX + SECURITY_RULES_MAX };
+
+struct simulate_verdict {
+    enum simulate_outcome outcome;
+    const char *code;     /* error.code of the refusal; "" */
+    struct sv matches[SIMULATE_MATCHES_MAX]; /* rules by name, WAF ids */
+    unsigned matches_n;
+    unsigned score;       /* of the WAF */
+    struct sv evidence;   /* what decided; in the arena */
+    const char *faults[4]; /* checks that could not be made */
+    unsigned faults_n;
+};
+void simulate_judge(const struct simulate_rules *rules,
+                    struct simulate_request *r, struct arena *a,
+                    struct simulate_verdict *out);
+
+/* The global limit of an abuse profile over made-up time. */
+struct simulate_limit *simulate_limit_new(const struct abuse *abuse);
+void simulate_limit_free(struct simulate_limit **l);
+/* False: refused. `key` is copied. */
+bool simulate_limit_take(struct simulate_limit *l, struct sv key,
+                         int64_t at_ms);
+
+#endif
