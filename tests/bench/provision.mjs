@@ -15,7 +15,7 @@ const { account_id: account, key } = JSON.parse(execFileSync(program,
   ['init', '--data', `${run}/data`, '--json'], { encoding: 'utf8' }))
 const server = spawn(program, ['serve', '--data', `${run}/data`,
   '--api', '127.0.0.1:0', '--gateway', 'off', '--workers', '1',
-  '--applications-max', '1000'],
+  '--applications-max', '1000', '--subjects-max', '262144'],
 { stdio: ['ignore', 'pipe', 'inherit'] })
 
 const api = await new Promise((resolve, reject) => {

@@ -2,4 +2,4 @@
 #port 9463
 #req req-D-ES256.txt
 . "$(dirname "$0")/common.sh"; . "$ROOT/gw/ours.sh"
-ours --gateway 9463 --subjects-max 262144
+ours --gateway 9463

@@ -2,4 +2,4 @@
 #port 9461
 #req req-D-HS256.txt
 . "$(dirname "$0")/common.sh"; . "$ROOT/gw/ours.sh"
-ours --gateway 9461 --subjects-max 262144
+ours --gateway 9461
