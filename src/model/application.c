@@ -10,11 +10,6 @@
 #define ASSERTION_HEADER "X-Typeauth-Assertion"
 enum { ORIGIN_TEXT_MAX = 2048, ORIGIN_BASE_MAX = 1024, FROM_MAX = 100 };
 
-static struct sv mut_text(yyjson_mut_val *v)
-{
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
-}
-
 /* --- the origin's address -------------------------------------------------- */
 
 /* "/a/b" without query, fragment, dot segments or what a URL must escape. */
@@ -303,82 +298,52 @@ const struct shape shape_application = {
 
 /* --- the typed form ---------------------------------------------------------- */
 
-static uint32_t ms_of(const yyjson_val *timeouts, const char *name)
-{
-    int64_t n;
-    return json_is_int(json_find(timeouts, name), &n) && n > 0 &&
-                   n <= UINT32_MAX
-               ? (uint32_t)n
-               : 0;
-}
-
-static bool bool_of(const yyjson_val *root, const char *name, bool otherwise)
-{
-    yyjson_val *v = json_find(root, name);
-    return yyjson_is_bool(v) ? yyjson_get_bool(v) : otherwise;
-}
-
 static int authenticate_decode(const yyjson_val *v, struct arena *a,
                                struct application *out)
 {
-    struct sv mode = json_text(json_find(v, "mode"));
-    yyjson_val *from = json_find(v, "from"), *item;
-    for (unsigned i = 0; modes[i]; i++)
-        if (sv_eq(mode, sv_cstr(modes[i])))
-            out->authenticate = (enum authenticate_mode)i;
-    size_t i, max, n = yyjson_arr_size(from);
-    if (n == 0) return 0;
-    if (n > FROM_MAX) return ERR_CORRUPT;
-    struct cidr *list = ARENA_ARRAY(a, struct cidr, n);
-    if (!list) return ERR_NOMEM;
-    yyjson_arr_foreach(
-        from, i, max,
-        item) if (cidr_parse(json_text(item), &list[i])) return ERR_CORRUPT;
-    out->authenticate_from = list;
+    int mode = option_decode(v, "mode", modes);
+    size_t n = 0;
+    int rc = cidrs_decode(json_find(v, "from"), FROM_MAX, a,
+                          &out->authenticate_from, &n);
+    out->authenticate = (enum authenticate_mode)mode;
     out->authenticate_from_n = (uint16_t)n;
-    return 0;
+    return mode < 0 ? ERR_CORRUPT : rc;
 }
 
 static int assertion_decode(const yyjson_val *v, struct arena *a,
                             struct origin_assertion *out)
 {
-    int64_t lifetime = 0;
     if (!yyjson_is_obj((yyjson_val *)(uintptr_t)v)) return 0;
-    if (!json_is_int(json_find(v, "lifetime"), &lifetime) || lifetime < 1 ||
-        lifetime > ASSERTION_LIFETIME_MAX_S ||
+    out->lifetime_s = count_decode(v, "lifetime", ASSERTION_LIFETIME_MAX_S);
+    if (!out->lifetime_s ||
         !jose_alg_find(json_text(json_find(v, "algorithm")), &out->alg))
         return ERR_CORRUPT;
-    out->lifetime_s = (uint32_t)lifetime;
     out->audience = text_decode(v, "audience", a);
     out->header = text_decode(v, "header", a);
     return out->header.n ? 0 : ERR_CORRUPT;
 }
 
-static int decode(const yyjson_val *root, struct arena *a,
-                  struct application *out)
+static int decode(const yyjson_val *root, struct arena *a, void *ctx)
 {
-    out->id = text_decode(root, "id", a);
-    out->account_id = text_decode(root, "account_id", a);
-    out->name = text_decode(root, "name", a);
+    struct application *out = ctx;
+    int rc = identity_decode(root, a, &out->id, &out->account_id, &out->name);
+    if (rc) return rc;
     out->domain = text_decode(root, "domain", a);
     out->auth_id = text_decode(root, "auth_id", a);
-    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
     struct sv origin = json_text(json_find(root, "originHostname"));
-    int rc = 0;
     out->has_origin = origin.n > 0;
     if (origin.n) rc = origin_address_parse(origin, a, &out->origin);
     if (rc) return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
-    out->enabled = bool_of(root, "enabled", true);
-    out->detail = bool_of(root, "detailResponse", false);
-    out->is_public = !out->auth_id.n && bool_of(root, "public", false);
+    out->enabled = bool_decode(root, "enabled", true);
+    out->detail = bool_decode(root, "detailResponse", false);
+    out->is_public = !out->auth_id.n && bool_decode(root, "public", false);
     out->lost_auth = !out->auth_id.n && !out->is_public;
-    int64_t n;
-    if (json_is_int(json_find(root, "maxBodyBytes"), &n) && n > 0)
-        out->max_body_bytes = (uint64_t)n;
+    int64_t most = int_decode(root, "maxBodyBytes", 0);
+    out->max_body_bytes = most > 0 ? (uint64_t)most : 0;
     const yyjson_val *timeouts = json_find(root, "timeouts");
-    out->connect_ms = ms_of(timeouts, "connect");
-    out->first_byte_ms = ms_of(timeouts, "firstByte");
-    out->idle_ms = ms_of(timeouts, "idle");
+    out->connect_ms = count_decode(timeouts, "connect", UINT32_MAX);
+    out->first_byte_ms = count_decode(timeouts, "firstByte", UINT32_MAX);
+    out->idle_ms = count_decode(timeouts, "idle", UINT32_MAX);
     rc = assertion_decode(json_find(root, "originAssertion"), a,
                           &out->assertion);
     return rc ? rc
@@ -387,11 +352,5 @@ static int decode(const yyjson_val *root, struct arena *a,
 
 int application_decode(struct sv doc, struct arena *a, struct application *out)
 {
-    struct decode_scratch scratch;
-    const yyjson_val *root;
-    memset(out, 0, sizeof *out);
-    int rc = decode_begin(&scratch, doc, &root);
-    if (rc == 0) rc = decode(root, a, out);
-    arena_fini(&scratch.arena);
-    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }

@@ -125,7 +125,7 @@ static bool is_reserved_header(yyjson_mut_val *name)
         "te",         "trailer",    "upgrade",        "expect",
         "keep-alive", "via",        "forwarded",      NULL,
     };
-    struct sv s = sv_of(yyjson_mut_get_str(name), yyjson_mut_get_len(name));
+    struct sv s = mut_text(name);
     for (int i = 0; reserved[i]; i++)
         if (sv_eq_nocase(s, sv_cstr(reserved[i]))) return true;
     return sv_starts_nocase(s, SV("x-typeauth-")) ||
@@ -181,53 +181,36 @@ const struct shape shape_authentication = {
 
 /* --- the typed form ---------------------------------------------------------- */
 
-static unsigned option_of(const char *const *options, const yyjson_val *v)
+static int decode(const yyjson_val *root, struct arena *a, void *ctx)
 {
-    struct sv s = json_text(v);
-    for (unsigned i = 0; options[i]; i++)
-        if (sv_eq(s, sv_cstr(options[i]))) return i;
-    return 0;
-}
-
-static int decode(const yyjson_val *root, struct arena *a,
-                  struct authentication *out)
-{
+    struct authentication *out = ctx;
     const yyjson_val *location = json_find(root, "tokenLocation");
-    yyjson_val *hide = json_find(root, "hideCredentials");
-    int64_t n;
-    out->id = text_decode(root, "id", a);
-    out->account_id = text_decode(root, "account_id", a);
-    out->name = text_decode(root, "name", a);
-    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
-    out->key_type =
-        (enum key_type)option_of(key_types, json_find(root, "keyType"));
+    int rc = identity_decode(root, a, &out->id, &out->account_id, &out->name);
+    int key_type = option_decode(root, "keyType", key_types);
+    int place = option_decode(location, "in", places);
+    int scope = option_decode(root, "remainingScope", quota_scopes);
+    int fault = option_decode(root, "onFault", faults);
+    int64_t bytes = int_decode(root, "byteLength", 32);
+    out->key_type = (enum key_type)key_type;
     out->identity_claim = text_decode(root, "identityClaim", a);
-    out->quota_of_application =
-        option_of(quota_scopes, json_find(root, "remainingScope")) == 1;
-    if (json_is_int(json_find(root, "expires"), &n)) out->expires_s = n;
-    out->byte_length = 32;
-    if (json_is_int(json_find(root, "byteLength"), &n)) {
-        if (n < TOKEN_BYTES_MIN || n > TOKEN_BYTES_MAX) return ERR_CORRUPT;
-        out->byte_length = (uint32_t)n;
-    }
+    out->quota_of_application = scope == 1;
+    out->expires_s = int_decode(root, "expires", 0);
+    out->byte_length = (uint32_t)bytes;
     out->prefix = text_decode(root, "prefix", a);
-    out->place = (enum token_place)option_of(places, json_find(location, "in"));
+    out->place = (enum token_place)place;
     out->place_name = text_decode(location, "name", a);
-    out->hide_credentials = yyjson_is_bool(hide) ? yyjson_get_bool(hide)
-                                                 : out->key_type == KEY_TOKEN;
-    out->fault_open = option_of(faults, json_find(root, "onFault")) == 1;
-    if (out->prefix.n > TOKEN_PREFIX_MAX) return ERR_CORRUPT;
+    out->hide_credentials =
+        bool_decode(root, "hideCredentials", out->key_type == KEY_TOKEN);
+    out->fault_open = fault == 1;
+    if (rc || key_type < 0 || place < 0 || scope < 0 || fault < 0 ||
+        bytes < TOKEN_BYTES_MIN || bytes > TOKEN_BYTES_MAX ||
+        out->prefix.n > TOKEN_PREFIX_MAX)
+        return ERR_CORRUPT;
     return policy_decode(root, &out->policy);
 }
 
 int authentication_decode(struct sv doc, struct arena *a,
                           struct authentication *out)
 {
-    struct decode_scratch scratch;
-    const yyjson_val *root;
-    memset(out, 0, sizeof *out);
-    int rc = decode_begin(&scratch, doc, &root);
-    if (rc == 0) rc = decode(root, a, out);
-    arena_fini(&scratch.arena);
-    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }

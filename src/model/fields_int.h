@@ -2,6 +2,7 @@
 #ifndef MODEL_FIELDS_INT_H
 #define MODEL_FIELDS_INT_H
 
+#include "model/doc_int.h"
 #include "model/shape.h"
 
 #define FIELD_READ_ONLY(text, type, say) \
@@ -52,18 +53,6 @@ int rules_decode(const yyjson_val *rules, const struct jwt_prefix *prefix,
 /* Between fields: ratelimit and ratelimits exclude each other; names of
  * limits differ. On the canonical document. */
 int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why);
-/* A text member copied into the arena; "" when absent. Sets a->overflow. */
-struct sv text_decode(const yyjson_val *object, const char *name,
-                      struct arena *a);
-/* Memory for the parsed document of a decoder, gone at its end: images live
- * long, and the parsed form is several times the text. */
-struct decode_scratch {
-    struct arena arena;
-    char first[8192];
-};
-/* ERR_CORRUPT unless it is an object. End with arena_fini(&s->arena). */
-int decode_begin(struct decode_scratch *s, struct sv doc,
-                 const yyjson_val **root);
 
 /* `expires`: seconds from now below 10^9, or RFC 3339; becomes absolute ms. */
 int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,

@@ -2,6 +2,7 @@
 #include "model/geoblock.h"
 
 #include "base/err.h"
+#include "model/doc_int.h"
 
 enum { AREAS_MAX = 300, AREA_TEXT_MAX = 1000, NETWORK_TEXT_MAX = 50 };
 
@@ -121,31 +122,19 @@ int geoblock_decode(const yyjson_val *v, struct geoblock *out)
     return answer_of(v, "unknown", out->allows, &out->unknown_blocks);
 }
 
-static int list_decode(const yyjson_val *list, struct arena *a,
-                       const struct cidr **out, uint32_t *out_n)
-{
-    size_t n = yyjson_arr_size((yyjson_val *)(uintptr_t)list), i, max;
-    yyjson_val *item;
-    if (n > IP_LIST_MAX) return ERR_CORRUPT;
-    if (n == 0) return 0;
-    struct cidr *nets = ARENA_ARRAY(a, struct cidr, n);
-    if (!nets) return ERR_NOMEM;
-    yyjson_arr_foreach(
-        (yyjson_val *)(uintptr_t)list, i, max,
-        item) if (cidr_parse(json_text(item), &nets[i])) return ERR_CORRUPT;
-    *out = nets;
-    *out_n = (uint32_t)n;
-    return 0;
-}
-
 int ip_lists_decode(const yyjson_val *v, struct arena *a, struct ip_lists *out)
 {
     memset(out, 0, sizeof *out);
     if (is_none(v)) return 0;
-    int rc = list_decode(json_find(v, "allow"), a, &out->allow, &out->allow_n);
+    size_t allow_n = 0, deny_n = 0;
+    int rc = cidrs_decode(json_find(v, "allow"), IP_LIST_MAX, a, &out->allow,
+                          &allow_n);
     if (rc == 0)
-        rc = list_decode(json_find(v, "deny"), a, &out->deny, &out->deny_n);
+        rc = cidrs_decode(json_find(v, "deny"), IP_LIST_MAX, a, &out->deny,
+                          &deny_n);
     if (rc) return rc;
+    out->allow_n = (uint32_t)allow_n;
+    out->deny_n = (uint32_t)deny_n;
     return answer_of(v, "other", out->allow_n && !out->deny_n,
                      &out->other_blocks);
 }

@@ -31,12 +31,6 @@ static const struct text_rule text_algorithm = {
     algorithm_ok,
 };
 
-static struct sv mut_text(yyjson_mut_val *v)
-{
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
-}
-
-/* The issuer, also when its configuration's address was given. */
 static int issuer_check(const struct shape_env *env, yyjson_mut_doc *doc,
                         yyjson_mut_val **value, struct shape_problem *why)
 {
@@ -378,19 +372,17 @@ static int issuers_decode(const yyjson_val *root, struct arena *a,
                         &out->issuers_n);
 }
 
-static int decode(const yyjson_val *root, struct arena *a,
-                  struct jwt_profile *out)
+static int decode(const yyjson_val *root, struct arena *a, void *ctx)
 {
+    struct jwt_profile *out = ctx;
     struct sv binding = json_text(json_find(root, "binding"));
-    out->id = text_decode(root, "id", a);
-    out->account_id = text_decode(root, "account_id", a);
-    out->name = text_decode(root, "name", a);
-    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
+    int rc = identity_decode(root, a, &out->id, &out->account_id, &out->name);
+    if (rc) return rc;
     for (unsigned i = 0; bindings[i]; i++)
         if (sv_eq(binding, sv_cstr(bindings[i])))
             out->binding = (enum jwt_binding)(i + 1);
     if (binding.n && !out->binding) return ERR_CORRUPT;
-    int rc = sources_decode(root, a, out);
+    rc = sources_decode(root, a, out);
     if (rc == 0)
         rc = algorithms_decode(json_find(root, "algorithms"), &out->algorithms);
     if (rc == 0) rc = issuers_decode(root, a, out);
@@ -399,11 +391,5 @@ static int decode(const yyjson_val *root, struct arena *a,
 
 int jwt_profile_decode(struct sv doc, struct arena *a, struct jwt_profile *out)
 {
-    struct decode_scratch scratch;
-    const yyjson_val *root;
-    memset(out, 0, sizeof *out);
-    int rc = decode_begin(&scratch, doc, &root);
-    if (rc == 0) rc = decode(root, a, out);
-    arena_fini(&scratch.arena);
-    return a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }

@@ -234,42 +234,27 @@ const struct shape shape_jwk = {
 
 /* --- the typed form --------------------------------------------------------------------------- */
 
-static uint32_t seconds(const yyjson_val *root, const char *name)
+static int decode(const yyjson_val *root, struct arena *a, void *ctx)
 {
-    int64_t n;
-    return json_is_int(json_find(root, name), &n) && n > 0 && n <= STALE_MAX_S
-               ? (uint32_t)n
-               : 0;
-}
-
-static int decode(const yyjson_val *root, struct arena *a, struct key_set *out)
-{
+    struct key_set *out = ctx;
     yyjson_val *keys = json_find(root, "keys");
-    out->id = text_decode(root, "id", a);
-    out->account_id = text_decode(root, "account_id", a);
-    out->name = text_decode(root, "name", a);
+    int rc = identity_decode(root, a, &out->id, &out->account_id, &out->name);
+    if (rc) return rc;
     out->url = text_decode(root, "url", a);
     out->keys = SV("");
-    if (!out->id.n || !out->account_id.n || !out->name.n) return ERR_CORRUPT;
     if (yyjson_is_arr(keys)) {
         struct sv array = json_encode_val(a, keys);
         if (!array.p) return ERR_NOMEM;
         out->keys = arena_printf(a, "{\"keys\":%.*s}", SV_FMT(array));
         if (!out->keys.p) return ERR_NOMEM;
     }
-    out->cache_s = seconds(root, "cacheSeconds");
-    out->rotation_grace_s = seconds(root, "rotationGrace");
-    out->max_stale_s = seconds(root, "maxStale");
+    out->cache_s = count_decode(root, "cacheSeconds", STALE_MAX_S);
+    out->rotation_grace_s = count_decode(root, "rotationGrace", STALE_MAX_S);
+    out->max_stale_s = count_decode(root, "maxStale", STALE_MAX_S);
     return (out->url.n > 0) == (out->keys.n > 0) ? ERR_CORRUPT : 0;
 }
 
 int key_set_decode(struct sv doc, struct arena *a, struct key_set *out)
 {
-    struct decode_scratch scratch;
-    const yyjson_val *root;
-    memset(out, 0, sizeof *out);
-    int rc = decode_begin(&scratch, doc, &root);
-    if (rc == 0) rc = decode(root, a, out);
-    arena_fini(&scratch.arena);
-    return a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }

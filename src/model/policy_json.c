@@ -7,12 +7,6 @@
 #include "model/fields_int.h"
 #include "model/token.h"
 
-static int64_t int_of(const yyjson_val *v, int64_t otherwise)
-{
-    int64_t n;
-    return json_is_int(v, &n) ? n : otherwise;
-}
-
 #define FIELDS_LIMIT                                                     \
     { .name = "limit",                                                   \
       .alias = "requests",                                               \
@@ -152,43 +146,13 @@ int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why)
 
 /* --- decoding -------------------------------------------------------------- */
 
-struct sv text_decode(const yyjson_val *object, const char *name,
-                      struct arena *a)
-{
-    struct sv s = json_text(json_find(object, name));
-    return s.n ? arena_dup(a, s) : SV("");
-}
-
-int decode_begin(struct decode_scratch *s, struct sv doc,
-                 const yyjson_val **root)
-{
-    enum { BUDGET = 1 << 20 };
-    yyjson_doc *parsed = NULL;
-    arena_init(&s->arena, BUDGET, s->first, sizeof s->first);
-    int rc = json_decode(doc, &s->arena, &parsed, NULL);
-    *root = yyjson_doc_get_root(parsed);
-    if (rc == 0 && yyjson_is_obj((yyjson_val *)(uintptr_t)*root)) return 0;
-    return rc == ERR_NOMEM ? rc : ERR_CORRUPT;
-}
-
-static int index_of(const char *const *options, const yyjson_val *v)
-{
-    struct sv s = json_text(v);
-    for (int i = 0; options[i]; i++)
-        if (sv_eq(s, sv_cstr(options[i]))) return i;
-    return -1;
-}
-
 static int limit_decode(yyjson_val *v, struct limit *out)
 {
-    int64_t limit = int_of(json_find(v, "limit"), 0);
-    int64_t window = int_of(json_find(v, "timeWindow"), 0);
-    int64_t burst = int_of(json_find(v, "burst"), limit);
-    int algorithm = json_find(v, "algorithm")
-                        ? index_of(algorithms, json_find(v, "algorithm"))
-                        : 0;
-    int scope =
-        json_find(v, "scope") ? index_of(scopes, json_find(v, "scope")) : 0;
+    int64_t limit = int_decode(v, "limit", 0);
+    int64_t window = int_decode(v, "timeWindow", 0);
+    int64_t burst = int_decode(v, "burst", limit);
+    int algorithm = option_decode(v, "algorithm", algorithms);
+    int scope = option_decode(v, "scope", scopes);
     struct sv name = json_text(json_find(v, "name"));
     if (limit < 1 || limit > 1000000 || window < 1 || window > 86400 ||
         burst < 1 || burst > 1000000 || algorithm < 0 || scope < 0 ||
@@ -228,10 +192,10 @@ static int limits_decode(yyjson_val *one, yyjson_val *many, struct policy *out)
 static int refill_decode(yyjson_val *v, struct refill *out)
 {
     static const uint32_t seconds[] = { 3600, 86400, 604800, 0 };
-    yyjson_val *interval = json_find(v, "interval");
-    int named = index_of(intervals, interval);
-    int64_t s = named >= 0 ? seconds[named] : int_of(interval, -1);
-    out->amount = int_of(json_find(v, "amount"), 0);
+    bool is_named = yyjson_is_str(json_find(v, "interval"));
+    int named = is_named ? option_decode(v, "interval", intervals) : -1;
+    int64_t s = named >= 0 ? seconds[named] : int_decode(v, "interval", -1);
+    out->amount = int_decode(v, "amount", 0);
     out->interval_s = (uint32_t)s;
     return out->amount < 1 || s < 0 || s > 604800 || (named < 0 && s == 0)
                ? ERR_CORRUPT
@@ -248,8 +212,8 @@ int policy_decode(const yyjson_val *object, struct policy *out)
     if (quota && !yyjson_is_null(quota)) {
         out->has_quota = true;
         out->quota_none = yyjson_is_false(quota);
-        if (!out->quota_none && (out->quota = int_of(quota, -1)) < 0)
-            rc = ERR_CORRUPT;
+        if (!out->quota_none) out->quota = int_decode(object, "remaining", -1);
+        if (out->quota < 0) rc = ERR_CORRUPT;
     }
     if (refill && !yyjson_is_null(refill)) {
         out->has_refill = true;

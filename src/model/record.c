@@ -5,18 +5,14 @@
 #include "base/err.h"
 #include "base/fmt.h"
 #include "codec/rfc3339.h"
-
-static struct sv text_of(yyjson_mut_val *v)
-{
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
-}
+#include "model/doc_int.h"
 
 static void draw_tags(struct record *r, yyjson_mut_val *array)
 {
     size_t i, max;
     yyjson_mut_val *item;
     yyjson_mut_arr_foreach(array, i, max, item) if (r->tags_n < RECORD_TAGS_MAX)
-        r->tags[r->tags_n++] = text_of(item);
+        r->tags[r->tags_n++] = mut_text(item);
 }
 
 /* What lists filter by and what the store keeps whole, out of the document. */
@@ -25,12 +21,12 @@ static void draw(struct record *r, const struct shape *shape,
 {
     for (const struct shape_field *f = shape->fields; f->name; f++) {
         yyjson_mut_val *v = shape_member(doc, f->name);
-        if (f->flags & SHAPE_NAME) r->name = text_of(v);
-        if (f->flags & SHAPE_KEY) r->unique = text_of(v);
+        if (f->flags & SHAPE_NAME) r->name = mut_text(v);
+        if (f->flags & SHAPE_KEY) r->unique = mut_text(v);
         if (f->flags & SHAPE_TAGS) draw_tags(r, v);
-        if (!f->ref || id_parse(f->ref, text_of(v), NULL)) continue;
+        if (!f->ref || id_parse(f->ref, mut_text(v), NULL)) continue;
         ENSURE(r->refs_n < RECORD_REFS_MAX);
-        r->refs[r->refs_n++] = (struct record_ref){ f->name, text_of(v) };
+        r->refs[r->refs_n++] = (struct record_ref){ f->name, mut_text(v) };
     }
 }
 
