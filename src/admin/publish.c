@@ -232,6 +232,9 @@ static bool image_build(struct call *c, struct change *n)
     err = app_image_build(a, &src, &n->image, &why);
     if (err == ERR_INVALID)
         return call_fail(c, 400, "invalid_value", why.field, why.message);
+    if (err == ERR_LIMIT)
+        return call_fail(c, 503, "key_sets_full", NULL,
+                         "This server holds as many key sets as it may.");
     bool counts = !err && n->image->jwt && n->image->jwt->needs_subject;
     if (counts && a->conf.subjects) err = subjects_reserve(a->conf.subjects);
     if (err) return call_fail_store(c, err);

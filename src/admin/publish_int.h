@@ -19,7 +19,8 @@ struct app_source {
 int app_source_read(struct admin *a, const struct record *app,
                     struct arena *arena, struct app_source *out);
 /* Holds the key sets, then builds: the image owns what it holds, and
- * app_image_drop ends both. ERR_INVALID with `why`. */
+ * app_image_drop ends both. ERR_INVALID with `why`; ERR_LIMIT: this server
+ * holds as many key sets as it may. */
 int app_image_build(struct admin *a, struct app_source *src,
                     struct plan_app **out, struct plan_problem *why);
 void app_image_drop(struct admin *a, struct plan_app **image);

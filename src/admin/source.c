@@ -159,7 +159,7 @@ int app_image_build(struct admin *a, struct app_source *src,
         snprintf(why->field, sizeof why->field, "keys");
         snprintf(why->message, sizeof why->message, "%s", key.reason);
     }
-    if (err) return err;
+    if (err) return err == ERR_FULL ? ERR_LIMIT : err;
     err = plan_build(a->conf.plan, &src->plan, out, why);
     if (err) keysets_drop_all(a, src->plan.keysets, src->plan.keysets_n);
     return err;

@@ -266,6 +266,155 @@ static void a_viewer_reads_and_an_editor_does_not_write(void **state)
     rig_expect(&rig, 403);
 }
 
+/* --- what traffic gets ------------------------------------------------------------ */
+
+/* An application that demands JWTs of that profile. */
+static void make_jwt_app(const char *name, const char *jwt, char app[40],
+                         char auth[40])
+{
+    make_app(
+        name,
+        f("{\"name\":\"%s\",\"keyType\":\"jwt\",\"jwt_id\":\"%s\"}", name, jwt),
+        app, auth);
+}
+
+static const struct plan_app *image_of(const char *app)
+{
+    return plan_find(rig.plan, sv_cstr(app));
+}
+
+/* How many hold that set; 0: it is gone. */
+static unsigned holders(struct keyset_ref ref)
+{
+    struct keyset_status status;
+    return keysets_status(rig.keysets, ref, &status) ? status.holders : 0;
+}
+
+static void an_image_holds_the_sets_of_its_profile(void **state)
+{
+    char set[40], jwt[40], app[40], auth[40], second[40];
+    (void)state;
+    make("jwk", "{\"name\":\"s\",\"url\":\"https://k.test/\"}", set);
+    make("jwt",
+         f("{\"name\":\"p\",\"jwk\":\"%s\",\"keys\":[" EC "," OCT "]}", set),
+         jwt);
+    make_jwt_app("a", jwt, app, auth);
+    const struct plan_app *image = image_of(app);
+    assert_int_equal(image->keysets_n, 2);
+    assert_non_null(image->jwt);
+    struct keyset_ref own = image->keysets[0], named = image->keysets[1];
+    assert_int_equal(holders(own), 1);
+    assert_int_equal(holders(named), 1);
+    struct keyset_status status;
+    keysets_status(rig.keysets, own, &status);
+    assert_int_equal(status.keys, 2); /* the secret was opened */
+    make_jwt_app("b", jwt, second, auth);
+    assert_int_equal(holders(own), 2);
+    rig_get(&rig, "/{a}/jwk/%s", set);
+    assert_true(yyjson_is_true(rig_at(&rig, "/data/0/status/inUse")));
+    rig_delete(&rig, "/{a}/applications/%s", second);
+    rig_expect(&rig, 200);
+    assert_int_equal(holders(own), 1);
+    rig_restart(&rig);
+    image = image_of(app);
+    assert_int_equal(image->keysets_n, 2);
+    assert_int_equal(holders(image->keysets[0]), 1);
+}
+
+static void a_change_of_a_set_reaches_its_applications(void **state)
+{
+    char set[40], jwt[40], app[40], auth[40];
+    (void)state;
+    make("jwk", "{\"name\":\"s\",\"keys\":[" EC "]}", set);
+    make("jwt", f("{\"name\":\"p\",\"jwk\":\"%s\"}", set), jwt);
+    make_jwt_app("a", jwt, app, auth);
+    struct keyset_ref before = image_of(app)->keysets[0];
+    rig_patch(&rig, f("/{a}/jwk/%s", set), "{\"keys\":[" EC "," OCT "]}");
+    rig_expect(&rig, 200);
+    const struct plan_app *image = image_of(app);
+    assert_int_equal(holders(before), 0);
+    assert_int_equal(holders(image->keysets[0]), 1);
+    before = image->keysets[0];
+    /* a change that leaves the keys leaves their set */
+    rig_patch(&rig, f("/{a}/jwt/%s", jwt), "{\"kid\":true}");
+    rig_expect(&rig, 200);
+    image = image_of(app);
+    assert_true(image->jwt->kid_required);
+    assert_memory_equal(&image->keysets[0], &before, sizeof before);
+    assert_int_equal(holders(before), 1);
+}
+
+static void rules_on_the_application_reach_its_image(void **state)
+{
+    char jwt[40], app[40], auth[40];
+    (void)state;
+    make("jwt", "{\"name\":\"p\",\"keys\":[" EC "]}", jwt);
+    make_jwt_app("a", jwt, app, auth);
+    assert_int_equal(image_of(app)->jwt->fixed_n, 0);
+    rig_post(&rig, f("/api/v1/applications/%s/jwt/validation", app),
+             "{\"required_claims\":{\"role\":\"admin\"}}");
+    rig_expect(&rig, 200);
+    assert_int_equal(image_of(app)->jwt->fixed_n, 1);
+    rig_delete(&rig, "/api/v1/applications/%s/jwt/validation", app);
+    assert_int_equal(image_of(app)->jwt->fixed_n, 0);
+}
+
+static void what_lost_its_profile_or_keys_lets_nobody_pass(void **state)
+{
+    char set[40], jwt[40], app[40], auth[40];
+    (void)state;
+    make("jwk", "{\"name\":\"s\",\"keys\":[" EC "]}", set);
+    make("jwt", f("{\"name\":\"p\",\"jwk\":\"%s\"}", set), jwt);
+    make_jwt_app("a", jwt, app, auth);
+    rig_delete(&rig, "/{a}/jwk/%s?detach=true", set);
+    rig_expect(&rig, 200);
+    assert_int_equal(image_of(app)->keysets_n, 0);
+    rig_delete(&rig, "/{a}/jwt/%s", jwt);
+    rig_expect_error(&rig, 409, "in_use", NULL);
+    assert_string_equal(rig_text(&rig, "/data/0/id"), auth);
+    rig_delete(&rig, "/{a}/jwt/%s?detach=true", jwt);
+    rig_expect(&rig, 200);
+    const struct plan_app *image = image_of(app);
+    assert_null(image->jwt);
+    for (int door = 0; door < DOOR_COUNT; door++) {
+        assert_int_equal(image->steps[door].n, 1);
+        assert_int_equal(image->steps[door].at[0], STEP_ENABLED);
+    }
+    rig_get(&rig, "/{a}/authentication/%s", auth);
+    assert_string_equal(rig_text(&rig, "/data/0/jwt_id"), "");
+    rig_restart(&rig);
+    assert_null(image_of(app)->jwt);
+}
+
+static void what_cannot_be_held_is_rolled_back(void **state)
+{
+    char jwt[40], app[40], auth[40], name[8];
+    (void)state;
+    /* the rig has room for 8 sets */
+    for (int i = 0; i < 4; i++) {
+        make("jwt",
+             f("{\"name\":\"p\",\"jwk\":\"https://k%d.test/\",\"keys\":[{"
+               "\"kty\":\"oct\",\"kid\":\"%d\",\"k\":\"" SECRET
+               "EstJQLr_T-1qS0gAAA\"}]}",
+               i, i),
+             jwt);
+        snprintf(name, sizeof name, "a%d", i);
+        make_jwt_app(name, jwt, app, auth);
+    }
+    struct keyset_ref before[2];
+    memcpy(before, image_of(app)->keysets, sizeof before);
+    rig_patch(&rig, f("/{a}/jwt/%s", jwt), "{\"keys\":[" EC "]}");
+    rig_expect_error(&rig, 503, "key_sets_full", NULL);
+    assert_memory_equal(image_of(app)->keysets, before, sizeof before);
+    assert_int_equal(holders(before[0]), 1);
+    assert_int_equal(holders(before[1]), 1);
+    assert_non_null(strstr(sealed_of(jwt), SECRET));
+    rig_ask(&rig, NULL, "GET", "/healthz", NULL);
+    rig_expect(&rig, 200);
+    rig_delete(&rig, "/{a}/applications/%s", app);
+    assert_int_equal(holders(before[0]), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +427,11 @@ int main(void)
         TEST(another_accounts_set_cannot_be_named),
         TEST(a_set_that_nobody_uses_says_so),
         TEST(rules_on_an_application_are_written_whole),
+        TEST(an_image_holds_the_sets_of_its_profile),
+        TEST(a_change_of_a_set_reaches_its_applications),
+        TEST(rules_on_the_application_reach_its_image),
+        TEST(what_lost_its_profile_or_keys_lets_nobody_pass),
+        TEST(what_cannot_be_held_is_rolled_back),
         TEST(a_viewer_reads_and_an_editor_does_not_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
