@@ -65,7 +65,9 @@ static int body_of(struct sv body, struct arena *arena, yyjson_val **out)
     return 0;
 }
 
-/* keyType jwt; a JWT profile that was detached leaves it without. */
+/* keyType jwt. A JWT profile that was detached leaves it without, and so does
+ * one whose key set was: nobody can verify, and that is no passing fault which
+ * onFault may open. */
 static int jwt_read(struct admin *a, const struct record *app,
                     yyjson_val *app_body, const struct record *profile,
                     struct arena *arena, struct app_source *out)
@@ -77,6 +79,7 @@ static int jwt_read(struct admin *a, const struct record *app,
     if (!jwt_id.n) return 0;
     err = jwt_source_read(a, id_sv(&app->account_id), jwt_id, arena, &out->jwt);
     if (err) return err;
+    if (!out->jwt.sets_n && !out->jwt.secret.n) return 0;
     out->plan.jwt = out->jwt.profile;
     out->plan.introspection_secret = out->jwt.secret;
     if (yyjson_is_obj(rules))

@@ -369,6 +369,7 @@ static void what_lost_its_profile_or_keys_lets_nobody_pass(void **state)
     rig_delete(&rig, "/{a}/jwk/%s?detach=true", set);
     rig_expect(&rig, 200);
     assert_int_equal(image_of(app)->keysets_n, 0);
+    assert_null(image_of(app)->jwt);
     rig_delete(&rig, "/{a}/jwt/%s", jwt);
     rig_expect_error(&rig, 409, "in_use", NULL);
     assert_string_equal(rig_text(&rig, "/data/0/id"), auth);
