@@ -115,7 +115,7 @@ void jwk_get(struct call *c)
 }
 void jwk_patch(struct call *c)
 {
-    struct record r;
+    struct record r = { .version = 0 };
     if (noun_find(c, &noun_jwk, &r) && status_drop(c) && keys_complete(c, &r))
         noun_patch(c, &noun_jwk);
 }

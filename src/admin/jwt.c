@@ -19,7 +19,7 @@ static struct sv text_of(yyjson_mut_val *v)
 static bool algs_known(struct call *c, yyjson_mut_doc *doc, uint32_t *algs)
 {
     struct keyset_source src;
-    struct record r;
+    struct record r = { .version = 0 };
     struct sv jwk = text_of(shape_member(doc, "jwk"));
     size_t i, max;
     yyjson_mut_val *key;
@@ -108,7 +108,7 @@ void jwt_get(struct call *c)
 }
 void jwt_patch(struct call *c)
 {
-    struct record r;
+    struct record r = { .version = 0 };
     if (noun_find(c, &noun_jwt, &r) && keys_complete(c, &r))
         noun_patch(c, &noun_jwt);
 }

@@ -11,8 +11,9 @@ static void answer(struct call *c, const struct record *app,
                    const char *message)
 {
     yyjson_val *body = call_parse(c, app->body);
-    struct sv rules = json_encode_val(c->arena, json_find(body, FIELD));
-    if (!rules.p || !rules.n) {
+    yyjson_val *value = json_find(body, FIELD);
+    struct sv rules = value ? json_encode_val(c->arena, value) : SV("");
+    if (!rules.n) {
         call_fail_store(c, ERR_CORRUPT);
         return;
     }
@@ -43,7 +44,7 @@ static bool write(struct call *c, const struct record *app,
 
 void jwt_validation_get(struct call *c)
 {
-    struct record app;
+    struct record app = { .version = 0 };
     if (noun_find(c, &noun_application, &app) && has_rules(c, &app))
         answer(c, &app, "");
 }
@@ -52,7 +53,7 @@ void jwt_validation_put(struct call *c)
 {
     struct shape_env env = call_shape_env(c);
     struct shape_problem why = { .field = "" };
-    struct record app, after;
+    struct record app = { .version = 0 }, after = { .version = 0 };
     yyjson_mut_doc *rules;
     if (!noun_find(c, &noun_application, &app) ||
         !call_if_match(c, app.version))
@@ -66,7 +67,7 @@ void jwt_validation_put(struct call *c)
 
 void jwt_validation_delete(struct call *c)
 {
-    struct record app, after;
+    struct record app = { .version = 0 }, after = { .version = 0 };
     if (noun_find(c, &noun_application, &app) &&
         call_if_match(c, app.version) && has_rules(c, &app) &&
         write(c, &app, NULL, &after))
