@@ -87,10 +87,12 @@ static void a_full_table_says_so_and_forgets_nothing(void **state)
     for (unsigned n = 0; n < 4096; n++)
         assert_int_equal(replay_take(r, key_of(n), NOW + 59, NOW + 90),
                          first[n] ? REPLAY_SEEN : REPLAY_FULL);
-    /* and a minute later there is room again */
-    for (unsigned n = 0; n < 512; n++)
-        assert_int_equal(replay_take(r, key_of(9000 + n), NOW + 60, NOW + 90),
-                         REPLAY_FIRST);
+    /* and a minute later there is room again; places are drawn by a random
+     * key, so that a few sets of a half full table may be full */
+    for (unsigned n = full = 0; n < 512; n++)
+        full += replay_take(r, key_of(9000 + n), NOW + 60, NOW + 90) !=
+                REPLAY_FIRST;
+    assert_in_range(full, 0, 25);
     replay_free(&r);
 }
 
@@ -101,7 +103,7 @@ static void half_full_it_still_takes_all(void **state)
     unsigned full = 0;
     for (unsigned n = 0; n < 1 << 15; n++)
         full += replay_take(r, key_of(n), NOW, NOW + 60) == REPLAY_FULL;
-    assert_in_range(full, 0, 10);
+    assert_in_range(full, 0, (1 << 15) / 200);
     replay_free(&r);
 }
 
