@@ -19,8 +19,8 @@
 enum {
     WAYS = 4,
     ALIGN = 16,
-    TYPICAL_BYTES = 512, /* a record's; what the index is made for */
-    LARGEST_PART = 16,   /* a record has at most 1/16 of the ring */
+    PLACE_BYTES = 192, /* half a usual record: half of the index is free */
+    LARGEST_PART = 16, /* a record has at most 1/16 of the ring */
     RING_BYTES_MIN = 65536,
 };
 
@@ -50,7 +50,7 @@ struct verified_cache *verified_cache_new(size_t bytes)
     struct verified_cache *c = NEW(struct verified_cache);
     if (bytes < RING_BYTES_MIN) return c;
     uint64_t buckets = 1;
-    while (buckets * 2 * WAYS * TYPICAL_BYTES <= bytes) buckets *= 2;
+    while (buckets * 2 * WAYS * PLACE_BYTES <= bytes) buckets *= 2;
     c->buckets = buckets;
     c->bytes = (bytes - buckets * sizeof(struct bucket)) / ALIGN * ALIGN;
     c->head = c->tail = c->bytes;
