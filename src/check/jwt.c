@@ -255,7 +255,7 @@ enum verdict check_jwt(struct exchange *x)
     if (token.n > JWS_BYTES_MAX)
         return deny(x, REASON_INVALID_SIGNATURE, SV(""));
     sha256(token, x->digest);
-    jwt_keys_view(&keys, x);
+    jwt_keys_view(&keys, x->env, x->plan);
     x->jwt = verified_find(lane_of(x)->cache, x->digest, x->plan->serial);
     if (x->jwt && jwt_keys_same(&keys, x->jwt)) {
         count(&lane_of(x)->stats.hits);

@@ -47,6 +47,11 @@ struct jwt_check_conf {
 struct jwt_lane *jwt_lanes_new(const struct jwt_check_conf *conf);
 void jwt_lanes_free(struct jwt_lane **lanes, unsigned reactors);
 
+/* For a stream that still runs: is the key with this thumbprint among those of
+ * the application? True as well while some of them cannot be known. */
+bool jwt_key_holds(const struct check_env *env, const struct plan_app *app,
+                   const uint8_t thumbprint[JWK_THUMBPRINT_BYTES]);
+
 /* --- between the files of the check ----------------------------------------- */
 /* The images of an application's key sets, as seen at the begin of a check. */
 struct jwt_keys {
@@ -54,7 +59,8 @@ struct jwt_keys {
     unsigned n;
     int64_t node_ms;
 };
-void jwt_keys_view(struct jwt_keys *k, const struct exchange *x);
+void jwt_keys_view(struct jwt_keys *k, const struct check_env *env,
+                   const struct plan_app *app);
 bool jwt_keys_same(const struct jwt_keys *k, const struct verified *v);
 /* JOSE_OK: *by has verified, and does so until *until_ms. Else the verdict
  * that comes nearest; *is_known: a key of ours has the token's kid, so that

@@ -9,14 +9,13 @@ struct candidates {
     unsigned n;
 };
 
-void jwt_keys_view(struct jwt_keys *k, const struct exchange *x)
+void jwt_keys_view(struct jwt_keys *k, const struct check_env *env,
+                   const struct plan_app *app)
 {
-    const struct plan_app *app = x->plan;
-    k->node_ms = x->env->node_ms();
+    k->node_ms = env->node_ms();
     k->n = app->keysets_n;
     for (unsigned i = 0; i < k->n; i++)
-        k->images[i] =
-            keysets_view(x->env->keysets, app->keysets[i], k->node_ms);
+        k->images[i] = keysets_view(env->keysets, app->keysets[i], k->node_ms);
 }
 
 static uint64_t generation(const struct jwt_keys *k, unsigned i)
@@ -94,4 +93,27 @@ enum jose_verdict jwt_keys_verify(const struct jwt_keys *k,
         if (rank(v) > rank(best)) best = v;
     }
     return best;
+}
+
+static bool has_key(const struct jwk_set *set,
+                    const uint8_t thumbprint[JWK_THUMBPRINT_BYTES])
+{
+    for (unsigned i = 0; i < set->n; i++)
+        if (!memcmp(set->keys[i].thumbprint, thumbprint, JWK_THUMBPRINT_BYTES))
+            return true;
+    return false;
+}
+
+bool jwt_key_holds(const struct check_env *env, const struct plan_app *app,
+                   const uint8_t thumbprint[JWK_THUMBPRINT_BYTES])
+{
+    struct jwt_keys k;
+    struct candidates c;
+    jwt_keys_view(&k, env, app);
+    for (unsigned i = 0; i < k.n; i++)
+        if (!k.images[i]) return true;
+    candidates_of(&k, &c);
+    for (unsigned i = 0; i < c.n; i++)
+        if (has_key(c.set[i], thumbprint)) return true;
+    return false;
 }

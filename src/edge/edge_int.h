@@ -3,6 +3,7 @@
 #ifndef EDGE_EDGE_INT_H
 #define EDGE_EDGE_INT_H
 
+#include "check/jwt.h"
 #include "edge/edge.h"
 #include "edge/forward.h"
 #include "edge/reply.h"

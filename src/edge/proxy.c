@@ -184,6 +184,12 @@ static void keep_limits(struct proxy *p)
     p->limited = true;
 }
 
+static void keep_key(struct proxy *p)
+{
+    p->by_jwt = p->x.jwt != NULL;
+    if (p->by_jwt) memcpy(p->key, p->x.jwt->thumbprint, sizeof p->key);
+}
+
 /* The image, the head and its bytes stay until the check has been made. */
 static bool suspend(struct proxy *p, const struct http_head *head)
 {
@@ -209,6 +215,7 @@ static void judge(struct proxy *p, const struct http_head *head)
         return;
     case VERDICT_PASS:
         keep_limits(p);
+        keep_key(p);
         upstream_start(p, head);
         break;
     case VERDICT_ANSWER:
@@ -287,6 +294,17 @@ static void proxy_room(struct http_stream *s)
 
 /* --- streams that outlive their token ---------------------------------------------- */
 
+/* A JWT is revoked by taking its key away, or its application's profile. Its
+ * exp may pass, its rules may change: they are of the start. */
+static enum reason jwt_still_holds(const struct proxy *p)
+{
+    const struct check_env *env = p->v.er->edge->conf.checks;
+    const struct plan_app *app = plan_find(env->plan, p->v.app_id);
+    return app && app->jwt && jwt_key_holds(env, app, p->key)
+               ? REASON_NONE
+               : REASON_TOKEN_REVOKED;
+}
+
 /* The digest, not the slot, is asked for: a secret that was rotated away ends
  * with its grace although its token lives on. A token that merely expires in
  * the course of time lets its running streams end; one whose expiry was moved
@@ -309,7 +327,7 @@ static enum reason still_holds(const struct proxy *p)
 void proxy_recheck(struct watched *w)
 {
     struct proxy *p = CONTAINER_OF(w, struct proxy, watched);
-    enum reason reason = still_holds(p);
+    enum reason reason = p->by_jwt ? jwt_still_holds(p) : still_holds(p);
     if (reason == REASON_NONE) return;
     p->reason = reason;
     upstream_cancel(p);

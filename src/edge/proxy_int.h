@@ -34,6 +34,8 @@ struct proxy {
     bool is_head;
     bool answered;               /* the head of an answer has left */
     bool tunnel, client_ended, origin_ended;
+    bool by_jwt;                 /* `key` verified it: asked of long streams */
+    uint8_t key[JWK_THUMBPRINT_BYTES];
     struct exchange x;
     struct visit v;              /* last: its text is not cleared */
 };

@@ -258,7 +258,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
         p->tunnel = true;
         http_stream_read(p->v.stream, true);
     }
-    if (p->x.has_token) edge_watch(er, &p->watched);
+    if (p->x.has_token || p->by_jwt) edge_watch(er, &p->watched);
 }
 
 static size_t call_body(struct http_call *c, struct sv bytes)

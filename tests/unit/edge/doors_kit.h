@@ -271,7 +271,7 @@ static int house_teardown(void **state)
 /* --- applications and tokens ------------------------------------------------------- */
 
 /* Application 1 at a.test, in front of the origin. */
-static const struct plan_app *house_app(const char *auth, const char *more)
+static inline const struct plan_app *house_app(const char *auth, const char *more)
 {
     struct plan_fixture f = { .domain = "a.test", .origin = house.origin_url,
                               .more = more, .auth = auth, .num = 1,
@@ -280,7 +280,7 @@ static const struct plan_app *house_app(const char *auth, const char *more)
     return plan_fixture_publish(house.plan, &f);
 }
 
-static struct token_record house_record(const char *secret)
+static inline struct token_record house_record(const char *secret)
 {
     struct token_record r = { .app = 1, .state = TOKEN_ENABLED };
     sha256(sv_cstr(secret), r.digest);
@@ -297,13 +297,13 @@ static uint32_t tag_of(const struct token_record *r)
            (uint32_t)r->id[14] << 8 | r->id[15];
 }
 
-static void house_put(const struct token_record *r)
+static inline void house_put(const struct token_record *r)
 {
     assert_int_equal(tokens_put(house.tokens, r), 0);
     counters_slot_init(house.counters, r->slot, tag_of(r));
 }
 
-static uint32_t house_token(const char *secret)
+static inline uint32_t house_token(const char *secret)
 {
     struct token_record r = house_record(secret);
     house_put(&r);
