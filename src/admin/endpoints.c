@@ -106,6 +106,8 @@ static const struct shape_field telemetry_fields[] = {
     OURS("url", SHAPE_STRING, "Absolute or path only."),
     OURS("method", SHAPE_STRING, "Method of the request."),
     OURS("headers", SHAPE_MAP, "Header fields; values strings or arrays."),
+    OURS("certificate", SHAPE_STRING,
+         "SHA-256 of the client's certificate, base64url (x5t#S256)."),
     OURS("ipaddress", SHAPE_STRING, "Of the client; \"\" when unknown."),
     OURS("timestamp", SHAPE_INTEGER, "Milliseconds since 1970."),
     { 0 },

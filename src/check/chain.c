@@ -15,6 +15,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_TOKEN_STATE] = check_token_state,
     [STEP_EXPIRY] = check_expiry,
     [STEP_JWT] = check_jwt,
+    [STEP_BINDING] = check_binding,
     [STEP_LIMITS] = check_limits,
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,

@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "check/check.h"
 #include "check/jwt.h"
+#include "codec/base64url.h"
 #include "live/subject.h"
 
 enum {
@@ -291,11 +292,27 @@ static bool fixed_rules(const struct reading *r)
     return true;
 }
 
+static bool hash_read(yyjson_val *v, uint8_t out[JWK_THUMBPRINT_BYTES])
+{
+    struct sv text = json_text(v);
+    return base64url_decoded_bytes(text.n) == JWK_THUMBPRINT_BYTES &&
+           base64url_decode(text, out) == 0;
+}
+
+static void read_binding(const struct reading *r)
+{
+    yyjson_val *cnf = json_find(r->claims, "cnf");
+    struct verified *v = r->v;
+    v->has_cnf_key = hash_read(json_find(cnf, "jkt"), v->cnf_key);
+    v->has_cnf_cert = hash_read(json_find(cnf, "x5t#S256"), v->cnf_cert);
+}
+
 bool jwt_facts(const struct exchange *x, const yyjson_val *claims,
                struct arena *a, struct verified *v)
 {
     const struct reading r = { x, claims, a, v };
     claims_read_times(claims, &v->times);
+    read_binding(&r);
     if (fixed_rules(&r) && dynamic_rules(&r) && read_subject(&r))
         read_scopes(&r);
     return !a->overflow;

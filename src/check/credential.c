@@ -9,15 +9,25 @@
 
 enum { CREDENTIAL_MAX = 4096 };
 
+/* RFC 9449 7.1: a token that is bound to a key comes as such. */
+static struct sv scheme_of(const struct exchange *x)
+{
+    bool dpop = x->plan->jwt && x->plan->jwt->profile.binding == JWT_DPOP;
+    return dpop ? SV("DPoP") : SV("Bearer");
+}
+
 enum place_found check_credential_find(struct exchange *x, struct sv *secret)
 {
     if (x->door == DOOR_VERIFY) {
         bool bearer;
         *secret = place_without_bearer(x->credential, &bearer);
+        if (!bearer)
+            *secret = place_without_scheme(*secret, scheme_of(x), &bearer);
         return secret->n ? FOUND_ONE : FOUND_NONE;
     }
     struct place_credential at;
-    enum place_found found = place_find(x->head, &x->plan->auth, x->arena, &at);
+    enum place_found found =
+        place_find_as(x->head, &x->plan->auth, scheme_of(x), x->arena, &at);
     x->credential_field = at.field;
     *secret = at.text;
     if (found == FOUND_ONE && x->plan->jwt &&

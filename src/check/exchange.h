@@ -9,6 +9,7 @@
 #include "codec/http.h"
 #include "codec/json.h"
 #include "live/counter.h"
+#include "live/replay.h"
 #include "live/subject.h"
 #include "live/token.h"
 #include "live/verified.h"
@@ -54,6 +55,8 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "the token lacks a claim that is needed")                              \
     X(INVALID_CLAIM, "invalid_claim", UNAUTHORIZED,                          \
       "a claim of the token is not what it must be")                         \
+    X(INVALID_PROOF, "invalid_dpop_proof", UNAUTHORIZED,                     \
+      "the request does not prove that its sender holds the token's key")    \
     X(RATE_LIMITED, "rate_limited", TOO_MANY, "the rate limit was reached")  \
     X(QUOTA_EXHAUSTED, "quota_exhausted", TOO_MANY,                          \
       "the quota of this token is used up")                                  \
@@ -103,6 +106,7 @@ struct check_env {
     struct keysets *keysets;
     struct subjects *subjects;
     struct jwt_lane *jwt;      /* a reactor each (check/jwt.h) */
+    struct replay *replay;     /* proofs that came */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
@@ -127,6 +131,10 @@ struct exchange {
     const struct sv *scopes;        /* that must be held */
     unsigned scopes_n;
     const yyjson_val *headers;      /* verify: telemetry's, or NULL */
+    struct sv scheme, host;         /* proxy: as the client asked for it; set
+                                       when the profile binds by DPoP */
+    struct sv method, url;          /* verify: telemetry's, or "" */
+    const uint8_t *certificate;     /* SHA-256 of the client's; NULL: none */
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
     const struct route_match *route; /* NULL: no rule is for this request */
@@ -146,6 +154,8 @@ struct exchange {
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
     uint16_t waits;
+    bool bound;                     /* BINDING has passed: not judged again
+                                       after a wait */
     uint32_t retry_ms;              /* WAIT: in how long; 0: soon */
     uint8_t faults;                 /* steps passed over by onFault: open */
     enum reason reason;

@@ -36,6 +36,7 @@ void jwt_lanes_free(struct jwt_lane **lanes, unsigned reactors)
         failures_fini(&l->failures);
         if (l->scratch) mem_wipe(l->scratch, JWT_SCRATCH_BYTES);
         mem_free(l->scratch);
+        mem_free(l->proof);
     }
     mem_free(*lanes);
     *lanes = NULL;

@@ -2,14 +2,19 @@
  * same value or not: the origin might read another one than we judged. */
 #include "check/place.h"
 
-struct sv place_without_bearer(struct sv text, bool *had)
+struct sv place_without_scheme(struct sv text, struct sv scheme, bool *had)
 {
-    *had = sv_starts_nocase(text, SV("bearer")) &&
-           (text.n == 6 || text.p[6] == ' ');
+    *had = sv_starts_nocase(text, scheme) &&
+           (text.n == scheme.n || text.p[scheme.n] == ' ');
     if (!*had) return text;
-    text = sv_from(text, 6);
+    text = sv_from(text, scheme.n);
     while (text.n && text.p[0] == ' ') text = sv_from(text, 1);
     return text;
+}
+
+struct sv place_without_bearer(struct sv text, bool *had)
+{
+    return place_without_scheme(text, SV("bearer"), had);
 }
 
 static enum place_found field_find(const struct http_head *h, struct sv name,
@@ -23,16 +28,16 @@ static enum place_found field_find(const struct http_head *h, struct sv name,
     return out->text.n ? FOUND_ONE : FOUND_NONE;
 }
 
-static enum place_found bearer_find(const struct http_head *h,
+static enum place_found scheme_find(const struct http_head *h, struct sv scheme,
                                     struct place_credential *out)
 {
-    bool bearer;
+    bool had;
     if (!h->at[HN_AUTHORIZATION]) return FOUND_NONE;
     for (unsigned i = h->at[HN_AUTHORIZATION]; i < h->fields_n; i++)
         if (h->fields[i].id == HN_AUTHORIZATION) return FOUND_UNCLEAR;
     out->field = http_head_find(h, HN_AUTHORIZATION);
-    out->text = place_without_bearer(out->field->value, &bearer);
-    return bearer && out->text.n ? FOUND_ONE : FOUND_NONE;
+    out->text = place_without_scheme(out->field->value, scheme, &had);
+    return had && out->text.n ? FOUND_ONE : FOUND_NONE;
 }
 
 /* --- query ------------------------------------------------------------------- */
@@ -126,18 +131,26 @@ static enum place_found cookie_find(const struct http_head *h, struct sv name,
     return out->field && out->text.n ? FOUND_ONE : FOUND_NONE;
 }
 
-enum place_found place_find(const struct http_head *head,
-                            const struct authentication *auth, struct arena *a,
-                            struct place_credential *out)
+enum place_found place_find_as(const struct http_head *head,
+                               const struct authentication *auth,
+                               struct sv scheme, struct arena *a,
+                               struct place_credential *out)
 {
     *out = (struct place_credential){ .field = NULL };
     switch (auth->place) {
-    case PLACE_BEARER: return bearer_find(head, out);
+    case PLACE_BEARER: return scheme_find(head, scheme, out);
     case PLACE_HEADER: return field_find(head, auth->place_name, out);
     case PLACE_QUERY: return query_find(head, auth->place_name, a, out);
     case PLACE_COOKIE: return cookie_find(head, auth->place_name, out);
     }
     return FOUND_NONE;
+}
+
+enum place_found place_find(const struct http_head *head,
+                            const struct authentication *auth, struct arena *a,
+                            struct place_credential *out)
+{
+    return place_find_as(head, auth, SV("bearer"), a, out);
 }
 
 bool place_has_another(const struct http_head *head,

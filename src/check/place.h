@@ -21,6 +21,11 @@ struct place_credential {
 enum place_found place_find(const struct http_head *head,
                             const struct authentication *auth,
                             struct arena *a, struct place_credential *out);
+/* The same with another scheme than Bearer in Authorization. */
+enum place_found place_find_as(const struct http_head *head,
+                               const struct authentication *auth,
+                               struct sv scheme, struct arena *a,
+                               struct place_credential *out);
 /* Is there, at a place of RFC 6750 (Authorization: Bearer, the query's
  * access_token) that is not the profile's, a credential that differs from the
  * one that was found? Then nobody may choose one. */
@@ -29,5 +34,6 @@ bool place_has_another(const struct http_head *head,
                        struct sv found);
 /* What follows "Bearer" (any case) and spaces; `text` itself without it. */
 struct sv place_without_bearer(struct sv text, bool *had);
+struct sv place_without_scheme(struct sv text, struct sv scheme, bool *had);
 
 #endif

@@ -22,11 +22,21 @@ static const uint32_t algs_taken =
 const char *dpop_verdict_text(enum dpop_verdict v)
 {
     static const char *const texts[DPOP_VERDICT_COUNT] = {
-#define X(name, text) [DPOP_##name] = text,
+#define X(name, member, text) [DPOP_##name] = text,
         DPOP_VERDICTS(X)
 #undef X
     };
     return texts[v];
+}
+
+struct sv dpop_verdict_member(enum dpop_verdict v)
+{
+    static const char *const members[DPOP_VERDICT_COUNT] = {
+#define X(name, member, text) [DPOP_##name] = member,
+        DPOP_VERDICTS(X)
+#undef X
+    };
+    return sv_cstr(members[v]);
 }
 
 /* --- the header ------------------------------------------------------------------ */

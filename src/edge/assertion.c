@@ -30,6 +30,13 @@ static void put_scopes(struct buf *b, const struct sv *scopes, size_t n)
     b->overflow |= text.overflow;
 }
 
+/* Of a JWT: what it says itself. */
+static void put_jwt(struct buf *b, const struct verified *v)
+{
+    if (v->has_subject) put_text(b, "sub", v->subject);
+    put_scopes(b, v->scopes, v->scopes_n);
+}
+
 static void put_token(struct buf *b, const struct exchange *x)
 {
     const struct token_cold *cold = x->token.cold;
@@ -71,7 +78,10 @@ static void payload_put(const struct proxy *p, const struct plan_origin *o,
                (long long)now_s + as->lifetime_s);
     put_text(b, "jti", p->v.request_id);
     put_text(b, "applicationId", app->app.id);
-    if (p->x.has_token) put_token(b, &p->x);
+    if (p->x.jwt)
+        put_jwt(b, p->x.jwt);
+    else if (p->x.has_token)
+        put_token(b, &p->x);
     put_text(b, "htm", p->v.method);
     put_url(b, o, f->target);
     buf_putc(b, '}');

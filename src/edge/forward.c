@@ -172,6 +172,14 @@ static struct sv host_of(const struct http_head *h,
                                                              : h->host;
 }
 
+void forward_said(const struct http_head *h, const struct address *from,
+                  bool tls, struct sv *scheme, struct sv *host)
+{
+    const struct forward_facts f = { .address = from, .tls = tls };
+    *scheme = proto_of(h, &f);
+    *host = host_of(h, &f);
+}
+
 static void put_origins(const struct http_head *h,
                         const struct forward_facts *f, struct buf *text,
                         struct forward *out)
@@ -316,6 +324,8 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
         case UNKNOWN:
             if (is_hop(h, names, field->name)) continue;
             if (is_chosen(field->name, f->ours)) continue;
+            if (f->hide_proof && sv_eq_nocase(field->name, SV("DPoP")))
+                continue;
             if (hide_header && !hide_in_field(f, &kept, text)) continue;
             break;
         case KEEP:

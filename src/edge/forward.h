@@ -41,8 +41,13 @@ struct forward_facts {
     const struct route_match *route; /* rewrites; NULL: nothing */
     /* The credential's place, to be removed; NULL: it stays. */
     const struct authentication *hide;
+    bool hide_proof;     /* DPoP goes with it */
     struct sv ours;      /* one more field that is ours; "" none */
 };
+
+/* Scheme and host as the client asked for them, by what a trusted peer says. */
+void forward_said(const struct http_head *h, const struct address *from,
+                  bool tls, struct sv *scheme, struct sv *host);
 
 /* ERR_TOOBIG when `text` does not suffice; ERR_INVALID: the route's target
  * cannot carry a variable. */

@@ -95,6 +95,7 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
     struct refusal why = {
         .reason = reason,
         .detail = p->detail,
+        .dpop = p->dpop,
         .status = status,
         .retry_after_s = retry_after(p, reason),
         .limit =
@@ -156,6 +157,20 @@ static bool take_facts(struct proxy *p, const struct plan_app *app)
     return p->v.app_id.p != NULL;
 }
 
+/* What shows that the sender is the one whom a JWT is bound to. */
+static void take_binding(struct proxy *p, const struct plan_app *app,
+                         const struct http_head *head)
+{
+    struct exchange *x = &p->x;
+    enum jwt_binding by = app->jwt ? app->jwt->profile.binding : JWT_BEARER;
+    p->dpop = by == JWT_DPOP;
+    if (by == JWT_DPOP)
+        forward_said(head, &p->v.address, p->v.tls, &x->scheme, &x->host);
+    if (by == JWT_CERTIFICATE &&
+        tls_client_cert(http_stream_conn(p->v.stream), p->certificate))
+        x->certificate = p->certificate;
+}
+
 static void exchange_init(struct proxy *p, const struct plan_app *app,
                           const struct http_head *head)
 {
@@ -169,6 +184,7 @@ static void exchange_init(struct proxy *p, const struct plan_app *app,
     x->has_client = p->v.address.known;
     x->cost = 1;
     x->arena = &p->v.arena;
+    take_binding(p, app, head);
 }
 
 /* What the answer will show of the limits: the policies live no longer than

@@ -10,6 +10,7 @@
 #define EDGE_PROXY_INT_H
 
 #include "edge/edge_int.h"
+#include "net/tls.h"
 
 struct proxy {
     struct suspended suspended;
@@ -22,6 +23,7 @@ struct proxy {
     const struct sv *edit_values;
     struct limits limits;
     char limit_name[LIMIT_NAME_MAX + 1];
+    uint8_t certificate[TLS_CERT_DIGEST_BYTES];
     struct sv assertion_header;  /* in no trailer; "" none */
     uint64_t body_max, body_n;   /* of the request */
     uint32_t app_num;
@@ -32,6 +34,7 @@ struct proxy {
     bool has_body;               /* the request's end is to be passed on */
     bool wants_continue;         /* reading waits for the origin's 100 */
     bool is_head;
+    bool dpop;                   /* the profile binds by it */
     bool answered;               /* the head of an answer has left */
     bool tunnel, client_ended, origin_ended;
     bool by_jwt;                 /* `key` verified it: asked of long streams */

@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "codec/base64url.h"
 #include "http/address.h"
 
 enum { NEAR_MS = 5 * 60 * 1000 };
@@ -144,6 +145,34 @@ static int read_headers(yyjson_val *v, struct question *q, int64_t now_ms,
     return 0;
 }
 
+static int read_method(yyjson_val *v, struct question *q, int64_t now_ms,
+                       struct question_problem *why)
+{
+    (void)now_ms, (void)why;
+    q->method = json_text(v);
+    return 0;
+}
+
+static int read_url(yyjson_val *v, struct question *q, int64_t now_ms,
+                    struct question_problem *why)
+{
+    (void)now_ms, (void)why;
+    q->url = json_text(v);
+    return 0;
+}
+
+/* base64url of the SHA-256 of the certificate, as cnf holds it (RFC 8705). */
+static int read_certificate(yyjson_val *v, struct question *q, int64_t now_ms,
+                            struct question_problem *why)
+{
+    (void)now_ms, (void)why;
+    struct sv text = json_text(v);
+    q->has_certificate =
+        base64url_decoded_bytes(text.n) == sizeof q->certificate &&
+        base64url_decode(text, q->certificate) == 0;
+    return 0;
+}
+
 static int read_members(yyjson_val *object, const struct member *members,
                         size_t members_n, struct question *q, int64_t now_ms,
                         struct question_problem *why)
@@ -171,6 +200,9 @@ static const struct member telemetry_members[] = {
     { { "ipaddress", 9 }, read_ipaddress, false },
     { { "timestamp", 9 }, read_timestamp, false },
     { { "headers", 7 }, read_headers, false },
+    { { "method", 6 }, read_method, false },
+    { { "url", 3 }, read_url, false },
+    { { "certificate", 11 }, read_certificate, false },
 };
 
 static int read_telemetry(yyjson_val *v, struct question *q, int64_t now_ms,
@@ -200,6 +232,8 @@ int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
     out->token = out->app_id = (struct sv){ 0 };
     out->has_client = out->peek = false;
     out->headers = NULL;
+    out->method = out->url = SV("");
+    out->has_certificate = false;
     out->at_ms = now_ms;
     out->cost = 1;
     out->scopes_n = 0;

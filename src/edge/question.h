@@ -21,6 +21,9 @@ struct question {
     bool has_client;
     struct ip client;      /* telemetry.ipaddress */
     const yyjson_val *headers; /* telemetry.headers, an object; else NULL */
+    struct sv method, url; /* telemetry's; "" none */
+    bool has_certificate;  /* telemetry.certificate: the client's x5t#S256 */
+    uint8_t certificate[32];
     int64_t at_ms;         /* telemetry.timestamp if near, else now */
     uint32_t cost;
     bool peek;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "codec/dpop.h"
 #include "codec/json.h"
 
 /* What a class looks like. code "": there is no application that could want to
@@ -134,6 +135,17 @@ static void set_body(struct reply *out, struct sv body)
     out->head.content_length = body.n;
 }
 
+/* RFC 6750 3, RFC 9449 7.1. */
+static struct sv challenge(const struct refusal *why)
+{
+    if (!why->dpop) return SV("Bearer error=\"invalid_token\"");
+    return why->reason == REASON_INVALID_PROOF
+               ? SV("DPoP error=\"invalid_dpop_proof\", "
+                    "algs=\"" DPOP_ALGS_TEXT "\"")
+               : SV("DPoP error=\"invalid_token\", "
+                    "algs=\"" DPOP_ALGS_TEXT "\"");
+}
+
 void reply_refusal(const struct replies *r, const struct refusal *why,
                    struct buf *text, struct reply *out)
 {
@@ -141,8 +153,7 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     unsigned status = why->status ? why->status : own;
     begin(out, status, why->request_id);
     if (status == 401)
-        add(out, HN_WWW_AUTHENTICATE, SV("WWW-Authenticate"),
-            SV("Bearer error=\"invalid_token\""));
+        add(out, HN_WWW_AUTHENTICATE, SV("WWW-Authenticate"), challenge(why));
     if (why->retry_after_s) {
         size_t start = text->n;
         buf_put_u64(text, why->retry_after_s);

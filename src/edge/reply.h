@@ -21,6 +21,7 @@ enum outcome reason_outcome(enum reason reason);
 struct refusal {
     enum reason reason;
     bool detail;            /* the application's detailResponse */
+    bool dpop;              /* tokens are bound by DPoP: so is the challenge */
     unsigned status;        /* 0: the reason's own */
     uint32_t retry_after_s; /* 0: none is sent */
     struct sv limit;        /* detail: the limit that refused; "" none */

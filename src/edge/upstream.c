@@ -34,6 +34,7 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .base = o->at.base,
         .app_id = p->v.app_id,
         .hide = app->has_auth && app->auth.hide_credentials ? &app->auth : NULL,
+        .hide_proof = app->has_auth && app->auth.hide_credentials && p->dpop,
         .ours = app->app.assertion.header,
         .route = x->route,
     };

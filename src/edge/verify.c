@@ -88,6 +88,10 @@ static enum verdict judge(struct verify *vf, const struct question *q,
     x->cost = q->cost;
     x->peek = q->peek;
     x->headers = q->headers;
+    x->method = q->method;
+    x->url = q->url;
+    x->certificate = q->has_certificate ? q->certificate : NULL;
+    x->bound = vf->bound;
     x->scopes = q->scopes;
     x->scopes_n = q->scopes_n;
     x->waits = vf->waits;
@@ -157,6 +161,7 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
         switch (judge(vf, &q, &x, &a.detailed)) {
         case VERDICT_WAIT:
             vf->waits = x.waits;
+            vf->bound = x.bound;
             suspend(vf, body, x.retry_ms);
             return false;
         case VERDICT_PASS: break;
@@ -164,6 +169,7 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
         }
     }
     vf->waits = 0;
+    vf->bound = false;
     remember(vf, &q, &a);
     put_answer(vf, &a, out);
     return true;

@@ -45,6 +45,7 @@ struct verify {
     size_t judged_n;
     unsigned holes_n;
     uint16_t waits;               /* of the present question */
+    bool bound;                   /* the same: its BINDING has passed */
     bool batch, announced;
     bool begun, is_suspended, answered;
     struct verify_judged one;

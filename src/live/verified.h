@@ -33,6 +33,9 @@ struct verified {
      * in the image (or is static). */
     uint8_t refused;
     bool has_subject;
+    bool has_cnf_key, has_cnf_cert; /* RFC 7800: what it is bound to */
+    uint8_t cnf_key[JWK_THUMBPRINT_BYTES]; /* jkt, RFC 9449 6.1 */
+    uint8_t cnf_cert[JWK_THUMBPRINT_BYTES]; /* x5t#S256, RFC 8705 3.1 */
     struct sv refused_claim;
     uint64_t subject_key[2]; /* when something is counted by it */
     /* --- texts and lists: copied into the cache --- */

@@ -47,6 +47,7 @@ struct server {
     struct plan *plan;
     struct journal *journal;
     struct signing *signing;
+    struct replay *replay;
     char issuer[300];
     struct workers *workers;
     struct tls_client *tls_client;

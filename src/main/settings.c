@@ -132,6 +132,9 @@ static const struct row rows[] = {
     N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",
       "callers without a token record that can be counted at a time (subjects "
       "of JWTs), 100 bytes each; made when first needed, then of that size"),
+    N("dpop-proofs-max", dpop_proofs_max, 1024, 268435456, "1048576", "N",
+      "DPoP proofs remembered at a time, 8 bytes each: each for about a "
+      "minute. More are refused with 503"),
     N("jwt-cache-bytes", jwt_cache_bytes, 0, 17179869184, "16777216", "BYTES",
       "verified JWTs that are remembered, shared by the workers; taken as "
       "tokens come. 0: each is verified every time"),

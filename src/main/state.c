@@ -178,6 +178,7 @@ int server_state_open(struct server *s)
                                         .cache_bytes =
                                             (size_t)s->set.jwt_cache_bytes };
     s->jwt = jwt_lanes_new(&jwt);
+    s->replay = replay_new((uint32_t)s->set.dpop_proofs_max);
     s->checks = (struct check_env){ .tokens = s->tokens,
                                     .counters = s->counters,
                                     .plan = s->plan,
@@ -185,7 +186,8 @@ int server_state_open(struct server *s)
                                     .node_ms = clock_node_ms,
                                     .keysets = s->keysets,
                                     .subjects = s->subjects,
-                                    .jwt = s->jwt };
+                                    .jwt = s->jwt,
+                                    .replay = s->replay };
     return 0;
 }
 
@@ -201,6 +203,7 @@ void server_state_close(struct server *s)
     s->subjects = NULL;
     if (subjects) subjects_close(&subjects);
     if (s->jwt) jwt_lanes_free(&s->jwt, s->lanes_n);
+    replay_free(&s->replay);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

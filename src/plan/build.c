@@ -78,6 +78,7 @@ static void add(struct plan_steps *steps, enum plan_step step)
 static void add_jwt(const struct plan_app *a, struct plan_steps *steps)
 {
     add(steps, STEP_JWT);
+    if (a->jwt->profile.binding != JWT_BEARER) add(steps, STEP_BINDING);
     if (a->limited) add(steps, STEP_LIMITS);
     add(steps, STEP_SCOPES);
 }

@@ -30,6 +30,7 @@
     X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
     X(EXPIRY)       /* 7 */                                                 \
     X(JWT)          /* 5-7 of keyType jwt: signature, times, claims */      \
+    X(BINDING)      /* 5   who sends the JWT holds its key */               \
     X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
     X(SCOPES)       /* 10  scopes asked for */                              \
     X(ADDRESS)      /* 10  the token's IP allow-list */                     \
