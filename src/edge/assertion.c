@@ -65,6 +65,24 @@ static void put_url(struct buf *b, const struct plan_origin *o,
     b->overflow |= text.overflow;
 }
 
+/* As the origin sees it: a route may ask for another. */
+static struct sv method_of(const struct proxy *p)
+{
+    const struct route_rule *rule = p->x.route ? p->x.route->rule : NULL;
+    return rule && rule->target_method.n && !p->is_head ? rule->target_method
+                                                        : p->v.method;
+}
+
+/* What a route has set under our name is not ours. */
+static void drop(struct forward *out, struct sv name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < out->n; i++)
+        if (!sv_eq_nocase(out->fields[i].name, name))
+            out->fields[n++] = out->fields[i];
+    out->n = n;
+}
+
 static void payload_put(const struct proxy *p, const struct plan_origin *o,
                         const struct forward *f, struct buf *b)
 {
@@ -82,7 +100,7 @@ static void payload_put(const struct proxy *p, const struct plan_origin *o,
         put_jwt(b, p->x.jwt);
     else if (p->x.has_token)
         put_token(b, &p->x);
-    put_text(b, "htm", p->v.method);
+    put_text(b, "htm", method_of(p));
     put_url(b, o, f->target);
     buf_putc(b, '}');
 }
@@ -100,6 +118,7 @@ static int sign(struct proxy *p, const struct plan_origin *o,
     int err = jws_sign(signer, p->v.er->index, SV("typeauth-assertion+jwt"),
                        buf_sv(&payload), text);
     if (err) return err;
+    drop(out, p->x.plan->app.assertion.header);
     out->fields[out->n++] =
         (struct http_field){ p->x.plan->app.assertion.header,
                              sv_of(text->p + start, text->n - start),
