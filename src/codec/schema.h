@@ -23,6 +23,9 @@ struct schema_options {
     enum schema_dialect dialect;
     bool formats; /* `format` asserts; else it is a note */
     bool jit;     /* of patterns */
+    /* NULL, or told of what is legal and probably not meant. */
+    void (*warn)(void *context, const yyjson_val *at, const char *says);
+    void *warn_context;
 };
 
 /* Why a document is not a schema, and where. */
@@ -48,7 +51,8 @@ int schema_build_scan(struct schema_build *b, const yyjson_val *at,
                       struct schema_why *why);
 /* Compiles the schema at that place of the document, and all that it refers
  * to; a place that was added before costs nothing. *entry_out is for
- * schema_judge(). After an error the build can only be freed. */
+ * schema_judge(). After an error the same call goes on behind it, so that
+ * further errors are found; the program of such a build is not to be used. */
 int schema_build_add(struct schema_build *b, const yyjson_val *at,
                      uint32_t *entry_out, struct schema_why *why);
 /* Hands the program over. */

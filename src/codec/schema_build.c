@@ -11,8 +11,6 @@
 
 enum { BUILD_BYTES_MAX = 512 << 20, PATH_BYTES_MAX = 1 << 20 };
 
-static const struct sv no_step = { NULL, 0 };
-
 int schema_refuse(struct schema_build *b, const yyjson_val *at, const char *fmt,
                   ...)
 {
@@ -226,6 +224,16 @@ int schema_value_of(struct schema_build *b, const yyjson_val *v, uint32_t *out)
 
 /* --- the list of work -------------------------------------------------------- */
 
+/* A keyword of the other dialect is probably meant to judge. */
+static void foreign_warn(struct schema_build *b, const yyjson_val *key)
+{
+    if (!b->options.warn || b->options.dialect != SCHEMA_OPENAPI_30) return;
+    unsigned id = schema_keyword_find(json_text(key), SCHEMA_2020_12);
+    if (id != KW_COUNT && id > KW_DEFINITIONS)
+        b->options.warn(b->options.warn_context, key,
+                        "is no keyword of OpenAPI 3.0 and judges nothing");
+}
+
 static int node_compile(struct schema_build *b, uint32_t index)
 {
     const yyjson_val *found[KW_COUNT] = { NULL };
@@ -243,7 +251,10 @@ static int node_compile(struct schema_build *b, uint32_t index)
     yyjson_obj_foreach((yyjson_val *)(uintptr_t)schema, i, max, key, value)
     {
         unsigned id = schema_keyword_find(json_text(key), b->options.dialect);
-        if (id == KW_COUNT) continue;
+        if (id == KW_COUNT) {
+            foreign_warn(b, key);
+            continue;
+        }
         found[id] = value;
         mask |= UINT64_C(1) << id;
     }
@@ -303,12 +314,14 @@ int schema_build_add(struct schema_build *b, const yyjson_val *at,
     struct buf path;
     int rc = schema_build_scan(b, at, why);
     if (rc != 0) return rc;
-    if (b->marks[at - b->root].node)
-        return schema_node_of(b, at, SCHEMA_NONE, no_step, entry_out);
-    buf_init(&path, PATH_BYTES_MAX);
-    json_place_put(&path, b->root, at);
-    struct sv kept = arena_dup(&b->program->arena, buf_sv(&path));
-    buf_fini(&path);
+    struct sv kept = SV("");
+    if (!b->marks[at - b->root].node) {
+        buf_init(&path, PATH_BYTES_MAX);
+        json_place_put(&path, b->root, at);
+        kept = arena_dup(&b->program->arena, buf_sv(&path));
+        buf_fini(&path);
+        if (!kept.p) return ERR_NOMEM;
+    }
     rc = schema_node_of(b, at, SCHEMA_NONE, kept, entry_out);
     if (rc == 0) rc = work_do(b);
     if (rc == 0 && b->program->has_dynamic) rc = anchors_compile(b);

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "codec/json.h"
 #include "codec/json_place.h"
+#include "codec/percent.h"
 #include "codec/schema_keywords_int.h"
 
 enum { INDEX_DEPTH_MAX = 100 };
@@ -111,25 +112,11 @@ int schema_index(struct schema_build *b, const yyjson_val *at,
     return rc;
 }
 
-static int hex_value(char c)
+static struct sv fragment_decode(struct arena *a, struct sv s)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static struct sv percent_decode(struct arena *a, struct sv s)
-{
-    char *p = arena_alloc(a, s.n + 1);
-    size_t n = 0;
-    if (sv_find(s, '%') == SIZE_MAX || !p) return s;
-    for (size_t i = 0; i < s.n; i++) {
-        int high = s.p[i] == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
-        p[n++] = low >= 0 ? (char)(high * 16 + low) : s.p[i];
-        if (low >= 0) i += 2;
-    }
-    return sv_of(p, n);
+    if (sv_find(s, '%') == SIZE_MAX) return s;
+    char *p = arena_alloc(a, s.n);
+    return sv_of(p, p ? percent_decode(p, s) : 0);
 }
 
 static const yyjson_val *fragment_find(struct schema_build *b,
@@ -137,7 +124,7 @@ static const yyjson_val *fragment_find(struct schema_build *b,
                                        struct sv *anchor)
 {
     const yyjson_val *root = b->resources[resource].root, *found;
-    fragment = percent_decode(&b->arena, fragment);
+    fragment = fragment_decode(&b->arena, fragment);
     if (!fragment.n || fragment.p[0] == '/')
         return json_place_find(root, fragment);
     struct sv key = anchor_key(b, resource, fragment);

@@ -114,10 +114,12 @@ static bool way_allows(const struct look *l, const struct schema_member *m,
                        const struct place *at)
 {
     enum schema_way way = l->r->j->way;
+    struct look member = *l;
+    member.node = m->node;
     if (way == SCHEMA_REQUEST && m->flags & MEMBER_READ_ONLY)
-        return run_fail_at(l, at, KW_READ_ONLY, "is read-only");
+        return run_fail_at(&member, at, KW_READ_ONLY, "is read-only");
     if (way == SCHEMA_RESPONSE && m->flags & MEMBER_WRITE_ONLY)
-        return run_fail_at(l, at, KW_WRITE_ONLY, "is write-only");
+        return run_fail_at(&member, at, KW_WRITE_ONLY, "is write-only");
     return true;
 }
 

@@ -40,6 +40,28 @@ bool schema_file_read(const char *path, size_t max, struct buf *out)
     return good;
 }
 
+bool schema_lines_read(FILE *in, bool (*each)(void *context, struct sv line),
+                       void *context)
+{
+    struct buf line;
+    bool all = true, any = false;
+    buf_init(&line, SCHEMA_LINE_BYTES_MAX + 1);
+    for (int c = getc_unlocked(in); c != EOF || any; c = getc_unlocked(in)) {
+        if (c != '\n' && c != EOF) {
+            buf_putc(&line, (char)c);
+            any = true;
+            continue;
+        }
+        all &= each(context, buf_sv(&line));
+        fflush(stdout);
+        buf_clear(&line);
+        line.overflow = false;
+        any = false;
+    }
+    buf_fini(&line);
+    return all;
+}
+
 /* Control characters would break the promise of one thing a line. */
 void schema_put_line_text(FILE *to, struct sv s)
 {
@@ -66,5 +88,7 @@ int command_schema(int argc, char **argv)
     if (argc && !strcmp(argv[0], "--help")) return usage(stdout);
     if (argc && !strcmp(argv[0], "validate"))
         return schema_validate(argc - 1, argv + 1);
+    if (argc && !strcmp(argv[0], "check"))
+        return schema_check(argc - 1, argv + 1);
     return usage(stderr);
 }

@@ -12,9 +12,7 @@
 enum {
     SCHEMA_BYTES_MAX = 16 << 20,
     DOCUMENT_BYTES_MAX = 512 << 20,
-    LINE_BYTES_MAX = 8 << 20,
     LINE_ARENA_BYTES_MAX = 256 << 20, /* of the line as values */
-    BUDGET_NS = 50 * 1000 * 1000,
 };
 
 struct asked {
@@ -139,8 +137,9 @@ static bool program_make(const char *path, struct sv text,
     return rc == 0;
 }
 
-static bool judge_line(const struct validator *v, struct sv line)
+static bool judge_line(void *context, struct sv line)
 {
+    const struct validator *v = context;
     struct arena text, work;
     struct json_why why;
     yyjson_doc *doc;
@@ -150,10 +149,10 @@ static bool judge_line(const struct validator *v, struct sv line)
                               .room = v->room,
                               .steps = SCHEMA_STEPS_DEFAULT,
                               .now_ns = clock_mono_ns,
-                              .until_ns = clock_mono_ns() + BUDGET_NS,
+                              .until_ns = clock_mono_ns() + SCHEMA_BUDGET_NS,
                               .violations_max = SCHEMA_VIOLATIONS_MAX };
     bool valid = false;
-    int rc = line.n > LINE_BYTES_MAX
+    int rc = line.n > SCHEMA_LINE_BYTES_MAX
                  ? ERR_TOOBIG
                  : json_decode_exact(line, &text, &doc, &why);
     if (rc != 0) {
@@ -174,28 +173,6 @@ static bool judge_line(const struct validator *v, struct sv line)
     return valid;
 }
 
-/* Of a line that is too long only so much is kept that it is seen. */
-static bool judge_lines(const struct validator *v)
-{
-    struct buf line;
-    bool all_valid = true, any = false;
-    buf_init(&line, LINE_BYTES_MAX + 1);
-    for (int c = getchar_unlocked(); c != EOF || any; c = getchar_unlocked()) {
-        if (c != '\n' && c != EOF) {
-            buf_putc(&line, (char)c);
-            any = true;
-            continue;
-        }
-        all_valid &= judge_line(v, buf_sv(&line));
-        fflush(stdout);
-        buf_clear(&line);
-        line.overflow = false;
-        any = false;
-    }
-    buf_fini(&line);
-    return all_valid;
-}
-
 int schema_validate(int argc, char **argv)
 {
     struct asked q = { 0 };
@@ -210,7 +187,7 @@ int schema_validate(int argc, char **argv)
     buf_fini(&text);
     if (!made) return 2;
     v.room = pattern_room_new();
-    int status = !v.room ? 2 : judge_lines(&v) ? 0 : 1;
+    int status = !v.room ? 2 : schema_lines_read(stdin, judge_line, &v) ? 0 : 1;
     pattern_room_free(&v.room);
     schema_free(&v.program);
     return status;

@@ -190,3 +190,118 @@ scenario("wrong usage and unusable schemas end with status 2 and a reason", asyn
   assert.equal(help.status, 0);
   assert.match(help.out, /POINTER: SENTENCE \(KEYWORD PLACE\)/);
 });
+
+function check(args: string[], input = "") {
+  const said = spawnSync(binary(), ["schema", "check", ...args], {
+    input,
+    encoding: "utf8",
+    timeout: 60_000,
+    maxBuffer: 1 << 26,
+  });
+  return { status: said.status, out: said.stdout, why: said.stderr };
+}
+
+const pets = `openapi: 3.0.3
+info: {title: pets, version: "1"}
+servers: [{url: "https://api.example.com/v2"}]
+paths:
+  /pets:
+    get:
+      parameters:
+        - {name: limit, in: query, schema: {type: integer, maximum: 100}}
+        - {name: X-Trace, in: header, required: true, schema: {type: string, format: uuid}}
+      responses: {"200": {description: ok}}
+    post:
+      requestBody:
+        required: true
+        content:
+          application/json: {schema: {$ref: "#/components/schemas/Pet"}}
+      responses: {"200": {description: ok}}
+  /pets/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+    get: {responses: {"200": {description: ok}}}
+components:
+  schemas:
+    Pet:
+      type: object
+      required: [id, name]
+      properties:
+        id: {type: integer, readOnly: true}
+        name: {type: string, minLength: 2}
+`;
+
+scenario("a document is checked, and requests get the gateway's verdict a line each", async (cleanup) => {
+  const file = files(cleanup);
+  const document = file(pets);
+  assert.deepEqual(check([document]), { status: 0, out: "ok, 3 operations\n", why: "" });
+  const trace = { "x-trace": "123e4567-e89b-12d3-a456-426614174000" };
+  const requests: [object | string, string][] = [
+    [{ method: "GET", path: "/pets?limit=5", headers: trace }, "ok GET /pets"],
+    [{ method: "GET", path: "/v2/pets?limit=5", headers: trace }, "ok GET /pets"],
+    [
+      { method: "GET", path: "/pets?limit=500" },
+      "block 400 GET /pets\n" +
+        "  /query/limit: must be at most 100 (maximum #/paths/~1pets/get/parameters/0/schema/maximum)\n" +
+        "  /header/X-Trace: is missing (required #)",
+    ],
+    [{ method: "POST", path: "/pets", body: { name: "Rex" } }, "ok POST /pets"],
+    [{ method: "POST", path: "/pets", headers: { "content-type": ["application/json"] }, body: '{"name":"Rex"}' }, "ok POST /pets"],
+    [
+      { method: "POST", path: "/pets", body: { id: 1, name: "R" } },
+      "block 400 POST /pets\n" +
+        "  /body/id: is read-only (readOnly #/components/schemas/Pet/properties/id/readOnly)\n" +
+        "  /body/name: must have at least 2 characters, has 1 (minLength #/components/schemas/Pet/properties/name/minLength)",
+    ],
+    [
+      { method: "POST", path: "/pets", body: "text", headers: { "content-type": "text/plain" } },
+      "block 415 POST /pets\n  /header/Content-Type: this type of content is not accepted (content #)",
+    ],
+    [{ method: "GET", path: "/pets/7" }, "ok GET /pets/{id}"],
+    [{ method: "DELETE", path: "/pets/7" }, "unknown 405"],
+    [{ method: "GET", path: "/dogs" }, "unknown 404"],
+    ["not JSON", "block 400\n  /: not a request: invalid literal, expected a valid literal such as 'null'"],
+    [{ method: "GET" }, "block 400\n  /: not a request: `method` and `path` must be texts"],
+  ];
+  const lines = requests.map(([r]) => (typeof r === "string" ? r : JSON.stringify(r)) + "\n").join("");
+  for (const [args, input] of [[[document, "--request", file(lines)], ""], [[document, "--request", "-"], lines]] as const) {
+    const said = check([...args], input);
+    assert.equal(said.out, requests.map(([, verdict]) => verdict + "\n").join(""));
+    assert.equal(said.status, 1);
+    assert.equal(said.why, "ok, 3 operations\n");
+  }
+  const good = check([document, "--request", "-"], JSON.stringify(requests[0]![0]));
+  assert.equal(good.status, 0);
+});
+
+scenario("a document's mistakes are said with their place, other versions by name", async (cleanup) => {
+  const file = files(cleanup);
+  const bad = file(pets.replace("minLength: 2", "minLength: two").replace("/schemas/Pet", "/schemas/Cat"));
+  const said = check([bad]);
+  assert.equal(said.status, 2);
+  assert.equal(
+    said.out,
+    `error ${bad}:27:41:#/components/schemas/Pet/properties/name/minLength: minLength must be an integer from 0\n` +
+      `error ${bad}:15:45:#/paths/~1pets/post/requestBody/content/application~1json/schema/$ref: nothing is at '#/components/schemas/Cat'\n` +
+      "2 errors, 0 warnings\n",
+  );
+  const cases: [string[], RegExp][] = [
+    [[], /no document is named/],
+    [["a", "b"], /one document too many/],
+    [["--request"], /'--request' is without its value/],
+    [["--wrong"], /'--wrong' is not an option/],
+    [["/nowhere"], /cannot read \/nowhere: No such file/],
+    [[file(pets), "--request", "/nowhere"], /cannot read \/nowhere: No such file/],
+  ];
+  for (const [args, reason] of cases) {
+    const wrong = check(args);
+    assert.equal(wrong.status, 2, args.join(" "));
+    assert.equal(wrong.out, "");
+    assert.match(wrong.why, reason);
+  }
+  for (const [text, reason] of [
+    ['{"swagger":"2.0"}', /Swagger 2\.0 is not supported, only OpenAPI 3\.0 and 3\.1/],
+    ["openapi: 3.2.0", /OpenAPI 3\.2\.0 is not supported/],
+    ["[", /not YAML/],
+  ] as const)
+    assert.match(check([file(text)]).out, reason);
+});

@@ -35,7 +35,9 @@ static inline void kit_fini(struct kit *k)
 static inline int kit_compile(struct kit *k, struct sv schema,
                               enum schema_dialect dialect, bool formats)
 {
-    struct schema_options options = { dialect, formats, true };
+    struct schema_options options = { .dialect = dialect,
+                                      .formats = formats,
+                                      .jit = true };
     struct schema_build *b = NULL;
     yyjson_doc *doc;
     schema_free(&k->program);

@@ -1,0 +1,87 @@
+/* OpenAPI 3.0 and 3.1: a document is checked and compiled once; requests are
+ * judged by it without looking at the document again, by any number of
+ * threads. Judging reads and writes only what it is given: no I/O, no clock
+ * of its own.
+ *
+ * A path is matched as sent, segment by segment, percent-decoded; with the
+ * path of one of `servers` in front, or without. Of two templates that fit,
+ * the one with the earlier literal wins. HEAD without an operation of its own
+ * is judged as GET. Query parameters, headers and cookies that the document
+ * does not know pass. */
+#ifndef CODEC_OPENAPI_H
+#define CODEC_OPENAPI_H
+
+#include "codec/http.h"
+#include "codec/schema.h"
+
+enum {
+    OPENAPI_BYTES_MAX = 16 << 20,
+    OPENAPI_NOTES_MAX = 200,
+    OPENAPI_PAIRS_MAX = 1000, /* of a query or form; parts of a multipart */
+};
+
+struct openapi_note {
+    bool is_error; /* else a warning */
+    struct sv place; /* JSON Pointer */
+    uint32_t line, column; /* 0: not known (JSON) */
+    struct sv says;
+};
+
+/* What was found in a document; texts in the arena. */
+struct openapi_report {
+    struct arena *arena;
+    struct openapi_note *notes;
+    unsigned n, errors;
+    bool more;
+};
+
+struct openapi_options {
+    bool jit;
+};
+
+struct openapi;
+
+/* JSON (a text whose first character is '{') or YAML. ERR_INVALID when the
+ * report has an error; else warnings at most. */
+int openapi_load(struct sv text, const struct openapi_options *options,
+                 struct openapi **out, struct openapi_report *report);
+void openapi_free(struct openapi **o);
+
+unsigned openapi_operations(const struct openapi *o);
+/* Method, template and operationId (may be empty) of an operation. */
+void openapi_operation_name(const struct openapi *o, unsigned operation,
+                            struct sv *method, struct sv *path, struct sv *id);
+
+/* --- judging ------------------------------------------------------------------ */
+
+struct openapi_request {
+    struct sv method;
+    struct sv path;  /* without the query, as sent */
+    struct sv query; /* behind '?', as sent; p NULL: none */
+    const struct http_field *fields;
+    unsigned fields_n;
+    struct sv body;
+    bool has_body; /* also an empty one that has a length */
+};
+
+enum openapi_verdict {
+    OPENAPI_OK,      /* as the document says */
+    OPENAPI_BLOCK,   /* not so: status, violations */
+    OPENAPI_UNKNOWN, /* no such operation: status 404, or 405 */
+};
+
+struct openapi_judgement {
+    enum openapi_verdict verdict;
+    unsigned status;    /* 200, 400, 404, 405, 415 */
+    unsigned operation; /* UINT_MAX: none */
+    bool over;          /* refused for what it would cost to judge */
+};
+
+/* `j` as for schema_judge(), its way is set to request. The instances of
+ * violations begin with /path/NAME, /query/NAME, /header/NAME, /cookie/NAME
+ * or /body. */
+struct openapi_judgement openapi_judge(const struct openapi *o,
+                                       const struct openapi_request *r,
+                                       struct schema_judge *j);
+
+#endif
