@@ -163,8 +163,8 @@ static inline int tear_down(void **state)
 
 static struct http_field host[] = { { { "Host", 4 }, { "a", 1 }, HN_HOST } };
 
-static inline struct http_request request(const char *method, enum http_body body,
-                                   uint64_t length)
+static inline struct http_request request(const char *method,
+                                          enum http_body body, uint64_t length)
 {
     return (struct http_request){
         .method = sv_cstr(method),

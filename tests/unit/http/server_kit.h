@@ -57,7 +57,8 @@ static inline void answer_hi(struct http_stream *s)
     http_stream_answer(s, &(struct http_reply){ .status = 200 }, SV("hi"));
 }
 
-static inline void on_request(struct http_stream *s, const struct http_head *head)
+static inline void on_request(struct http_stream *s,
+                              const struct http_head *head)
 {
     rig.s = s;
     rig.head = *head;
@@ -85,7 +86,8 @@ static inline size_t on_body(struct http_stream *s, struct sv bytes)
     return n;
 }
 
-static inline void on_end(struct http_stream *s, const struct http_head *trailers)
+static inline void on_end(struct http_stream *s,
+                          const struct http_head *trailers)
 {
     (void)s;
     note("E%s ", trailers ? "T" : "");
@@ -115,9 +117,10 @@ static inline void on_gone(struct http_stream *s, int err)
     note("G ");
 }
 
-static inline void on_refusal(void *ctx, const struct conn *c, struct http_stream *s,
-                       const struct http1_refusal *why,
-                       struct http_refused *out)
+static inline void on_refusal(void *ctx, const struct conn *c,
+                              struct http_stream *s,
+                              const struct http1_refusal *why,
+                              struct http_refused *out)
 {
     (void)c;
     assert_ptr_equal(ctx, &rig);
