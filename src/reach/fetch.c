@@ -21,6 +21,7 @@ enum {
 };
 
 struct origin { /* what an id of the pool means now */
+    uint32_t id;
     char host[HOST_TEXT_MAX + 1];
     uint16_t port;
     bool tls;
@@ -52,8 +53,8 @@ struct fetcher {
     struct fetch *active;
     unsigned active_n;
     uint64_t count;
-    struct origin origins[ORIGINS_MAX];
-    unsigned origins_n;
+    struct origin *origins[ORIGINS_MAX];
+    uint32_t origins_n;
 };
 
 /* --- the fetcher ---------------------------------------------------------------- */
@@ -108,6 +109,7 @@ void fetcher_free(struct fetcher **fp)
     if (!f) return;
     while (f->active) fetch_cancel(f->active);
     http_pool_free(&f->pool);
+    for (uint32_t i = 0; i < f->origins_n; i++) mem_free(f->origins[i]);
     mem_free(f);
     *fp = NULL;
 }
@@ -214,11 +216,15 @@ static struct origin *origin_of(struct fetcher *f, const struct url *url)
 {
     struct origin *place = NULL;
     for (unsigned i = 0; i < f->origins_n; i++) {
-        struct origin *o = &f->origins[i];
+        struct origin *o = f->origins[i];
         if (origin_is(o, url)) return o;
         if (!o->active && (!place || o->used < place->used)) place = o;
     }
-    if (f->origins_n < ORIGINS_MAX) place = &f->origins[f->origins_n++];
+    if (f->origins_n < ORIGINS_MAX) {
+        place = NEW(struct origin);
+        place->id = f->origins_n;
+        f->origins[f->origins_n++] = place;
+    }
     if (!place) return NULL;
     memcpy(place->host, url->host.text, sizeof place->host);
     place->port = url->port;
@@ -246,7 +252,7 @@ static int call_start(struct fetch *f, const struct fetch_request *req,
     ENSURE(req->fields_n <= FETCH_FIELDS_MAX);
     for (size_t i = 0; i < req->fields_n; i++) fields[2 + i] = req->fields[i];
     struct http_origin origin = {
-        .id = (uint32_t)(f->origin - f->owner->origins),
+        .id = f->origin->id,
         .generation = f->origin->generation,
         .host = sv_cstr(f->origin->host),
         .port = url->port,
