@@ -404,7 +404,9 @@ static int one(struct translation *t, bool *has_atom)
     case ']':
     case '}':
         buf_putc(t->out, '\\');
-        /* fall through */
+        buf_putc(t->out, (char)c);
+        t->at++;
+        break;
     default: buf_putc(t->out, (char)c); t->at++;
     }
     if (quantifies && next(t, 0) == '?') { /* lazy */

@@ -88,7 +88,10 @@ static bool step(const struct regex *re, struct walk *w, const struct state *s,
         w->work++;
         switch ((enum regex_op)at->op) {
         case REGEX_MATCH: return true;
-        case REGEX_SPLIT: walk_push(w, at->y); /* fall through */
+        case REGEX_SPLIT:
+            walk_push(w, at->y);
+            walk_push(w, at->x);
+            break;
         case REGEX_JUMP: walk_push(w, at->x); break;
         case REGEX_BYTE:
             if (symbol != END && regex_set_has(&re->set[at->x], symbol))

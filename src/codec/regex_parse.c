@@ -361,7 +361,8 @@ static int group(struct parser *p, uint16_t *out)
     int rc = group_flags(p, &whole_rest);
     if (rc) return rc;
     p->depth -= whole_rest;
-    if (whole_rest) return node_new(p, (struct node){ NODE_EMPTY }, out);
+    if (whole_rest)
+        return node_new(p, (struct node){ .kind = NODE_EMPTY }, out);
     rc = alternatives(p, out);
     if (rc) return rc;
     if (!eat(p, ")")) return refuse_at(p, open, "unclosed group");
@@ -466,7 +467,7 @@ static int repeated(struct parser *p, uint16_t *out)
 
 static int sequence(struct parser *p, uint16_t *out)
 {
-    int rc = node_new(p, (struct node){ NODE_EMPTY }, out);
+    int rc = node_new(p, (struct node){ .kind = NODE_EMPTY }, out);
     while (rc == 0 && more(p) && peek(p) != '|' && peek(p) != ')') {
         uint16_t next;
         rc = repeated(p, &next);

@@ -38,7 +38,7 @@ struct schema;
 struct schema_build;
 
 /* The entry of no schema: everything is valid. */
-enum { SCHEMA_NONE = UINT32_MAX };
+#define SCHEMA_NONE UINT32_MAX
 
 /* root: the document, of values_n values (yyjson_doc_get_val_count), which
  * stays the caller's and must outlive the build. ERR_INVALID with *why. */

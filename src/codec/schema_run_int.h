@@ -13,7 +13,8 @@ struct place {
 };
 
 /* Members or items that were evaluated: bits in run.words from an offset. */
-enum { NO_SET = UINT32_MAX, RUN_DEPTH_MAX = 512 };
+#define NO_SET UINT32_MAX
+enum { RUN_DEPTH_MAX = 512 };
 
 struct schema_run {
     const struct schema *s;
