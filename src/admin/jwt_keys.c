@@ -112,19 +112,27 @@ yyjson_val *record_opened(struct call *c, const struct record *r)
 
 /* --- what a GET showed, written back --------------------------------------------------- */
 
-/* The present key that equals `shown` but for its secret. */
-static yyjson_mut_val *key_find(yyjson_mut_doc *doc, yyjson_val *present,
-                                yyjson_mut_val *shown)
+/* The secret of a present key that equals `shown` but for it; or NULL. */
+static yyjson_mut_val *secret_of(yyjson_mut_doc *doc, yyjson_val *key,
+                                 yyjson_mut_val *shown)
 {
+    yyjson_mut_val *copy = yyjson_val_mut_copy(doc, key);
+    yyjson_mut_val *k = yyjson_mut_obj_remove_key(copy, "k");
+    return k && yyjson_mut_equals(copy, shown) ? k : NULL;
+}
+
+/* First the key at the same place: keys without kid may look alike. */
+static yyjson_mut_val *secret_find(yyjson_mut_doc *doc, yyjson_val *present,
+                                   size_t at, yyjson_mut_val *shown)
+{
+    yyjson_val *keys = json_find(present, "keys"), *key;
+    yyjson_mut_val *k = secret_of(doc, yyjson_arr_get(keys, at), shown);
     size_t i, max;
-    yyjson_val *key;
-    yyjson_arr_foreach(json_find(present, "keys"), i, max, key)
+    yyjson_arr_foreach(keys, i, max, key)
     {
-        yyjson_mut_val *copy = yyjson_val_mut_copy(doc, key);
-        yyjson_mut_val *k = yyjson_mut_obj_remove_key(copy, "k");
-        if (k && yyjson_mut_equals(copy, shown)) return k;
+        if (!k) k = secret_of(doc, key, shown);
     }
-    return NULL;
+    return k;
 }
 
 bool keys_complete(struct call *c, const struct record *before)
@@ -139,7 +147,7 @@ bool keys_complete(struct call *c, const struct record *before)
     yyjson_mut_arr_foreach(keys, i, max, key)
     {
         if (!is_oct(key) || yyjson_mut_obj_get(key, "k")) continue;
-        yyjson_mut_val *k = key_find(doc, present, key);
+        yyjson_mut_val *k = secret_find(doc, present, i, key);
         if (k) yyjson_mut_obj_add_val(doc, key, "k", k);
     }
     struct sv text = json_encode(c->arena, input);

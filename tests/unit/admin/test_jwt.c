@@ -110,6 +110,23 @@ static void what_a_get_showed_can_be_written_back(void **state)
     }
 }
 
+static void keys_that_look_alike_keep_their_own_secrets(void **state)
+{
+    char id[40];
+    (void)state;
+    make("jwk",
+         "{\"name\":\"s\",\"keys\":[{\"kty\":\"oct\",\"k\":\"" SECRET
+         "EstJQLr_T-1qS0gAAA\"},{\"kty\":\"oct\",\"k\":\"AA" SECRET
+         "EstJQLr_T-1qS0gA\"}]}",
+         id);
+    char *before = strdup(sealed_of(id));
+    rig_patch(&rig, f("/{a}/jwk/%s", id),
+              "{\"keys\":[{\"kty\":\"oct\"},{\"kty\":\"oct\"}]}");
+    rig_expect(&rig, 200);
+    assert_string_equal(sealed_of(id), before);
+    free(before);
+}
+
 static void another_introspection_url_asks_for_the_secret(void **state)
 {
     char id[40];
@@ -421,6 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_profile_keeps_its_secrets_to_itself),
         TEST(what_a_get_showed_can_be_written_back),
+        TEST(keys_that_look_alike_keep_their_own_secrets),
         TEST(another_introspection_url_asks_for_the_secret),
         TEST(an_algorithm_that_no_key_can_serve_is_refused),
         TEST(keys_are_fetched_over_https_alone),
