@@ -33,8 +33,8 @@ struct subjects_conf {
 };
 
 /* --- control thread ------------------------------------------------------------ */
-/* Before traffic, after the tokens are loaded: an existing table is taken up
- * (with its own size). Failing: `problem`. */
+/* Before the tokens are loaded, since it claims its slots: an existing table
+ * is taken up, with its own size. Failing: `problem`. */
 int subjects_open(struct subjects **out, const struct subjects_conf *conf,
                   char problem[256]);
 void subjects_close(struct subjects **s);
