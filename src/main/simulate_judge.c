@@ -189,17 +189,17 @@ static bool check_waf(struct judging *j)
 {
     const struct security *s = j->rules->security;
     const struct expression_request *seen = &j->r->seen;
+    struct waf_verdict v;
+    if (!s || !j->rules->waf || j->skipped) return false;
     struct waf_request r = {
         .method = seen->method,
         .uri = seen->target,
         .fields = seen->fields,
         .fields_n = seen->fields_n,
-        .body = sv_first(j->r->body, s ? s->waf.inspect_bytes : 0),
+        .body = sv_first(j->r->body, s->waf.inspect_bytes),
         .has_client = seen->has_ip,
         .client = seen->ip,
     };
-    struct waf_verdict v;
-    if (!j->rules->waf || j->skipped) return false;
     bool over = j->r->body.n > s->waf.inspect_bytes;
     if (over && s->waf.over_blocks) return refused(j, "body_too_large", SV(""));
     int rc = waf_judge(j->rules->waf, &r, &v);

@@ -1,5 +1,6 @@
 export * from "./account.js";
 export * from "./api.js";
+export * from "./benign.js";
 export * from "./certs.js";
 export * from "./contract.js";
 export * from "./flow.js";
