@@ -92,6 +92,7 @@ struct reason_row {
 };
 extern const struct reason_row reason_rows[REASON_COUNT];
 
+struct introspections;
 struct keysets;
 struct jwt_lane;
 
@@ -107,6 +108,7 @@ struct check_env {
     struct subjects *subjects;
     struct jwt_lane *jwt;      /* a reactor each (check/jwt.h) */
     struct replay *replay;     /* proofs that came */
+    struct introspections *introspections;
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */

@@ -68,6 +68,7 @@ static enum verdict deny(struct exchange *x, enum reason why, struct sv claim)
         [REASON_MISSING_CLAIM] = JWT_VERDICT_MISSING_CLAIM,
         [REASON_INVALID_CLAIM] = JWT_VERDICT_INVALID_CLAIM,
         [REASON_RATE_LIMITED] = JWT_VERDICT_RATE_LIMITED,
+        [REASON_INVALID_TOKEN] = JWT_VERDICT_INACTIVE,
     };
     count(&lane_of(x)->stats.verdicts[verdict_of[why]]);
     x->claim = claim;
@@ -83,6 +84,15 @@ static struct failures_of failures_of(const struct exchange *x, int64_t now_ms)
                                  .now_ms = now_ms };
 }
 
+static enum verdict wait_for(struct exchange *x)
+{
+    unsigned doublings =
+        x->waits < RETRY_DOUBLINGS ? x->waits : RETRY_DOUBLINGS;
+    count(&lane_of(x)->stats.waits);
+    x->retry_ms = (uint32_t)RETRY_MS << doublings;
+    return VERDICT_WAIT;
+}
+
 /* No key of ours fits. A fetch may bring one; without any image of a set we
  * cannot know. */
 static enum verdict ask_for_keys(struct exchange *x, const struct jwt_keys *k,
@@ -95,13 +105,7 @@ static enum verdict ask_for_keys(struct exchange *x, const struct jwt_keys *k,
         blind |= !k->images[i];
     }
     struct jwt_stats *stats = &lane_of(x)->stats;
-    if (wait) {
-        unsigned doublings =
-            x->waits < RETRY_DOUBLINGS ? x->waits : RETRY_DOUBLINGS;
-        count(&stats->waits);
-        x->retry_ms = (uint32_t)RETRY_MS << doublings;
-        return VERDICT_WAIT;
-    }
+    if (wait) return wait_for(x);
     if (!blind) return deny(x, REASON_INVALID_SIGNATURE, SV(""));
     count(&stats->verdicts[JWT_VERDICT_NO_KEYS]);
     return VERDICT_FAULT;
@@ -137,21 +141,59 @@ static enum verdict verify_signature(struct exchange *x,
     return deny(x, REASON_INVALID_SIGNATURE, SV(""));
 }
 
-static enum verdict verify(struct exchange *x, const struct jwt_keys *k,
-                           struct sv token, struct arena *a)
+static enum verdict verify_jws(struct exchange *x, const struct jwt_keys *k,
+                               struct sv token, struct arena *a,
+                               struct verified *v, const yyjson_val **claims)
 {
     struct jws jws;
-    const yyjson_val *claims;
     if (jws_decode(token, a, &jws) != JOSE_OK)
         return deny(x, REASON_INVALID_SIGNATURE, SV(""));
     if (x->plan->jwt->kid_required && !jws.kid.p)
         return deny(x, REASON_MISSING_CLAIM, SV("kid"));
-    struct verified *v = ARENA_NEW(a, struct verified);
-    if (!v) return VERDICT_FAULT;
     enum verdict verdict = verify_signature(x, k, &jws, v);
     if (verdict != VERDICT_PASS) return verdict;
-    if (claims_decode(jws.payload, a, &claims) != JOSE_OK)
+    if (claims_decode(jws.payload, a, claims) != JOSE_OK)
         return deny(x, REASON_INVALID_CLAIM, SV(""));
+    return VERDICT_PASS;
+}
+
+/* Behind a good signature the issuer only says whether the token still holds;
+ * without keys its answer is all that is known. */
+static enum verdict ask_issuer(struct exchange *x, const struct jwt_keys *k,
+                               struct sv token, struct arena *a,
+                               struct verified *v, const yyjson_val **claims)
+{
+    const yyjson_val *answer;
+    struct failures_of who = failures_of(x, k->node_ms);
+    int64_t until_ms;
+    switch (jwt_introspect(x, token, k->node_ms, a, &answer, &until_ms)) {
+    case INTROSPECTED_ACTIVE: break;
+    case INTROSPECTED_WAIT: return wait_for(x);
+    case INTROSPECTED_INACTIVE:
+        failures_add(&lane_of(x)->failures, &who);
+        return deny(x, REASON_INVALID_TOKEN, SV(""));
+    case INTROSPECTED_FAILED:
+        count(&lane_of(x)->stats.verdicts[JWT_VERDICT_NO_ANSWER]);
+        return VERDICT_FAULT;
+    }
+    if (until_ms < v->until_ms) v->until_ms = until_ms;
+    if (!*claims) *claims = answer;
+    return VERDICT_PASS;
+}
+
+static enum verdict verify(struct exchange *x, const struct jwt_keys *k,
+                           struct sv token, struct arena *a)
+{
+    const yyjson_val *claims = NULL;
+    bool asks = x->plan->jwt->profile.introspection.url.n > 0;
+    enum verdict verdict = VERDICT_PASS;
+    struct verified *v = ARENA_NEW(a, struct verified);
+    if (!v) return VERDICT_FAULT;
+    v->until_ms = INT64_MAX;
+    if (!asks || k->n) verdict = verify_jws(x, k, token, a, v, &claims);
+    if (verdict == VERDICT_PASS && asks)
+        verdict = ask_issuer(x, k, token, a, v, &claims);
+    if (verdict != VERDICT_PASS) return verdict;
     if (!jwt_facts(x, claims, a, v)) return VERDICT_FAULT;
     memcpy(v->digest, x->digest, sizeof v->digest);
     v->image = x->plan->serial;

@@ -14,7 +14,8 @@
     X(TOKEN_EXPIRED, "token_expired")                                      \
     X(TOKEN_NOT_ACTIVE, "token_not_active")                                \
     X(MISSING_CLAIM, "missing_claim") X(INVALID_CLAIM, "invalid_claim")    \
-    X(NO_KEYS, "no_keys") X(RATE_LIMITED, "rate_limited")
+    X(NO_KEYS, "no_keys") X(RATE_LIMITED, "rate_limited")                   \
+    X(INACTIVE, "inactive") X(NO_ANSWER, "no_answer")
 enum jwt_verdict {
 #define X(name, label) JWT_VERDICT_##name,
     JWT_VERDICTS(X)
@@ -70,6 +71,14 @@ enum jose_verdict jwt_keys_verify(const struct jwt_keys *k,
                                   const struct jws *jws, uint32_t algs,
                                   unsigned lane, const struct jwk **by,
                                   int64_t *until_ms, bool *is_known);
+
+/* What the issuer says of the token. ACTIVE: the answer is an object in the
+ * arena, believed until *until (node clock). */
+enum introspected { INTROSPECTED_ACTIVE, INTROSPECTED_INACTIVE,
+                    INTROSPECTED_WAIT, INTROSPECTED_FAILED };
+enum introspected jwt_introspect(struct exchange *x, struct sv token,
+                                 int64_t node_ms, struct arena *a,
+                                 const yyjson_val **answer, int64_t *until);
 
 /* Everything that the image's rules say of the token alone: fills what is not
  * about the signature. False: the arena is spent. */

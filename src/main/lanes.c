@@ -112,6 +112,7 @@ static int reach_open(struct server *s)
 {
     const struct settings *set = &s->set;
     struct reach_conf conf = {
+        .introspections = s->introspections,
         .sets = s->keysets,
         .workers = s->workers,
         .tls = s->tls_client,

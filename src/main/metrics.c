@@ -118,6 +118,7 @@ void lanes_metrics(void *server, struct buf *out)
         metric_row(out, rows[i].name, "", row_value(s, &rows[i]));
     }
     keysets_metrics(s->keysets, clock_node_ms(), out);
+    introspections_metrics(s->introspections, out);
     jwt_metrics(s, out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);

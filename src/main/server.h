@@ -48,6 +48,7 @@ struct server {
     struct journal *journal;
     struct signing *signing;
     struct replay *replay;
+    struct introspections *introspections;
     char issuer[300];
     struct workers *workers;
     struct tls_client *tls_client;

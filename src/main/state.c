@@ -178,6 +178,8 @@ int server_state_open(struct server *s)
                                         .cache_bytes =
                                             (size_t)s->set.jwt_cache_bytes };
     s->jwt = jwt_lanes_new(&jwt);
+    introspections_new(&s->introspections, &(struct introspections_conf){
+                                               .wake = wake_reach, .ctx = s });
     s->replay = replay_new((uint32_t)s->set.dpop_proofs_max);
     s->checks = (struct check_env){ .tokens = s->tokens,
                                     .counters = s->counters,
@@ -187,7 +189,8 @@ int server_state_open(struct server *s)
                                     .keysets = s->keysets,
                                     .subjects = s->subjects,
                                     .jwt = s->jwt,
-                                    .replay = s->replay };
+                                    .replay = s->replay,
+                                    .introspections = s->introspections };
     return 0;
 }
 
@@ -204,6 +207,7 @@ void server_state_close(struct server *s)
     if (subjects) subjects_close(&subjects);
     if (s->jwt) jwt_lanes_free(&s->jwt, s->lanes_n);
     replay_free(&s->replay);
+    introspections_free(&s->introspections);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

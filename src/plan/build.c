@@ -54,6 +54,10 @@ void plan_app_free(void *image)
     struct plan *p = a->owner;
     if (a->origin.id != UINT32_MAX) origins_drop(p->origins, a->origin.id);
     plan_routes_drop(p, a);
+    if (a->jwt) {
+        struct sv secret = a->jwt->introspection_authorization;
+        if (secret.n) mem_wipe((void *)(uintptr_t)secret.p, secret.n);
+    }
     arena_fini(&a->arena);
     mem_free(a->holds); /* the beginning of it all */
     atomic_fetch_sub(&p->images, 1);
@@ -144,7 +148,9 @@ static int build_jwt(struct plan_app *a, const struct plan_source *src,
     const struct plan_jwt_source jwt = { .profile = src->jwt,
                                          .rules = src->jwt_rules,
                                          .auth = &a->auth,
-                                         .limited = a->limited };
+                                         .limited = a->limited,
+                                         .introspection_secret =
+                                             src->introspection_secret };
     if (src->jwt.n == 0) return 0;
     int rc = plan_jwt_build(&jwt, &a->arena, &a->jwt);
     return rc < 0 ? problem(why, rc, "jwt_id", "profile is damaged") : 0;

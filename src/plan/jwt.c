@@ -2,6 +2,8 @@
 #include "plan/jwt.h"
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "codec/base64url.h"
 
 static void times_add(struct plan_jwt *p, const struct jwt_rules *r,
                       uint32_t skew_s)
@@ -75,6 +77,51 @@ static bool needs_subject(const struct plan_jwt_source *src)
     return limits || (src->limited && !src->auth->quota_of_application);
 }
 
+/* --- how we are known at the introspection endpoint ------------------------------ */
+
+/* application/x-www-form-urlencoded, as RFC 6749 2.3.1 wants both. */
+static size_t put_form(char *to, struct sv s)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i],
+                      low = (unsigned char)(c | 0x20);
+        bool plain = (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (!plain) {
+            to[n++] = '%';
+            to[n++] = digits[c >> 4];
+            to[n++] = digits[c & 15];
+        } else {
+            to[n++] = (char)c;
+        }
+    }
+    return n;
+}
+
+/* RFC 7617: base64 in its older alphabet, padded. */
+static void authorization_build(struct plan_jwt *p, struct sv secret,
+                                struct arena *a)
+{
+    struct sv id = p->profile.introspection.client_id;
+    size_t most = 3 * (id.n + secret.n) + 1;
+    char *plain = arena_alloc(a, most);
+    char *text = arena_alloc(a, 6 + base64url_encoded_chars(most) + 2);
+    if (!plain || !text) return;
+    size_t n = put_form(plain, id);
+    plain[n++] = ':';
+    n += put_form(plain + n, secret);
+    memcpy(text, "Basic ", 6);
+    base64url_encode(sv_of(plain, n), text + 6);
+    mem_wipe(plain, most);
+    n = 6 + base64url_encoded_chars(n);
+    for (size_t i = 6; i < n; i++)
+        text[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+    while ((n - 6) % 4) text[n++] = '=';
+    p->introspection_authorization = sv_of(text, n);
+}
+
 int plan_jwt_build(const struct plan_jwt_source *src, struct arena *a,
                    const struct plan_jwt **out)
 {
@@ -85,6 +132,8 @@ int plan_jwt_build(const struct plan_jwt_source *src, struct arena *a,
     if (rc == 0 && src->rules.n) rc = jwt_rules_decode(src->rules, a, &of_app);
     if (rc == 0) rc = rules_build(p, &of_app, a);
     if (rc < 0) return rc;
+    if (p->profile.introspection.url.n)
+        authorization_build(p, src->introspection_secret, a);
     uint32_t skew_s = p->profile.rules.times.skew_s;
     times_add(p, &p->profile.rules, skew_s);
     if (src->rules.n) times_add(p, &of_app, skew_s);

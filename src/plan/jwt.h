@@ -10,6 +10,8 @@ enum { PLAN_JWT_TIMES = 2, PLAN_JWT_RULES = 4 * JWT_RULES_MAX };
 
 struct plan_jwt {
     struct jwt_profile profile; /* issuers, audiences, binding … */
+    struct sv introspection_authorization; /* how we are known there; secret:
+                                   wiped with the image */
     uint32_t algorithms;        /* the profile's, else all: a key allows only
                                    its own in any case */
     bool kid_required;
@@ -30,6 +32,7 @@ struct plan_jwt_source {
     struct sv profile, rules;   /* documents; rules "" if none */
     const struct authentication *auth;
     bool limited;
+    struct sv introspection_secret;
 };
 /* In the arena. What jwt_profile_decode and jwt_rules_decode refuse. */
 int plan_jwt_build(const struct plan_jwt_source *src, struct arena *a,

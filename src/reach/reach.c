@@ -13,6 +13,7 @@ struct reach {
     struct dns *dns;
     struct fetcher *fetcher;
     struct key_sets *key_sets;
+    struct introspector *introspector;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -24,6 +25,7 @@ static void on_wake(struct mail *mail)
     struct reach *r = CONTAINER_OF(mail, struct reach, wake);
     atomic_store(&r->woken, false); /* before looking: nothing is missed */
     key_sets_run(r->key_sets);
+    if (r->introspector) introspector_run(r->introspector);
 }
 
 void reach_wake(struct reach *r)
@@ -64,6 +66,14 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
                                     .tls = conf->tls,
                                     .egress = conf->egress };
     if ((err = fetcher_new(&r->fetcher, &fetcher))) return err;
+    const struct introspector_conf introspector = {
+        .table = conf->introspections,
+        .fetcher = r->fetcher,
+        .node_ms = conf->node_ms,
+        .allow_plain = conf->allow_plain,
+        .timeout_ms = conf->timeout_ms,
+    };
+    if (conf->introspections) introspector_new(&r->introspector, &introspector);
     struct key_sets_conf key_sets = { .sets = conf->sets,
                                       .reactor = r->reactor,
                                       .workers = conf->workers,
@@ -119,6 +129,7 @@ void reach_free(struct reach **rp)
     if (r->fetcher) fetcher_free(&r->fetcher);
     if (r->reactor) reactor_free(&r->reactor);
     key_sets_free(&r->key_sets);
+    introspector_free(&r->introspector);
     mem_free(r);
     *rp = NULL;
 }

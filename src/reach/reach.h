@@ -1,14 +1,16 @@
 /* The thread that calls others: one reactor with its own names and pools, on
- * which key sets are fetched. What is reached from it never holds up traffic. */
+ * which key sets are fetched and issuers asked. What is reached from it never holds up traffic. */
 #ifndef REACH_REACH_H
 #define REACH_REACH_H
 
+#include "reach/introspection.h"
 #include "reach/key_set.h"
 
 struct reach;
 
 struct reach_conf {
     struct keysets *sets;
+    struct introspections *introspections; /* NULL: none is asked */
     struct workers *workers;
     struct tls_client *tls;
     const struct egress *egress;
