@@ -226,7 +226,8 @@ int token_row_fill(struct token_row *row, yyjson_mut_doc *doc, struct arena *a)
     else if (expires)
         ENSURE(json_is_int((const yyjson_val *)expires, &row->expires_ms));
     if (hash)
-        ENSURE(hex_decode(mut_text(hash), row->digest, sizeof row->digest) == 0);
+        ENSURE(hex_decode(mut_text(hash), row->digest, sizeof row->digest) ==
+               0);
     static const char *const leaving[] = { "amount", "enabled", "expires",
                                            "hash" };
     for (size_t i = 0; i < ARRAY_LEN(leaving); i++)
