@@ -52,6 +52,11 @@ struct set *set_at(const struct keysets *k, uint32_t number)
     return number < k->conf.max ? atomic_load(&k->sets[number]) : NULL;
 }
 
+static struct keyset_ref ref_of(const struct set *s)
+{
+    return (struct keyset_ref){ s->number, atomic_load(&s->generation) };
+}
+
 /* --- names -------------------------------------------------------------------
  * A source as one text: its kind, then what it is. Of inline keys, which may
  * be secrets, only the digest is kept. */
@@ -107,18 +112,20 @@ static void times_join(struct keyset_source *to, const struct keyset_source *of)
     to->max_stale_s = shorter(to->max_stale_s, s.max_stale_s);
 }
 
-static struct set *set_fresh(struct keysets *k, uint32_t *number)
+/* NULL: there is none left. */
+static struct set *set_fresh(struct keysets *k)
 {
-    for (unsigned i = 0; i < k->n; i++) {
+    for (unsigned i = 0; k->idle_n && i < k->n; i++) {
         struct set *s = atomic_load(&k->sets[i]);
-        if (!s->holders && !s->fetching) return *number = i, s;
+        if (s->name) continue;
+        k->idle_n--;
+        return s;
     }
     if (k->n == k->conf.max) return NULL;
     struct set *s = NEW(struct set);
     atomic_store(&s->generation, 1);
-    *number = k->n;
-    atomic_store(&k->sets[k->n], s);
-    k->n++;
+    s->number = k->n;
+    atomic_store(&k->sets[k->n++], s);
     return s;
 }
 
@@ -168,7 +175,7 @@ static int set_hold(struct keysets *k, const struct keyset_source *src,
                     struct name *n, struct jwk_set **keys,
                     struct keyset_ref *out)
 {
-    struct set *s = set_fresh(k, &out->number);
+    struct set *s = set_fresh(k);
     if (!s) return ERR_FULL;
     counts_clear(s);
     set_name(k, s, src, n);
@@ -176,15 +183,8 @@ static int set_hold(struct keysets *k, const struct keyset_source *src,
     kids_clear(s);
     if (*keys) image_publish(k, s, held_new(*keys), INT64_MAX, 0);
     *keys = NULL;
-    out->generation = atomic_load(&s->generation);
+    *out = ref_of(s);
     return 0;
-}
-
-static uint32_t number_of(const struct keysets *k, const struct set *s)
-{
-    uint32_t number = 0;
-    while (set_at(k, number) != s) number++;
-    return number;
 }
 
 static bool hold_present(struct keysets *k, const struct keyset_source *src,
@@ -194,8 +194,7 @@ static bool hold_present(struct keysets *k, const struct keyset_source *src,
     if (!s) return false;
     s->holders++;
     times_join(&s->source, src);
-    out->number = number_of(k, s);
-    out->generation = atomic_load(&s->generation);
+    *out = ref_of(s);
     return true;
 }
 
@@ -227,10 +226,11 @@ int keysets_hold(struct keysets *k, const struct keyset_source *src,
 }
 
 /* --- drop ----------------------------------------------------------------------- */
-void set_release(struct set *s)
+void set_release(struct keysets *k, struct set *s)
 {
+    k->idle_n++;
     mem_free(s->name);
-    s->name = NULL;
+    s->name = NULL; /* says that it is idle */
     s->source = (struct keyset_source){ 0 };
 }
 
@@ -251,7 +251,7 @@ void keysets_drop(struct keysets *k, struct keyset_ref ref)
         atomic_store(&s->generation, generation ? generation : 1);
         image_withdraw(s);
         left_clear(s);
-        if (!s->fetching) set_release(s); /* else when that is reported */
+        if (!s->fetching) set_release(k, s); /* else when that is reported */
     }
     pthread_mutex_unlock(&k->lock);
     epoch_reclaim();
@@ -292,10 +292,7 @@ bool keysets_find(const struct keysets *k, enum keyset_kind kind,
     name_make(&n, kind, text);
     pthread_mutex_lock(&m->lock);
     struct set *s = set_by_name(m, &n);
-    if (s) {
-        out->number = number_of(k, s);
-        out->generation = atomic_load(&s->generation);
-    }
+    if (s) *out = ref_of(s);
     pthread_mutex_unlock(&m->lock);
     mem_free(n.heap);
     return s != NULL;

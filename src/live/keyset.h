@@ -37,7 +37,7 @@ struct keyset_image {          /* immutable */
 };
 
 struct keysets_conf {
-    unsigned max;              /* sets; 0: 4096 */
+    unsigned max;              /* sets; 0: 65536 */
     unsigned lanes;            /* of jwk_set_decode: one a verifying thread */
     /* A remote set was held first, or asked for before its time: whoever
      * fetches has something to do. Any thread, also reactors: short. */

@@ -260,7 +260,7 @@ static struct set *fetch_end(struct keysets *k, struct keyset_ref ref)
     ENSURE(s && s->fetching && s->fetching_generation == ref.generation);
     s->fetching = false;
     if (atomic_load(&s->generation) == ref.generation) return s;
-    set_release(s);
+    set_release(k, s);
     return NULL;
 }
 

@@ -16,7 +16,7 @@
 #include "live/keyset.h"
 
 enum {
-    KEYSETS_MAX = 4096,
+    KEYSETS_MAX = 65536,
     LEFT_MAX = JWK_SET_KEYS_MAX,
     KIDS_BUCKETS = 32, /* remembered unknown kids: 128 a set */
     KIDS_WAYS = 4,
@@ -63,6 +63,7 @@ struct set {
     _Atomic int64_t swapped_ms;  /* when the image came */
     struct kids *_Atomic kids;   /* NULL until it is remote */
     /* --- behind the lock */
+    uint32_t number;
     struct keyset_source source;
     char *name;                  /* key in by_name; source.text lies in it */
     char host[64];               /* for labels: no secrets of a URL */
@@ -82,6 +83,7 @@ struct keysets {
     pthread_mutex_t lock;
     struct set *_Atomic *sets;
     unsigned n;                  /* made so far */
+    unsigned idle_n;             /* of these, released */
     unsigned cursor;             /* of keysets_due */
     struct map by_name;
     uint64_t generation;         /* of contents */
@@ -97,7 +99,8 @@ void image_free(void *image);
 struct held *held_new(struct jwk_set *set);
 void held_put(struct held *h);
 void left_clear(struct set *s);
-void set_release(struct set *s); /* nobody holds it, nothing is under way */
+/* Nobody holds it, nothing is under way. */
+void set_release(struct keysets *k, struct set *s);
 /* NULL: never made. Any thread. */
 struct set *set_at(const struct keysets *k, uint32_t number);
 

@@ -11,7 +11,7 @@
 #include "reach/discovery.h"
 
 enum {
-    PULLS_MAX = 32, /* at once */
+    PULLS_MAX = 64, /* at once */
     ETAG_BYTES_MAX = 256,
     DISCOVERED_MS = 3600000, /* how long a jwks_uri is believed */
     /* The node clock goes on in suspension, the reactor's does not. */
