@@ -7,7 +7,6 @@
 #include "detect/anomaly_int.h"
 
 enum {
-    LEAST_REQUESTS = 10,  /* for a share or a mean */
     LONGEST_WINDOWS = 12, /* that a window waits for so many */
     ADOPT_S = 6 * 3600,
     ALERT_S = 600, /* how long an action stands */
@@ -22,15 +21,16 @@ enum {
 
 static const struct pattern_row {
     struct anomaly_floor floor;
-    bool counts;    /* a count: also of few requests */
+    uint8_t least;  /* requests that a share or a mean needs: the window waits
+                       for them. Counts are judged as they are */
     bool both_ways; /* of an application also too little */
 } pattern_rows[ANOMALY_PATTERNS] = {
     /* counts wander by day and by mood, what a server does hardly */
-    [ANOMALY_VOLUME] = { { 0.15F, 0.36F }, true, true },
-    [ANOMALY_ERRORS] = { { 0.35F, 0.30F }, false, false },
-    [ANOMALY_TIME] = { { 0.12F, 0.30F }, false, false },
-    [ANOMALY_PAYLOAD] = { { 0.20F, 0.30F }, false, false },
-    [ANOMALY_VELOCITY] = { { 0.25F, 0.36F }, true, false },
+    [ANOMALY_VOLUME] = { { 0.15F, 0.36F }, 1, true },
+    [ANOMALY_ERRORS] = { { 0.35F, 0.30F }, 30, false },
+    [ANOMALY_TIME] = { { 0.12F, 0.30F }, 10, false },
+    [ANOMALY_PAYLOAD] = { { 0.20F, 0.30F }, 10, false },
+    [ANOMALY_VELOCITY] = { { 0.25F, 0.36F }, 1, false },
 };
 
 /* --- a window's value, in octaves --------------------------------------------- */
@@ -212,8 +212,8 @@ static unsigned turn(const struct anomaly *policy, enum anomaly_scope scope,
     struct anomaly_tally *t = &st->tally[p];
     unsigned found = 0;
     uint32_t past = now_s - t->start_s;
-    bool few = !pattern_rows[p].counts && t->n < LEAST_REQUESTS;
-    if (t->start_s && few && past < LONGEST_WINDOWS * rule->window_s)
+    bool few = t->n < pattern_rows[p].least;
+    if (t->n && few && past < LONGEST_WINDOWS * rule->window_s)
         return 0; /* it goes on until there are enough */
     if (t->start_s && t->n && !few && !t->partial) {
         /* it ended with its last whole window; silence is not judged */
