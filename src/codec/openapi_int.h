@@ -25,7 +25,7 @@ struct openapi_parameter {
     struct sv name;
     struct sv prefix; /* "/query/name", escaped */
     struct openapi_value value;
-    uint8_t in;
+    uint8_t in, variable; /* in path: the how manyth of the template */
     bool required, allow_empty;
 };
 
@@ -110,27 +110,25 @@ const yyjson_val *openapi_deref(struct openapi_loader *l, const yyjson_val *v);
 bool openapi_schema(struct openapi_loader *l, const yyjson_val *at,
                     uint32_t *out);
 void openapi_paths_load(struct openapi_loader *l, const yyjson_val *paths);
+/* `key`: the path as this item writes it. */
 void openapi_operation_load(struct openapi_loader *l, uint32_t path,
-                            int method, const yyjson_val *item,
+                            int method, const yyjson_val *key,
+                            const yyjson_val *item,
                             const yyjson_val *operation);
 void openapi_medias_load(struct openapi_loader *l,
                          struct openapi_operation *op,
                          const yyjson_val *content);
 /* Adds a template; index of the path, or -1 (noted). */
 int64_t openapi_path_add(struct openapi_loader *l, const yyjson_val *key);
-/* Calls for each {name} of a template. */
-bool openapi_template_has(struct sv path, struct sv name);
+/* Which variable of the template has the name, from 0; -1: none. */
+int openapi_template_find(struct sv path, struct sv name);
 bool openapi_media_is_json(struct sv type);
 
 /* --- judging ------------------------------------------------------------------- */
 
-struct openapi_variable {
-    struct sv name, value; /* value as sent */
-};
-
 struct openapi_match {
     uint32_t path; /* + 1; 0: none */
-    struct openapi_variable variables[VARIABLES_MAX];
+    struct sv variables[VARIABLES_MAX]; /* as sent, in the path's order */
     unsigned n;
 };
 

@@ -137,7 +137,9 @@ static bool parameter_load(struct openapi_loader *l, const yyjson_val *v,
     *out = (struct openapi_parameter){ .in = (uint8_t)in };
     out->required = flag(l, v, "required", false);
     out->allow_empty = flag(l, v, "allowEmptyValue", false);
-    if (in == IN_PATH && !openapi_template_has(path, name)) {
+    int variable = in == IN_PATH ? openapi_template_find(path, name) : 0;
+    out->variable = (uint8_t)variable;
+    if (variable < 0) {
         openapi_note(l, false, at, "the path has no variable {%.*s}",
                      (int)(name.n < 100 ? name.n : 100), name.p);
         return false;
@@ -291,16 +293,23 @@ static void body_load(struct openapi_loader *l, struct openapi_operation *op,
 /* --- operations -------------------------------------------------------------------- */
 
 void openapi_operation_load(struct openapi_loader *l, uint32_t path, int method,
-                            const yyjson_val *item, const yyjson_val *v)
+                            const yyjson_val *key, const yyjson_val *item,
+                            const yyjson_val *v)
 {
     struct openapi *o = l->o;
     const yyjson_val *id = json_find(v, "operationId");
-    struct openapi_operation op = { .path = o->paths[path].text };
+    struct openapi_operation op = { .path = keep(l, json_text(key)) };
     static const char methods[OPENAPI_METHODS][8] = {
         "GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE",
     };
     if (!yyjson_is_obj(unconst(v))) {
         openapi_note(l, true, v, "an operation must be an object");
+        return;
+    }
+    if (o->paths[path].operations[method]) {
+        openapi_note(l, true, v,
+                     "this operation's path and method stand "
+                     "twice");
         return;
     }
     op.method = sv_cstr(methods[method]);
@@ -337,7 +346,7 @@ void openapi_paths_load(struct openapi_loader *l, const yyjson_val *paths)
             struct sv text = json_text(name);
             bool lower = text.n && text.p[0] >= 'a';
             if (method >= 0 && lower)
-                openapi_operation_load(l, (uint32_t)path, method, at, v);
+                openapi_operation_load(l, (uint32_t)path, method, key, at, v);
             else if (method >= 0)
                 openapi_note(l, false, name,
                              "methods are written in small letters; this one "

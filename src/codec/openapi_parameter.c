@@ -159,10 +159,8 @@ static void judge_path(struct openapi_run *run,
                        const struct openapi_match *m)
 {
     struct cuts c = { ',', p->value.explode ? '=' : '\0', false, false, false };
-    struct sv text = { NULL, 0 };
-    for (unsigned i = 0; i < m->n; i++)
-        if (sv_eq(m->variables[i].name, p->name)) text = m->variables[i].value;
-    if (!text.p) return; /* the document was warned of */
+    if (p->variable >= m->n) return;
+    struct sv text = m->variables[p->variable];
     bool fits = true;
     if (p->value.style == STYLE_LABEL) {
         fits = strip(&text, SV("."));

@@ -171,10 +171,6 @@ int64_t openapi_path_add(struct openapi_loader *l, const yyjson_val *key)
         if (!top) return -1;
         *top = (struct openapi_segment){ .path = 0 };
     }
-    struct openapi_path *path = SCHEMA_PUSH(o, paths);
-    if (!path) return -1;
-    *path =
-        (struct openapi_path){ .text = arena_dup(&o->arena, json_text(key)) };
     while (rest.p) {
         at = segment_add(o, at, sv_cut(rest, '/', &rest));
         if (!at) {
@@ -184,22 +180,27 @@ int64_t openapi_path_add(struct openapi_loader *l, const yyjson_val *key)
     }
     if (o->segments[at].path) {
         struct sv other = o->paths[o->segments[at].path - 1].text;
-        openapi_note(l, true, key, "the same path as %.*s",
+        openapi_note(l, false, key, "is the same path as %.*s; joined with it",
                      (int)(other.n < 150 ? other.n : 150), other.p);
-        return -1;
+        return o->segments[at].path - 1;
     }
+    struct openapi_path *path = SCHEMA_PUSH(o, paths);
+    if (!path) return -1;
+    *path =
+        (struct openapi_path){ .text = arena_dup(&o->arena, json_text(key)) };
     o->segments[at].path = o->paths_n;
     return o->paths_n - 1;
 }
 
-bool openapi_template_has(struct sv path, struct sv name)
+int openapi_template_find(struct sv path, struct sv name)
 {
-    for (size_t i = 0; i < path.n; i++) {
+    for (size_t i = 0, n = 0; i < path.n; i++) {
         if (path.p[i] != '{') continue;
         struct sv rest, one = sv_cut(sv_from(path, i + 1), '}', &rest);
-        if (sv_eq(one, name)) return true;
+        if (sv_eq(one, name)) return (int)n;
+        n++;
     }
-    return false;
+    return -1;
 }
 
 /* --- matching ------------------------------------------------------------------ */
@@ -222,7 +223,7 @@ static bool segment_fits(struct openapi_match *m, struct sv template,
             text = sv_from(text, 1);
             continue;
         }
-        struct sv name = sv_cut(sv_from(template, 1), '}', &template);
+        sv_cut(sv_from(template, 1), '}', &template);
         size_t n = text.n;
         if (template.n && template.p[0] != '{') {
             size_t literal = 0;
@@ -240,8 +241,7 @@ static bool segment_fits(struct openapi_match *m, struct sv template,
             n = 1;
         }
         if (!n || n > text.n || m->n == VARIABLES_MAX) return false;
-        m->variables[m->n++] =
-            (struct openapi_variable){ name, sv_first(text, n) };
+        m->variables[m->n++] = sv_first(text, n);
         text = sv_from(text, n);
     }
     return !text.n;

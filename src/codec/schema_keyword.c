@@ -146,7 +146,11 @@ int keyword_type(const struct schema_work *w)
             types |= one;
         }
     }
-    if (!types || (is_30 && types == SCHEMA_T_NULL))
+    if (is_30 && types == SCHEMA_T_NULL && w->b->options.warn)
+        w->b->options.warn(w->b->options.warn_context, w->value,
+                           "null is no type of OpenAPI 3.0; it is read as "
+                           "that of 3.1");
+    if (!types)
         return refuse_shape(w, is_30 ? "one name of a type of OpenAPI 3.0"
                                      : "the name of a type, or a list of them");
     if (is_30 && yyjson_is_true(unconst(w->found[KW_NULLABLE])))

@@ -240,7 +240,7 @@ static void openapi_30_is_a_dialect_of_its_own(void **state)
         { "{\"maximum\":5,\"exclusiveMaximum\":true}", "5", 0 },
         { "{\"exclusiveMaximum\":5}", "4", -1 },
         { "{\"type\":[\"string\"]}", "\"\"", -1 },
-        { "{\"type\":\"null\"}", "null", -1 },
+        { "{\"type\":\"null\"}", "null", 1 },
         { "true", "null", -1 },
         { "{\"const\":5}", "6", 1 },
         { "{\"additionalProperties\":false}", "{\"a\":1}", 0 },

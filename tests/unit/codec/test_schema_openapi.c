@@ -41,8 +41,9 @@ static void a_mistake_is_refused_or_warned_of_at_its_place(void **state)
           "must begin with /", 4 },
         { "openapi: 3.0.3\n" INFO "paths:\n  /a/{b: {}\n", true,
           "/paths/~1a~1{b", "braces", 4 },
-        { "openapi: 3.0.3\n" INFO "paths:\n  /a/{b}: {}\n  /a/{c}: {}\n", true,
-          "/paths/~1a~1{c}", "the same path as /a/{b}", 5 },
+        { "openapi: 3.0.3\n" INFO
+          "paths:\n  /a/{b}: {get: {}}\n  /a/{c}: {get: {}}\n",
+          true, "/paths/~1a~1{c}/get", "stand twice", 5 },
         { "openapi: 3.0.3\n" INFO
           "paths:\n  /a: {get: {parameters: [{name: x, in: nowhere}]}}\n",
           true, "/paths/~1a/get/parameters/0", "a parameter needs", 4 },
