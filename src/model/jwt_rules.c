@@ -250,6 +250,7 @@ static int claims_decode_into(yyjson_val *claims, bool optional,
     size_t i, max;
     yyjson_val *key, *v;
     int rc = 0;
+    if (!claims) return 0; /* the loop would step from NULL */
     yyjson_obj_foreach(claims, i, max, key, v)
     {
         struct jwt_rule *r = &rules[out->rules_n];
