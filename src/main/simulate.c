@@ -43,10 +43,10 @@ static int usage(FILE *to)
             "[--data DIR]\n"
             "                         [--waf-rules DIR] [--json]\n\n"
             "Judges requests by profiles as the gateway would, without a "
-            "server: address lists,\nareas, rules, global limit, disposable "
-            "mail, WAF, in this order. FILE holds a\nprofile as it is sent to "
-            "the management API. Requests come from standard input,\none JSON "
-            "object a line:\n\n"
+            "server: address lists,\nareas, rules, global limit, GeoSentry, "
+            "anomaly detection, disposable mail, WAF, in\nthis order. FILE "
+            "holds a profile as it is sent to the management API. Requests\n"
+            "come from standard input, one JSON object a line:\n\n"
             "  {\"method\": \"POST\", \"uri\": \"/path?query\", \"headers\": "
             "{\"name\": \"value\"},\n"
             "   \"body\": \"text\", \"address\": \"192.0.2.1\", \"time\": "
@@ -54,13 +54,16 @@ static int usage(FILE *to)
             "uri may be absolute; a header's value may be an array, and so "
             "may headers, of\npairs; body may be JSON; time is milliseconds or "
             "RFC 3339. Besides: country, asn\n(else by the place files of "
-            "DIR), token {id, name, owner, subject, scopes, tags}.\n\n"
+            "DIR), token {id, name, owner, subject, scopes, tags},\nstatus "
+            "and responseMs of the answer that it got. GeoSentry and anomaly "
+            "detection\nneed time, the former also token and place.\n\n"
             "One line back for each: verdict, code, rules, score, evidence, "
             "by tabs.\n\n"
-            "  verdict   pass; log: passes, something was noted; block; error\n"
+            "  verdict   pass; log: passes, something was noted; challenge; "
+            "block; error\n"
             "  code      error.code of the refusal, or -\n"
-            "  rules     names of rules and ids of WAF rules that matched, by "
-            "commas, or -\n"
+            "  rules     names of rules, ids of WAF rules, detectors that "
+            "matched, or -\n"
             "  score     of the WAF\n"
             "  evidence  what decided, checks that could not be made, or -\n\n"
             "--abuse FILE      also an abuse profile\n"
@@ -158,6 +161,8 @@ static int abuse_open(struct simulation *s)
     if (rc) return says(s->q.abuse, err_text(rc));
     s->rules.abuse = p;
     if (p->has_limit) s->rules.limit = simulate_limit_new(p);
+    if (p->travel.enabled || p->anomaly.enabled)
+        s->rules.subjects = simulate_subjects_new();
     return 0;
 }
 
@@ -183,7 +188,7 @@ static int data_open(struct simulation *s)
 
 /* --- lines ------------------------------------------------------------------------- */
 
-static const char *const outcomes[] = { "pass", "log", "block" };
+static const char *const outcomes[] = { "pass", "log", "challenge", "block" };
 
 static void put_matches(const struct simulate_verdict *v, struct buf *out,
                         bool json)
@@ -302,6 +307,7 @@ int command_simulate(int argc, char **argv)
     waf_rules_free(&s.waf);
     place_data_free(&s.places);
     simulate_limit_free(&s.rules.limit);
+    simulate_subjects_free(&s.rules.subjects);
     if (s.rules.mail) mail_list_close(&s.mail);
     arena_fini(&s.arena);
     if (fflush(stdout)) rc = says("standard output", strerror(errno));

@@ -5,9 +5,10 @@
 #define MAIN_SIMULATE_H
 
 #include "codec/json.h"
+#include "detect/anomaly.h"
 #include "detect/mail.h"
 #include "detect/network.h"
-#include "detect/place.h"
+#include "detect/travel.h"
 #include "detect/waf.h"
 #include "model/abuse.h"
 
@@ -21,6 +22,9 @@ struct simulate_request {
     bool has_token;
     bool has_time;
     int64_t at_ms;
+    uint32_t status, response_ms; /* of the answer that it got; 0: 200 */
+    bool has_place;
+    struct place place;           /* by the place files */
 };
 /* ERR_INVALID with *why, a sentence. */
 int simulate_request_read(struct sv line, struct arena *a,
@@ -36,9 +40,15 @@ struct simulate_rules {
     const struct place_data *places;
     const struct waf_rules *waf;
     struct simulate_limit *limit;
+    struct simulate_subjects *subjects; /* for GeoSentry and anomalies */
 };
 
-enum simulate_outcome { SIMULATE_PASS, SIMULATE_LOG, SIMULATE_BLOCK };
+enum simulate_outcome {
+    SIMULATE_PASS,
+    SIMULATE_LOG,
+    SIMULATE_CHALLENGE,
+    SIMULATE_BLOCK
+};
 
 enum { SIMULATE_MATCHES_MAX = WAF_MATCHES_MAX + SECURITY_RULES_MAX };
 
@@ -62,5 +72,26 @@ void simulate_limit_free(struct simulate_limit **l);
 /* False: refused. `key` is copied. */
 bool simulate_limit_take(struct simulate_limit *l, struct sv key,
                          int64_t at_ms);
+
+/* What GeoSentry and anomaly detection know of the subjects of the lines (the
+ * token's id, else its subject) and of the application. */
+struct simulate_subjects *simulate_subjects_new(void);
+void simulate_subjects_free(struct simulate_subjects **s);
+/* Requests without time, and for GeoSentry without token or place, are not
+ * judged. The action asked for; the texts are static or the arena's. */
+enum detector_action simulate_travel(struct simulate_subjects *s,
+                                     const struct abuse *abuse,
+                                     const struct simulate_request *r,
+                                     struct arena *a, struct sv *evidence);
+enum detector_action simulate_anomaly(struct simulate_subjects *s,
+                                      const struct abuse *abuse,
+                                      const struct simulate_request *r,
+                                      struct sv *evidence);
+/* After the answer; fresh findings as texts, at most ANOMALY_PATTERNS. */
+unsigned simulate_anomaly_add(struct simulate_subjects *s,
+                              const struct abuse *abuse,
+                              const struct simulate_request *r,
+                              struct arena *a,
+                              struct sv out[ANOMALY_PATTERNS]);
 
 #endif

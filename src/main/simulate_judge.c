@@ -1,5 +1,5 @@
 /* The order of gateway.md §1: address lists, areas, rules without a token,
- * global limit, rules with one, mail, WAF. */
+ * global limit, rules with one, travel and anomalies, mail, WAF. */
 #include <stdio.h>
 
 #include "base/err.h"
@@ -68,13 +68,14 @@ static bool check_address(struct judging *j)
 static void place_look_up(struct judging *j)
 {
     struct expression_request *seen = &j->r->seen;
-    struct place place;
+    const struct place *place = &j->r->place;
     char code[3];
-    if (!seen->has_ip || !place_data_find(j->rules->places, &seen->ip, &place))
-        return;
-    if (!seen->asn) seen->asn = place.asn;
-    if (seen->country.n || !place.country) return;
-    country_text(place.country, code);
+    j->r->has_place = seen->has_ip && place_data_find(j->rules->places,
+                                                      &seen->ip, &j->r->place);
+    if (!j->r->has_place) return;
+    if (!seen->asn) seen->asn = place->asn;
+    if (seen->country.n || !place->country) return;
+    country_text(place->country, code);
     seen->country = arena_dup(j->a, sv_cstr(code));
 }
 
@@ -146,6 +147,41 @@ static bool check_limit(struct judging *j)
            refused(j, "global_rate_limited", SV(""));
 }
 
+/* True: refused. */
+static bool acted(struct judging *j, enum detector_action action,
+                  const char *name, const char *code, struct sv evidence)
+{
+    if (action == DETECTOR_ALLOW) return false;
+    noted(j, sv_cstr(name));
+    j->out->evidence = evidence;
+    if (action < DETECTOR_CHALLENGE) return false;
+    refused(j, action == DETECTOR_BLOCK ? code : "challenge_required",
+            evidence);
+    if (action == DETECTOR_CHALLENGE) j->out->outcome = SIMULATE_CHALLENGE;
+    return true;
+}
+
+static bool check_travel(struct judging *j)
+{
+    struct sv evidence = SV("");
+    if (!j->rules->subjects) return false;
+    if (j->rules->abuse->travel.enabled && !j->rules->places)
+        return faulty(j, "geoSentry: no place data", j->rules->abuse->on_fault,
+                      false);
+    enum detector_action action = simulate_travel(
+        j->rules->subjects, j->rules->abuse, j->r, j->a, &evidence);
+    return acted(j, action, "geoSentry", "impossible_travel", evidence);
+}
+
+static bool check_anomaly(struct judging *j)
+{
+    struct sv evidence = SV("");
+    if (!j->rules->subjects) return false;
+    enum detector_action action =
+        simulate_anomaly(j->rules->subjects, j->rules->abuse, j->r, &evidence);
+    return acted(j, action, "anomalyDetection", "anomaly_blocked", evidence);
+}
+
 static bool address_refused(struct judging *j, struct sv text)
 {
     const struct simulate_rules *rules = j->rules;
@@ -211,20 +247,38 @@ static bool check_waf(struct judging *j)
            refused(j, "waf_blocked", SV(""));
 }
 
+/* The line has passed or was refused by others: the detector learns from it. */
+static void findings_add(struct judging *j)
+{
+    struct sv found[ANOMALY_PATTERNS];
+    const char *code = j->out->code;
+    if (!j->rules->subjects || !strcmp(code, "anomaly_blocked") ||
+        !strcmp(code, "challenge_required"))
+        return;
+    unsigned n = simulate_anomaly_add(j->rules->subjects, j->rules->abuse, j->r,
+                                      j->a, found);
+    if (n) noted(j, SV("anomalyDetection"));
+    if (n && !j->out->evidence.n) j->out->evidence = found[0];
+}
+
 void simulate_judge(const struct simulate_rules *rules,
                     struct simulate_request *r, struct arena *a,
                     struct simulate_verdict *out)
 {
     static check_fn *const checks[] = {
-        check_address,    check_area, check_rules_early, check_limit,
-        check_rules_late, check_mail, check_waf,
+        check_address, check_area,       check_rules_early,
+        check_limit,   check_rules_late, check_travel,
+        check_anomaly, check_mail,       check_waf,
     };
     struct judging j = { .rules = rules, .r = r, .a = a, .out = out };
     memset(out, 0, sizeof *out);
     out->code = "";
     out->evidence = SV("");
     place_look_up(&j);
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
-        if (checks[i](&j)) return;
-    if (out->matches_n || out->faults_n) out->outcome = SIMULATE_LOG;
+    bool decided = false;
+    for (size_t i = 0; !decided && i < sizeof checks / sizeof *checks; i++)
+        decided = checks[i](&j);
+    findings_add(&j);
+    if (!decided && (out->matches_n || out->faults_n))
+        out->outcome = SIMULATE_LOG;
 }

@@ -170,6 +170,15 @@ static int time_read(struct reader *r, yyjson_val *time)
     return refuse(r, "time: milliseconds, or as in RFC 3339");
 }
 
+static void answer_read(struct reader *r, yyjson_val *root)
+{
+    int64_t n;
+    if (json_is_int(json_find(root, "status"), &n) && n > 0 && n < 1000)
+        r->out->status = (uint32_t)n;
+    if (json_is_int(json_find(root, "responseMs"), &n) && n > 0 && n < 1 << 20)
+        r->out->response_ms = (uint32_t)n;
+}
+
 static int origin_read(struct reader *r, yyjson_val *root)
 {
     struct expression_request *seen = &r->out->seen;
@@ -188,9 +197,10 @@ static int origin_read(struct reader *r, yyjson_val *root)
 
 static int members_known(struct reader *r, yyjson_val *root)
 {
-    static const char *const names[] = { "method",  "uri",  "headers", "body",
-                                         "address", "time", "country", "asn",
-                                         "token",   NULL };
+    static const char *const names[] = { "method",  "uri",        "headers",
+                                         "body",    "address",    "time",
+                                         "country", "asn",        "token",
+                                         "status",  "responseMs", NULL };
     size_t i, max;
     yyjson_val *key, *v;
     yyjson_obj_foreach(root, i, max, key, v)
@@ -199,7 +209,8 @@ static int members_known(struct reader *r, yyjson_val *root)
         while (names[k] && !yyjson_equals_str(key, names[k])) k++;
         if (!names[k])
             return refuse(r, "a member is not one of method, uri, headers, "
-                             "body, address, time, country, asn, token");
+                             "body, address, time, country, asn, token, "
+                             "status, responseMs");
     }
     return 0;
 }
@@ -221,6 +232,7 @@ static int root_read(struct reader *r, yyjson_val *root)
     if (rc == 0) rc = origin_read(r, root);
     if (rc == 0) rc = token_read(r, json_find(root, "token"));
     if (rc == 0) rc = time_read(r, json_find(root, "time"));
+    answer_read(r, root);
     return rc;
 }
 
@@ -232,8 +244,9 @@ int simulate_request_read(struct sv line, struct arena *a,
     yyjson_doc *doc;
     memset(&out->seen, 0, sizeof out->seen);
     out->body = SV("");
-    out->has_token = out->has_time = false;
+    out->has_token = out->has_time = out->has_place = false;
     out->at_ms = 0;
+    out->status = out->response_ms = 0;
     int rc = json_decode(line, a, &doc, &bad);
     if (rc == ERR_INVALID) return refuse(&r, bad.reason);
     if (rc == 0) rc = root_read(&r, yyjson_doc_get_root(doc));

@@ -9,7 +9,7 @@
 #include "model/fields_int.h"
 #include "model/policy.h"
 
-enum { UNIT_TEXT_MAX = 20, PROPERTY_MAX = 256, DETECTOR_BYTES_MAX = 16384 };
+enum { UNIT_TEXT_MAX = 20, PROPERTY_MAX = 256 };
 
 static const char *const faults[] = { "closed", "open", NULL };
 static const char *const locations[] = { "header", "cookie", "query", "body",
@@ -235,15 +235,19 @@ static const struct shape_field fields[] = {
       .text = &text_plain,
       .about = "Its name there; for JSON bodies also a JSON Pointer." },
     { .name = "geoSentry",
-      .types = SHAPE_STRING | SHAPE_MAP,
-      .len_min = 1,
-      .len_max = DETECTOR_BYTES_MAX,
-      .about = "A profile's name, or an object." },
+      .types = SHAPE_STRING | SHAPE_OBJECT,
+      .options = travel_profiles,
+      .hidden = travel_spellings,
+      .fields = travel_fields,
+      .check = travel_check,
+      .about = "Impossible travel: a profile's name, or an object." },
     { .name = "anomalyDetection",
-      .types = SHAPE_STRING | SHAPE_MAP,
-      .len_min = 1,
-      .len_max = DETECTOR_BYTES_MAX,
-      .about = "A profile's name, or an object." },
+      .types = SHAPE_STRING | SHAPE_OBJECT,
+      .options = anomaly_profiles,
+      .hidden = anomaly_spellings,
+      .fields = anomaly_fields,
+      .check = anomaly_check,
+      .about = "Unusual traffic: a profile's name, or an object." },
     { .name = "onFault",
       .types = SHAPE_STRING,
       .options = faults,
@@ -344,6 +348,10 @@ static int decode(const yyjson_val *root, struct arena *a, struct abuse *out)
                             &out->exceptions_n);
     if (rc == 0) rc = limit_decode(json_find(root, "ratelimit"), out);
     if (rc == 0) rc = scope_decode(text_decode(root, "scope", a), out);
+    if (rc == 0)
+        rc = travel_decode(json_find(root, "geoSentry"), a, &out->travel);
+    if (rc == 0)
+        rc = anomaly_decode(json_find(root, "anomalyDetection"), &out->anomaly);
     return rc;
 }
 

@@ -1,10 +1,12 @@
 /* An abuse profile (detectors.md §2): disposable e-mail and the global limit.
- * GeoSentry and anomaly detection are values of their own. */
+ * GeoSentry and anomaly detection are values of their own headers. */
 #ifndef MODEL_ABUSE_H
 #define MODEL_ABUSE_H
 
 #include "base/arena.h"
+#include "model/anomaly.h"
 #include "model/security.h"
+#include "model/travel.h"
 
 enum { ABUSE_DOMAINS_MAX = 10000 };
 
@@ -21,6 +23,8 @@ struct abuse {
     struct sv scope_header;
     unsigned locations;       /* bits: 1 header, 2 cookie, 4 query, 8 body */
     struct sv property;       /* "": no mail check */
+    struct travel travel;     /* geoSentry */
+    struct anomaly anomaly;   /* anomalyDetection */
     enum fault_rule on_fault; /* DEFAULT: open, the limit closed */
 };
 int abuse_decode(struct sv doc, struct arena *a, struct abuse *out);

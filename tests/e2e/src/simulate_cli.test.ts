@@ -165,6 +165,35 @@ scenario("a profile with an error is refused with its field, and its line and co
   assert.match(said.why, /no such directory/);
 });
 
+scenario("anomaly detection learns from the lines and acts on what is far from it", async (cleanup) => {
+  const at = place(cleanup);
+  const abuse = at.file({ name: "a", anomalyDetection: { profile: "CUSTOM", customConfig: { requestVolume: { threshold: 4, window: 60, minSamples: 30, action: "block" } } } });
+  const lines: object[] = [];
+  const start = Date.UTC(2024, 0, 8, 9);
+  const minute = (m: number, count: number) => {
+    for (let i = 0; i < count; i++) lines.push({ uri: "/v1/items", time: start + m * 60_000 + Math.floor((i * 59_000) / count), token: { id: "tok_1" }, status: 200, responseMs: 12 });
+  };
+  for (let m = 0; m < 60; m++) minute(m, 10 + (m % 3));
+  const quiet = lines.length;
+  for (let m = 60; m < 70; m++) minute(m, 300);
+  const said = verdicts(["--abuse", abuse], lines);
+  assert.deepEqual(said.slice(0, quiet).filter((v) => v.verdict !== "pass"), []);
+  const raised = said.slice(quiet).filter((v) => v.rules.includes("anomalyDetection"));
+  assert.ok(raised.length > 0);
+  assert.match(raised[0]!.evidence, /^requestVolume: observed 300, expected 1[0-9.]+, score/);
+  assert.ok(said.slice(quiet).some((v) => v.code === "anomaly_blocked"));
+});
+
+scenario("without place data GeoSentry is in fault, by default open", async (cleanup) => {
+  const at = place(cleanup);
+  const line = { uri: "/", time: 1, token: { id: "tok_1" }, address: "198.51.100.1" };
+  for (const [onFault, code] of [[undefined, ""], ["closed", "check_unavailable"]] as const) {
+    const abuse = at.file({ name: "a", geoSentry: "STANDARD", ...(onFault && { onFault }) });
+    const [v] = verdicts(["--abuse", abuse], [line]);
+    assert.deepEqual([v!.code, v!.faults], [code, ["geoSentry: no place data"]]);
+  }
+});
+
 // --- the Core Rule Set ----------------------------------------------------------
 
 interface Attack { method?: string; uri: string; headers?: Record<string, string>; body?: unknown; rule: string }
