@@ -28,7 +28,8 @@ static const struct shape_field fields[] = {
       .len_max = 40,
       .text = &text_plain,
       .check = expires_check,
-      .about = "Lifetime in seconds from now, or a time as in RFC 3339." },
+      .about = "Lifetime in seconds from now, or a time as in RFC 3339; one "
+               "owner key stays without." },
     FIELD_TIME("expiresAt", "When it ends."),
     FIELDS_TIMES,
     { 0 },

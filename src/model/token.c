@@ -68,7 +68,7 @@ static const struct shape_field remaining_fields[] = {
       .flags = SHAPE_REQUIRED,
       .min = 1,
       .max = FIELD_INT_MAX,
-      .about = "Added to what remains." },
+      .about = "Added to what remains of the quota, which there must be." },
     { 0 },
 };
 
