@@ -17,20 +17,20 @@
 
 #define DPOP_ALGS_TEXT "ES256 EdDSA"
 
-#define DPOP_VERDICTS(X)                                                     \
-    X(OK, "", "ok")                                                              \
-    X(FORM, "", "the proof is not a signed compact JWS")                         \
-    X(TYP, "typ", "the proof's typ is not dpop+jwt")                                \
-    X(ALG, "alg", "the proof's alg is not one of " DPOP_ALGS_TEXT)                  \
-    X(JWK, "jwk", "the proof's jwk is not a public key for its alg")                \
-    X(CLAIMS, "", "the proof's claims are not a strict JSON object")             \
-    X(JTI, "jti", "the proof's jti is not a text of 1-256 bytes")                   \
-    X(HTM, "htm", "the proof is for another method")                                \
-    X(HTU, "htu", "the proof is for another URL")                                   \
-    X(IAT, "iat", "the proof was made too long ago, or in the future")              \
-    X(ATH, "ath", "the proof is for another access token")                          \
-    X(KEY, "jwk", "the token is bound to another key than the proof's")             \
-    X(SIGNATURE, "", "the proof's signature does not verify")                    \
+#define DPOP_VERDICTS(X)                                                      \
+    X(OK, "", "ok")                                                           \
+    X(FORM, "", "the proof is not a signed compact JWS")                      \
+    X(TYP, "typ", "the proof's typ is not dpop+jwt")                          \
+    X(ALG, "alg", "the proof's alg is none of those taken")                   \
+    X(JWK, "jwk", "the proof's jwk is not a public key for its alg")          \
+    X(CLAIMS, "", "the proof's claims are not a strict JSON object")          \
+    X(JTI, "jti", "the proof's jti is not a text of 1-256 bytes")             \
+    X(HTM, "htm", "the proof is for another method")                          \
+    X(HTU, "htu", "the proof is for another URL")                             \
+    X(IAT, "iat", "the proof was made too long ago, or in the future")        \
+    X(ATH, "ath", "the proof is for another access token")                    \
+    X(KEY, "jwk", "the token is bound to another key than the proof's")       \
+    X(SIGNATURE, "", "the proof's signature does not verify")                 \
     X(MEMORY, "", "the proof needs more memory than allowed")
 
 enum dpop_verdict {

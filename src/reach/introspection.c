@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -14,7 +15,8 @@ enum { BODY_MAX = 64 * 1024, DOCUMENT_BYTES = 512 * 1024 };
 struct question {
     struct introspector *m;
     struct question *next, **prev;
-    uint32_t ticket;
+    struct introspection_due due;
+    bool again;
 };
 
 struct introspector {
@@ -81,16 +83,23 @@ static void tell(struct introspector *m, const char *problem)
         log_info("reach", "introspection: answered again");
 }
 
+static void post(struct question *q);
+
 static void on_answer(void *ctx, const struct fetch_answer *f)
 {
     struct question *q = ctx;
     struct introspector *m = q->m;
     bool active = false;
     char said[64];
+    if (f->err == ERR_CLOSED && !q->again) {
+        q->again = true; /* a kept connection may have ended just then */
+        post(q);
+        return;
+    }
     const char *problem = answer_read(f, &active, said);
     struct sv text = problem ? (struct sv){ 0 } : f->body;
     tell(m, problem);
-    introspections_report(m->conf.table, q->ticket, active, text,
+    introspections_report(m->conf.table, q->due.ticket, active, text,
                           m->conf.node_ms());
     question_free(q);
     introspector_run(m);
@@ -112,15 +121,12 @@ static void put_form(struct buf *b, struct sv s)
     }
 }
 
-static void begin(struct introspector *m, const struct introspection_due *due)
+/* Asking twice does no harm: it changes nothing there. */
+static void post(struct question *q)
 {
-    struct question *q = NEW(struct question);
-    *q = (struct question){ .m = m, .ticket = due->ticket, .next = m->all };
-    q->prev = &m->all;
-    if (m->all) m->all->prev = &q->next;
-    m->all = q;
+    const struct introspector *m = q->m;
     const struct http_field fields[] = {
-        { SV("Authorization"), due->authorization, HN_AUTHORIZATION },
+        { SV("Authorization"), q->due.authorization, HN_AUTHORIZATION },
         { SV("Content-Type"), SV("application/x-www-form-urlencoded"),
           HN_CONTENT_TYPE },
         { SV("Accept"), SV("application/json"), HN_ACCEPT },
@@ -128,9 +134,9 @@ static void begin(struct introspector *m, const struct introspection_due *due)
     struct buf body;
     buf_init(&body, BODY_MAX);
     buf_puts(&body, "token_type_hint=access_token&token=");
-    put_form(&body, due->token);
+    put_form(&body, q->due.token);
     struct fetch_request req = {
-        .url = due->url,
+        .url = q->due.url,
         .allow_plain = m->conf.allow_plain,
         .body = buf_sv(&body),
         .fields = fields,
@@ -143,6 +149,16 @@ static void begin(struct introspector *m, const struct introspection_due *due)
     fetch_start(m->conf.fetcher, &req);
     if (body.p) mem_wipe(body.p, body.n);
     buf_fini(&body);
+}
+
+static void begin(struct introspector *m, const struct introspection_due *due)
+{
+    struct question *q = NEW(struct question);
+    *q = (struct question){ .m = m, .due = *due, .next = m->all };
+    q->prev = &m->all;
+    if (m->all) m->all->prev = &q->next;
+    m->all = q;
+    post(q);
 }
 
 void introspector_run(struct introspector *m)
