@@ -3,8 +3,8 @@
  * baseline that learns online; docs/detection.md has the method and measured
  * quality.
  *
- *   after each answer   anomaly_add: counts (20 ns); at a window's end each
- *                       pattern is judged, then learnt from (0.2 µs)
+ *   after each answer   anomaly_add: counts (15 ns); at a window's end each
+ *                       pattern is judged, then learnt from (0.1 µs)
  *   before each request anomaly_standing: what stands from earlier findings
  *
  *   first anomalous window ─► monitor ─► (2nd) alert ─► (4th) challenge ─► block

@@ -35,12 +35,12 @@ struct network;
 
 /* Everything lies in the arena; the lists are not needed afterwards.
  * ERR_INVALID with *why; ERR_TOOBIG: too many entries; ERR_NOMEM: arena over.
- * About 40 ms for 100,000 entries. */
+ * About 60 ms for 100,000 entries. */
 int network_build(struct arena *a, const struct cidr *allow, size_t allow_n,
                   const struct cidr *deny, size_t deny_n,
                   const struct network **out, struct network_why *why);
 
-/* 5 to 40 ns; no memory, no branch on the list's length but its depth. */
+/* 13 ns in a list of 10, 64 in one of 100,000 with addresses far apart. */
 struct network_match network_find(const struct network *net,
                                   const struct ip *ip);
 
