@@ -47,6 +47,7 @@ installed() {
     nodejs) command -v node ;;
     npm) command -v npm ;;
     nginx-light) command -v nginx || test -x /usr/sbin/nginx ;;
+    libmodsecurity3) ls /usr/lib/*/libmodsecurity.so.3 ;; # …t64 since 13
     *) false ;;
     esac >/dev/null
 }
