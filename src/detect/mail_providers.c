@@ -217,6 +217,7 @@ const char *const mail_providers[] = {
     "zeelandnet.nl", "zen.co.uk", "zg.t-com.hr", "ziggo.nl", "zipmail.com.br",
     "zoho.com", "zoho.com.au", "zoho.eu", "zoho.in", "zohomail.com",
     "zohomail.eu", "zohomail.in", "zonnet.nl", "zoominternet.net", "zoznam.sk",
+    "sdf.org", "onmilwaukee.com", "aver.com",
     NULL,
 };
 /* clang-format on */

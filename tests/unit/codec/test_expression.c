@@ -174,6 +174,26 @@ static void expressions_hold_or_not(void **state)
             fail_msg("%s: not %d", rows[i].text, rows[i].holds);
 }
 
+static void a_head_gives_what_it_has(void **state)
+{
+    (void)state;
+    static struct http_head head;
+    struct expression_request r = { 0 };
+    head.method_text = SV("GET");
+    head.target = SV("/a%20b?c=d");
+    head.path = SV("/a%20b");
+    head.query = SV("c=d");
+    head.host = SV("API.example.com:8443");
+    head.fields[0] = (struct http_field){ SV("Cookie"), SV("k=v"), HN_COOKIE };
+    head.fields_n = 1;
+    expression_request_of_head(&r, &head);
+    assert_true(expression_eval(
+        compiled("method eq \"GET\" and host eq \"api.example.com\" and "
+                 "path eq \"/a%20b\" and args[\"c\"] eq \"d\" and "
+                 "cookies[\"k\"] eq \"v\" and uri eq \"/a%20b?c=d\""),
+        &r));
+}
+
 static void what_is_not_known_reads_as_nothing(void **state)
 {
     (void)state;
@@ -368,6 +388,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(expressions_hold_or_not),
+        CASE(a_head_gives_what_it_has),
         CASE(what_is_not_known_reads_as_nothing),
         CASE(an_error_says_where_and_what_was_expected),
         CASE(length_depth_number_and_cost_are_bounded),
