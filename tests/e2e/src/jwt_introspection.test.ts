@@ -2,7 +2,7 @@
 // as long as the profile believes it; what it does not answer is no token's
 // fault.
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import {
@@ -250,4 +250,47 @@ scenario("another secret acts at once; guesses are limited by address", async (c
   }
   assert.ok(limited > 0, "a flood of guesses does not become a flood of questions");
   assert.equal((await ask("one")).status, 200, "who is known is not affected");
+});
+
+scenario("a stream of an opaque token runs on, and ends with its profile", async (cleanup) => {
+  const { issuer, gateway, api } = await begin(cleanup, { args: ["--workers", "1"] });
+  issuer.answers.set("long", { active: true, sub: "a" });
+  const running: ServerResponse[] = [];
+  const origin = await NodeOrigin.start(cleanup, (_, response) => {
+    response.write("begun");
+    running.push(response);
+  });
+  await api.patch(`applications/${gateway.application.id}`, {
+    originHostname: `http://${origin.address.host}:${origin.address.port}`,
+  });
+  const other = await api.application("other", origin.address, {});
+  const open = async (host: string, secret: string) => {
+    const { host: at, port } = gateway.address;
+    const stream = { text: "", over: false };
+    const sent = request({
+      host: at, port, agent: false, headers: { host, authorization: `Bearer ${secret}` },
+    }, (answer) => {
+      answer.on("data", (part) => (stream.text += part));
+      answer.on("error", () => {});
+      answer.on("close", () => (stream.over = true));
+    });
+    sent.on("error", () => (stream.over = true));
+    sent.end();
+    await eventually("the stream", () => stream.text === "begun");
+    return stream;
+  };
+  const asked = await open(gateway.host, "long");
+  // Streams are looked at one after the other, in the order of their begin.
+  for (const round of [1, 2]) {
+    const [fresh] = await api.tokens(other.id);
+    const keyed = await open(other.domain, fresh.token);
+    assert.equal((await api.delete(`token/${fresh.id}`)).status, 200);
+    await eventually("the revoked stream to end", () => keyed.over);
+    assert.equal(asked.over, false, `round ${round}`);
+  }
+  running[0]!.write(" and on");
+  await eventually("more of it", () => asked.text === "begun and on");
+  const detached = await api.patch(`applications/${gateway.application.id}`, { auth_id: null });
+  assert.equal(detached.status, 200, detached.text);
+  await eventually("its end", () => asked.over);
 });
