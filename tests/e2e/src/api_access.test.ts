@@ -65,6 +65,12 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/jwk/{id}": "viewer",
   "patch /{account_id}/jwk/{id}": "admin",
   "delete /{account_id}/jwk/{id}": "admin",
+  "post /{account_id}/routing/create": "admin",
+  "post /{account_id}/routing/{application_id}/routing-profiles": "admin",
+  "get /{account_id}/routing": "viewer",
+  "get /{account_id}/routing/{id}": "viewer",
+  "patch /{account_id}/routing/{id}": "admin",
+  "delete /{account_id}/routing/{id}": "admin",
   "post /{account_id}/tag/create": "editor",
   "post /tags": "editor",
   "get /tags": "viewer",
@@ -115,7 +121,7 @@ after(() => cleanup.run());
 function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
     : /authentication/.test(path) ? "auth"
-    : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
+    : /routing/.test(path) ? "route" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
     : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
