@@ -27,7 +27,8 @@ class Dice {
   chance(percent: number): boolean { return this.below(100) < percent; }
 }
 
-const names = ["a", "b", "c", "ab", "x-y", "é", "a/b", ""];
+// Without "": ajv takes a missing member of that name for none that is missing.
+const names = ["a", "b", "c", "ab", "x-y", "é", "a/b", " "];
 const words = [
   "", "a", "ab", "abc", "é", "🐲🐲", "a b", "12", "true", "2024-02-29", "2023-02-29", "12:00:00Z",
   "2024-02-29T12:00:00Z", "2024-02-29T25:00:00Z", "a@example.com", "a@", "127.0.0.1", "256.0.0.1", "::1", ":::",
@@ -167,9 +168,8 @@ class Maker {
 }
 
 function oracle(dialect: Dialect) {
-  // 0.3 is a multiple of 0.1: ajv divides binary fractions, so that it must be told to round. Without
-  // allErrors its `required` takes the missing name "" for none.
-  const options = { multipleOfPrecision: 9, strict: false, allErrors: true, validateFormats: true, logger: false as const, unicodeRegExp: true, ownProperties: true };
+  // 0.3 is a multiple of 0.1: ajv divides binary fractions, so that it must be told to round.
+  const options = { multipleOfPrecision: 9, strict: false, allErrors: false, validateFormats: true, logger: false as const, unicodeRegExp: true, ownProperties: true };
   const ajv = dialect === "2020-12" ? new Ajv2020(options) : new (Draft04 as unknown as typeof Ajv2020)(options);
   (formats as unknown as typeof formats.default)(ajv as never, { mode: "full" });
   return ajv;
