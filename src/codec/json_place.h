@@ -27,4 +27,12 @@ static inline size_t json_place_span(const yyjson_val *v)
     return (size_t)(json_place_next(v) - v);
 }
 
+/* v, or an empty list for NULL: yyjson's loops step behind what they are
+ * given. */
+static inline yyjson_val *json_place_or_none(const yyjson_val *v)
+{
+    static const yyjson_val none = { .tag = YYJSON_TYPE_ARR };
+    return (yyjson_val *)(uintptr_t)(v ? v : &none);
+}
+
 #endif

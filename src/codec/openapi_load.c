@@ -222,7 +222,8 @@ static void bases_load(struct openapi_loader *l)
 {
     yyjson_val *server;
     size_t i, max;
-    yyjson_arr_foreach(unconst(json_find(l->root, "servers")), i, max, server)
+    yyjson_arr_foreach(json_place_or_none(json_find(l->root, "servers")), i,
+                       max, server)
     {
         base_add(l, server);
     }
@@ -238,12 +239,12 @@ static void components_load(struct openapi_loader *l)
     size_t i, max;
     uint32_t ignored;
     struct schema_why why;
-    yyjson_obj_foreach(unconst(schemas), i, max, key, value)
+    yyjson_obj_foreach(json_place_or_none(schemas), i, max, key, value)
     {
         if (schema_build_scan(l->build, value, &why) == ERR_INVALID)
             openapi_note(l, true, why.at, "%s", why.reason);
     }
-    yyjson_obj_foreach(unconst(schemas), i, max, key, value)
+    yyjson_obj_foreach(json_place_or_none(schemas), i, max, key, value)
     {
         openapi_schema(l, value, &ignored);
     }

@@ -178,7 +178,7 @@ static void parameters_load(struct openapi_loader *l,
         yyjson_val *v;
         if (lists[k] && !yyjson_is_arr(unconst(lists[k])))
             openapi_note(l, true, lists[k], "`parameters` must be a list");
-        yyjson_arr_foreach(unconst(lists[k]), i, max, v)
+        yyjson_arr_foreach(json_place_or_none(lists[k]), i, max, v)
         {
             struct openapi_parameter *p = &op->parameters[op->parameters_n];
             bool known = false;

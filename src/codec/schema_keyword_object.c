@@ -79,7 +79,8 @@ static int properties_add(const struct schema_work *w, struct schema_object *o)
     struct arena *a = &w->b->program->arena;
     size_t i, max;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(unconst(w->found[KW_PROPERTIES]), i, max, key, value)
+    yyjson_obj_foreach(json_place_or_none(w->found[KW_PROPERTIES]), i, max, key,
+                       value)
     {
         uint32_t node;
         struct sv name = arena_dup(a, json_text(key));
@@ -94,7 +95,7 @@ static int required_add(const struct schema_work *w, struct schema_object *o)
 {
     size_t i, max;
     yyjson_val *item;
-    yyjson_arr_foreach(unconst(w->found[KW_REQUIRED]), i, max, item)
+    yyjson_arr_foreach(json_place_or_none(w->found[KW_REQUIRED]), i, max, item)
     {
         if (!yyjson_is_str(item))
             return refuse(w, KW_REQUIRED, "a list of names");
@@ -115,8 +116,8 @@ static int patterns_add(const struct schema_work *w, struct schema_object *o)
     yyjson_val *key, *value;
     int rc = 0;
     o->patterns = w->b->program->kids_n;
-    yyjson_obj_foreach(unconst(w->found[KW_PATTERN_PROPERTIES]), i, max, key,
-                       value)
+    yyjson_obj_foreach(json_place_or_none(w->found[KW_PATTERN_PROPERTIES]), i,
+                       max, key, value)
     {
         uint32_t pattern, node;
         if (rc == 0)
@@ -331,7 +332,7 @@ static int mapping_map(const struct schema_work *w, const yyjson_val *mapping,
 {
     size_t i, max;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(unconst(mapping), i, max, key, value)
+    yyjson_obj_foreach(json_place_or_none(mapping), i, max, key, value)
     {
         struct sv ref = json_text(value), ignored;
         uint32_t node;

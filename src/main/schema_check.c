@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "codec/json.h"
+#include "codec/json_place.h"
 #include "codec/openapi.h"
 #include "main/schema.h"
 
@@ -165,7 +166,7 @@ static void fields_read(struct asked_request *q, yyjson_val *headers)
     size_t i, max, k, most;
     if (headers && !yyjson_is_obj(headers))
         q->wrong = "`headers` must be an object";
-    yyjson_obj_foreach(headers, i, max, key, value)
+    yyjson_obj_foreach(json_place_or_none(headers), i, max, key, value)
     {
         if (!yyjson_is_arr(value)) field_add(q, json_text(key), value);
         yyjson_arr_foreach(value, k, most, one)
