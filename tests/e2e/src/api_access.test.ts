@@ -195,7 +195,10 @@ test("another account's objects are not there, by id or by list", async () => {
   const [token] = await api.tokens(app.id);
   const [tag] = await api.create("tag/create", { name: "mine" });
   const [key] = await api.create("management-key/create", { name: "mine", role: "viewer" });
+  const [route] = await api.create("routing/create", { name: "mine", endpoints: [{ public_path: "/" }] });
+  const [keySet] = await api.create("jwk/create", { name: "mine", url: "https://keys.example.com/" });
   const objects: [string, string, object][] = [
+    ["routing", route.id, { name: "theirs" }], ["jwk", keySet.id, { name: "theirs" }],
     ["applications", app.id, { name: "theirs" }], ["token", token.id, { owner: "theirs" }],
     ["authentication", app.auth_id, { prefix: "x" }], ["tag", tag.id, { name: "theirs" }],
     ["management-key", key.id, { name: "theirs" }],
