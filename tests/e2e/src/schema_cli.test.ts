@@ -163,7 +163,7 @@ scenario("hostile schemas and values end within the bounds", async (cleanup) => 
     const said = validate(["--schema", file(schema)], value + "\n");
     const ms = Number(process.hrtime.bigint() - started) / 1e6;
     assert.deepEqual(verdicts(said.out), ["invalid"], JSON.stringify(schema).slice(0, 80));
-    assert.ok(ms < 2000, `${ms} ms for ${JSON.stringify(schema).slice(0, 80)}`);
+    assert.ok(ms < 10_000, `${ms} ms for ${JSON.stringify(schema).slice(0, 80)}`);
   }
 });
 
