@@ -1,7 +1,7 @@
 // What stands behind the gateway: a node server that records what reaches it,
 // and Debian's nginx.
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile, mkdir } from "node:fs/promises";
 import {
   createServer,
   type IncomingMessage,
@@ -151,6 +151,10 @@ http {
       await deadline(10_000, "nginx to end", ended);
     });
     const address = { host: "127.0.0.1", port };
+    // Its own pid is written when it listens: else it is somebody else who
+    // answers there, another test that was given the same free port.
+    await eventually("nginx listens", async () =>
+      (await readFile(join(directory, "nginx.pid"), "latin1").catch(() => "")).trim() === String(child.pid));
     await eventually("nginx answers", () =>
       call(address, "GET", "/").then(
         () => true,
