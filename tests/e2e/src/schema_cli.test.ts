@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cleanup, binary, scenario } from "./harness/index.js";
 
-const suite = new URL("../../vectors/json-schema/draft2020-12/", import.meta.url);
+// tools/json_schema_suite.sh puts it there.
+const suite = new URL("../suite/draft2020-12/", import.meta.url);
 
 interface Group {
   description: string;
@@ -38,12 +39,15 @@ function validate(args: string[], input = "") {
 
 const verdicts = (out: string) => out.split("\n").filter((line) => line && !line.startsWith(" "));
 
-// What OpenAPI documents cannot express here, each with its reason.
+// What OpenAPI documents cannot express here, each with its reason; Debian 12
+// and 13 carry two editions of the suite, and some groups are in one only.
 const leaves = "its reference leaves the document (gateway.md §6: `$ref` within the document)";
 const metaschema = "its dialect is a document of its own; only 2020-12 itself is known";
 const exceptions: Record<string, string> = {
   "anchor.json: invalid anchors": leaves,
   "defs.json: validate definition against metaschema": leaves,
+  "dynamicRef.json: $ref to $dynamicRef finds detached $dynamicAnchor": leaves,
+  "refRemote.json: $ref to $ref finds detached $anchor": leaves,
   "dynamicRef.json: strict-tree schema, guards against misspelled properties": leaves,
   "dynamicRef.json: tests for implementation dynamic anchor and reference link": leaves,
   "dynamicRef.json: $ref and $dynamicAnchor are independent of order - $defs first": leaves,
@@ -74,12 +78,14 @@ const exceptions: Record<string, string> = {
 function run(cleanup: Cleanup, folder: string, args: string[], skipped: Record<string, string>) {
   const file = files(cleanup);
   const seen = new Set<string>();
+  const known = new Set<string>();
   let cases = 0;
   for (const name of readdirSync(new URL(folder, suite)).filter((n) => n.endsWith(".json"))) {
     const groups = JSON.parse(readFileSync(new URL(folder + name, suite), "utf8")) as Group[];
     for (const group of groups) {
       const id = `${name}: ${group.description}`;
       const path = file(group.schema);
+      known.add(id);
       const said = validate(
         ["--schema", path, ...args],
         group.tests.map((t) => JSON.stringify(t.data) + "\n").join(""),
@@ -98,7 +104,7 @@ function run(cleanup: Cleanup, folder: string, args: string[], skipped: Record<s
       cases += want.length;
     }
   }
-  assert.deepEqual([...seen].sort(), Object.keys(skipped).sort());
+  assert.deepEqual([...seen].sort(), Object.keys(skipped).filter((id) => known.has(id)).sort());
   return cases;
 }
 
