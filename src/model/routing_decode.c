@@ -253,28 +253,39 @@ static bool is_ours(struct sv name)
     }
 }
 
-static int edit(struct reading *r, const yyjson_val *v, struct route_edit *out)
+static int edit_sets(struct reading *r, yyjson_val *set, struct route_set *out)
 {
     static const char *const field = "target_headers";
-    yyjson_val *set = json_find(v, "set"), *remove = json_find(v, "remove");
-    size_t i, max, n = yyjson_obj_size(set), m = yyjson_arr_size(remove);
-    struct route_set *sets = ARENA_ARRAY(r->a, struct route_set, n + 1);
-    struct sv *gone = ARENA_ARRAY(r->a, struct sv, m + 1);
     yyjson_val *key, *item;
-    if (!sets || !gone) return ERR_NOMEM;
-    if (n > ROUTING_EDITS_MAX || m > ROUTING_EDITS_MAX)
-        return fail(r, field, "sets or removes more than 20 fields");
+    size_t i, max;
+    if (!set) return 0;
     yyjson_obj_foreach(set, i, max, key, item)
     {
-        sets[i].name = arena_dup(r->a, json_text(key));
+        out[i].name = arena_dup(r->a, json_text(key));
         struct sv text = arena_dup(r->a, json_text(item));
         if (!yyjson_is_str(item) || !http_is_field_value(text))
             return fail(r, field, "has a value that is no text for a field");
-        if (!http_is_token(sets[i].name) || is_ours(sets[i].name))
+        if (!http_is_token(out[i].name) || is_ours(out[i].name))
             return fail(r, field, "names a field that cannot be set");
-        int rc = parse(r, field, text, TEMPLATE_USES, &sets[i].value);
+        int rc = parse(r, field, text, TEMPLATE_USES, &out[i].value);
         if (rc) return rc;
     }
+    return 0;
+}
+
+static int edit(struct reading *r, const yyjson_val *v, struct route_edit *out)
+{
+    static const char *const field = "target_headers";
+    yyjson_val *item, *set = json_find(v, "set");
+    yyjson_val *remove = json_find(v, "remove");
+    size_t i, max, n = yyjson_obj_size(set), m = yyjson_arr_size(remove);
+    struct route_set *sets = ARENA_ARRAY(r->a, struct route_set, n + 1);
+    struct sv *gone = ARENA_ARRAY(r->a, struct sv, m + 1);
+    if (!sets || !gone) return ERR_NOMEM;
+    if (n > ROUTING_EDITS_MAX || m > ROUTING_EDITS_MAX)
+        return fail(r, field, "sets or removes more than 20 fields");
+    int rc = edit_sets(r, set, sets);
+    if (rc) return rc;
     yyjson_arr_foreach(remove, i, max, item)
     {
         gone[i] = arena_dup(r->a, json_text(item));
