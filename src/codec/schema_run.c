@@ -49,6 +49,7 @@ static uint32_t set_words(const yyjson_val *v)
 static uint32_t set_push(struct schema_run *r, uint32_t n)
 {
     if (!run_spend(r, n / 16)) return NO_SET;
+    if (n == 0) return r->words_n; /* of an empty array or object */
     if (r->words_n + n > r->words_cap) {
         uint32_t cap = 2 * (r->words_n + n) + 32;
         uint64_t *grown = arena_alloc(r->j->arena, cap * sizeof *grown);

@@ -71,7 +71,9 @@ enum { KEYSET_EARLY_MS = 60000, KEYSET_WAIT_MS = 5000,
 enum keyset_ask keysets_ask(struct keysets *k, struct keyset_ref ref,
                             struct sv kid, int64_t node_ms);
 
-/* --- the fetcher (one thread) --------------------------------------------------- */
+/* --- the fetcher (one thread) -----------------------------------------------------
+ * Never reclaims (base/epoch.h): what it retires is freed by the control thread,
+ * as the tokens' slots and blocks demand (live/token.h). */
 struct keyset_due {
     struct keyset_ref ref;
     struct keyset_source source; /* text valid until the fetch is reported */

@@ -240,7 +240,6 @@ bool keysets_due(struct keysets *k, int64_t node_ms, struct keyset_due *out,
         out->early = early;
     }
     pthread_mutex_unlock(&k->lock);
-    epoch_reclaim();
     return found;
 }
 
@@ -305,7 +304,6 @@ void keysets_put(struct keysets *k, struct keyset_ref ref, struct jwk_set *set,
     }
     pthread_mutex_unlock(&k->lock);
     if (set) jwk_set_free(&set);
-    epoch_reclaim();
 }
 
 static void set_failed(struct keysets *k, struct set *s, const char *why,
