@@ -18,7 +18,7 @@ static unsigned bare_in(unsigned char c)
     case '-':
     case '.':
     case '_':
-    case '~': return S | Q | F;
+    case '~':
     case '!':
     case '$':
     case '\'':

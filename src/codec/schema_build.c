@@ -46,6 +46,9 @@ int schema_build_new(const yyjson_val *root, size_t values_n,
     };
     arena_init(&b->arena, BUILD_BYTES_MAX, NULL, 0);
     b->program = NEW(struct schema);
+    /* lists begin behind one kid that is nobody's: an empty one has a place */
+    uint32_t *none = SCHEMA_PUSH(b->program, kids);
+    if (none) *none = 0;
     arena_init(&b->program->arena, BUILD_BYTES_MAX, NULL, 0);
     b->marks = ARENA_ARRAY(&b->arena, struct schema_mark, values_n);
     if (!b->marks || !schema_grow(&b->resources, 0, &b->resources_cap,

@@ -22,7 +22,8 @@ struct settings {
         *assertion_issuer;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
     struct setting_list certificates, api_certificate, trusted_proxies;
-    const char *ca_file, *client_certificates, *client_ca, *egress, *access_log, *log_level, *client_address;
+    const char *ca_file, *client_certificates, *client_ca, *egress,
+        *access_log, *log_level, *client_address;
     bool insecure_api, insecure_key_urls, origin_tls_verify;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,

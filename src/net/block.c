@@ -1,6 +1,7 @@
 /* Blocks of one size, counted references, one owner thread, a ceiling. Input
  * stops below the ceiling so that what is being served can still be written:
- * the last eighth is for output. Above three quarters stall.c makes room. Small blocks hold the rests of slow senders. */
+ * the last eighth is for output. Above three quarters stall.c makes room. Small
+ * blocks hold the rests of slow senders. */
 #include "base/mem.h"
 #include "net/reactor_int.h"
 

@@ -192,8 +192,8 @@ static bool bind(struct walk *w, const struct route_condition *c,
     struct sv value = text;
     if (!c->has_value) return true;
     if (!affix_matches(&c->value, text, escaped, &value)) return false;
-    int i = c->value.variable;
-    if (i < 0) return true;
+    if (c->value.variable < 0) return true;
+    unsigned i = (unsigned char)c->value.variable;
     w->out->value[i] = value;
     if (escaped) w->out->escaped |= (uint16_t)(1u << i);
     return true;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,7 +70,17 @@ static inline int drive_dial(const struct addr *to)
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(to, &sa);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ENSURE(fd >= 0 && connect(fd, (struct sockaddr *)&sa, n) == 0);
+    ENSURE(fd >= 0);
+    /* the fuzzer's own timer may interrupt it: then it goes on by itself */
+    if (connect(fd, (struct sockaddr *)&sa, n) != 0) {
+        struct pollfd ready = {fd, POLLOUT, 0};
+        int problem = 0;
+        socklen_t size = sizeof problem;
+        ENSURE(errno == EINTR);
+        while (poll(&ready, 1, -1) < 0) ENSURE(errno == EINTR);
+        ENSURE(getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) == 0);
+        ENSURE(problem == 0);
+    }
     drive_own(fd);
     return fd;
 }

@@ -272,10 +272,9 @@ static void the_client_sees_these_fields(void **state)
     (void)state;
     struct http_field limit = { SV("RateLimit"), SV("ours"), HN_RATELIMIT };
     struct forward_answer plain = { .request_id = SV("id") };
-    struct forward_answer limited = { .request_id = SV("id"),
-                                      .limits = &limit,
-                                      .limits_n = 1,
-                                      .limited = true };
+    struct forward_answer limited = {
+        .request_id = SV("id"), .limits = &limit, .limits_n = 1, .limited = true
+    };
     const char *fields =
         "Content-Length: 2\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n"
         "Keep-Alive: 5\r\nUpgrade: h2\r\nX-Typeauth-Owner: evil\r\n"
