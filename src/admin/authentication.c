@@ -2,26 +2,14 @@
  * that names the profile; one that is named cannot just go. */
 #include "admin/detach.h"
 #include "admin/nouns.h"
-
-static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
-                   const struct record *before)
-{
-    (void)doc;
-    return before ? change_profile(c, id_sv(&r->id))
-                  : change_row(c, KIND_AUTHENTICATION, id_sv(&r->id));
-}
-
-static bool gone(struct call *c, const struct record *r)
-{
-    return change_row(c, KIND_AUTHENTICATION, id_sv(&r->id));
-}
+#include "admin/profile.h"
 
 const struct noun noun_authentication = {
     .name = "authentication",
     .shape = &shape_authentication,
-    .stored = stored,
+    .stored = profile_stored,
     .leaving = detach_or_refuse,
-    .gone = gone,
+    .gone = profile_gone,
     .unique_field = "name",
 };
 

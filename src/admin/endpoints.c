@@ -85,6 +85,8 @@ static const char *const expires[] = { "expires", NULL };
 
 static const struct answer_type
     routing = { "Routing", &shape_routing, NULL, NULL },
+    security = { "Security", &shape_security, NULL, NULL },
+    abuse = { "Abuse", &shape_abuse, NULL, NULL },
     jwt = { "JwtProfile", &shape_jwt, NULL, NULL },
     jwk = { "KeySet", &shape_jwk, NULL, NULL },
     jwt_validation = { "JwtValidation", &shape_jwt_rules, NULL, NULL },
@@ -192,6 +194,8 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define JWTS   ACC "jwt"
 #define JWKS   ACC "jwk"
 #define ROUTES ACC "routing"
+#define SECURES ACC "security|firewall"
+#define ABUSES ACC "abuse"
 #define TAGS   ACC "tag|tags"
 #define KEYS   ACC "management-key"
 
@@ -374,6 +378,36 @@ const struct endpoint endpoints[] = {
     { DELETE, .path = ROUTES "/{id}", .role = ROLE_ADMIN,
       .params = detach_params, .handle = routing_delete, .tag = "Routing",
       .summary = "Delete a routing profile" },
+
+    /* security profiles */
+    { CREATE, .path = SECURES "/create", .role = ROLE_ADMIN,
+      .body = &shape_security, .answer = &security, .handle = security_create,
+      .tag = "Security", .summary = "Create a security profile" },
+    { LIST, .path = SECURES, .role = ROLE_VIEWER, .answer = &security,
+      .handle = security_list, .tag = "Security", .summary = "List security profiles" },
+    { GET, .path = SECURES "/{id}", .role = ROLE_VIEWER, .answer = &security,
+      .handle = security_get, .tag = "Security", .summary = "Get a security profile" },
+    { PATCH, .path = SECURES "/{id}", .role = ROLE_ADMIN,
+      .body = &shape_security, .answer = &security, .handle = security_patch,
+      .tag = "Security", .summary = "Change a security profile" },
+    { DELETE, .path = SECURES "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = security_delete, .tag = "Security",
+      .summary = "Delete a security profile" },
+
+    /* abuse profiles */
+    { CREATE, .path = ABUSES "/create", .role = ROLE_ADMIN,
+      .body = &shape_abuse, .answer = &abuse, .handle = abuse_create,
+      .tag = "Abuse", .summary = "Create an abuse profile" },
+    { LIST, .path = ABUSES, .role = ROLE_VIEWER, .answer = &abuse,
+      .handle = abuse_list, .tag = "Abuse", .summary = "List abuse profiles" },
+    { GET, .path = ABUSES "/{id}", .role = ROLE_VIEWER, .answer = &abuse,
+      .handle = abuse_get, .tag = "Abuse", .summary = "Get an abuse profile" },
+    { PATCH, .path = ABUSES "/{id}", .role = ROLE_ADMIN,
+      .body = &shape_abuse, .answer = &abuse, .handle = abuse_patch,
+      .tag = "Abuse", .summary = "Change an abuse profile" },
+    { DELETE, .path = ABUSES "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = abuse_delete, .tag = "Abuse",
+      .summary = "Delete an abuse profile" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

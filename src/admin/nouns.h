@@ -6,7 +6,7 @@
 
 extern const struct noun noun_account, noun_application, noun_authentication,
     noun_tag, noun_management_key, noun_jwt, noun_jwk,
-    noun_routing;
+    noun_routing, noun_security, noun_abuse;
 
 typedef void handler(struct call *c);
 
@@ -21,6 +21,9 @@ handler token_create, token_list, token_get, token_patch, token_delete,
     token_counters_reset;
 handler routing_create, routing_create_attached, routing_list, routing_get,
     routing_patch, routing_delete;
+handler security_create, security_list, security_get, security_patch,
+    security_delete;
+handler abuse_create, abuse_list, abuse_get, abuse_patch, abuse_delete;
 handler jwt_create, jwt_list, jwt_get, jwt_patch, jwt_delete;
 handler jwk_create, jwk_list, jwk_get, jwk_patch, jwk_delete;
 handler jwt_validation_put, jwt_validation_get, jwt_validation_delete;

@@ -102,6 +102,26 @@ static int attached_read(struct admin *a, const struct record *app,
     return 0;
 }
 
+/* Profiles that stand on the application alone. */
+static const struct {
+    const char *field;
+    enum kind kind;
+} attached[FORM_COUNT] = {
+    [FORM_SECURITY] = { "security_id", KIND_SECURITY },
+    [FORM_ABUSE] = { "abuse_id", KIND_ABUSE },
+};
+
+static int forms_read(struct admin *a, const struct record *app,
+                      const yyjson_val *body, struct arena *arena,
+                      struct app_source *out)
+{
+    int err = 0;
+    for (int i = 0; !err && i < FORM_COUNT; i++)
+        err = attached_read(a, app, body, attached[i].field, attached[i].kind,
+                            arena, &out->plan.forms[i]);
+    return err;
+}
+
 static int profile_read(struct admin *a, const struct record *app,
                         struct arena *arena, struct app_source *out)
 {
@@ -112,6 +132,7 @@ static int profile_read(struct admin *a, const struct record *app,
     if (!err)
         err = attached_read(a, app, body, "routing_id", KIND_ROUTING, arena,
                             &out->plan.routing);
+    if (!err) err = forms_read(a, app, body, arena, out);
     if (err) return err;
     struct sv auth_id = json_text(json_find(body, "auth_id"));
     if (!auth_id.n) return 0;

@@ -69,6 +69,7 @@ enum verdict chain_run(struct exchange *x)
     const struct plan_steps *steps = &x->plan->steps[x->door];
     enum verdict v = VERDICT_PASS;
     if (steps->n) x->wall_ms = x->env->wall_ms();
+    x->request = NULL;
     if (x->waits) v = resume(x);
     while (v == VERDICT_PASS && x->step < steps->n) {
         v = step_run(x, (enum plan_step)steps->at[x->step]);

@@ -13,6 +13,7 @@
 #include "live/subject.h"
 #include "live/token.h"
 #include "live/verified.h"
+#include "model/finding.h"
 #include "plan/plan.h"
 
 enum verdict {
@@ -92,6 +93,7 @@ struct reason_row {
 };
 extern const struct reason_row reason_rows[REASON_COUNT];
 
+struct expression_request;
 struct introspections;
 struct keysets;
 struct jwt_lane;
@@ -137,9 +139,15 @@ struct exchange {
                                        when the profile binds by DPoP */
     struct sv method, url;          /* verify: telemetry's, or "" */
     const uint8_t *certificate;     /* SHA-256 of the client's; NULL: none */
+    /* the request's body, or its first bytes: taken in by the step BODY when a
+     * later one judges it; verify: never */
+    struct sv body;
+    bool has_body, body_over;       /* over: longer than was taken in */
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
     const struct route_match *route; /* NULL: no rule is for this request */
+    struct expression_request *request; /* check/request.h; valid in the run */
+    struct findings *findings;      /* NULL: nothing to tell; in the arena */
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid

@@ -54,6 +54,7 @@ void plan_app_free(void *image)
     struct plan *p = a->owner;
     if (a->origin.id != UINT32_MAX) origins_drop(p->origins, a->origin.id);
     plan_routes_drop(p, a);
+    for (int i = 0; i < FORM_COUNT; i++) compiled_drop(a->forms[i]);
     if (a->jwt) {
         struct sv secret = a->jwt->introspection_authorization;
         if (secret.n) mem_wipe((void *)(uintptr_t)secret.p, secret.n);
@@ -178,6 +179,33 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     return a->auth.key_type == KEY_JWT ? build_jwt(a, src, why) : 0;
 }
 
+/* Which type compiles which form, and the field that names the profile. */
+static const struct form_row {
+    const struct compiled_type *type;
+    const char *field;
+} form_rows[FORM_COUNT] = {
+    [FORM_SECURITY] = { &plan_security_type, "security_id" },
+    [FORM_ABUSE] = { &plan_abuse_type, "abuse_id" },
+};
+
+static int build_forms(struct plan *p, const struct plan_source *src,
+                       struct plan_app *a, struct plan_problem *why)
+{
+    for (int i = 0; i < FORM_COUNT; i++) {
+        if (!src->forms[i].n) continue;
+        int rc = compiled_hold(p->compiled, form_rows[i].type, src->forms[i],
+                               &a->forms[i], why);
+        if (rc < 0 && why->message[0]) return rc;
+        if (rc < 0)
+            return problem(why, rc, form_rows[i].field, "profile is damaged");
+    }
+    const struct compiled *security = a->forms[FORM_SECURITY],
+                          *abuse = a->forms[FORM_ABUSE];
+    a->security = security ? security->value : NULL;
+    a->abuse = abuse ? abuse->value : NULL;
+    return 0;
+}
+
 static int build(struct plan *p, const struct plan_source *src,
                  struct plan_app *a, struct plan_problem *why)
 {
@@ -193,6 +221,7 @@ static int build(struct plan *p, const struct plan_source *src,
     if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
         return problem(why, ERR_INVALID, "domain", "is not a host name");
     if ((rc = build_auth(a, src, why)) < 0) return rc;
+    if ((rc = build_forms(p, src, a, why)) < 0) return rc;
     if ((rc = build_origin(p, a, why)) < 0) return rc;
     rc = plan_routes_build(p, a, src->routing);
     if (rc < 0) return problem(why, rc, "routing_id", "profile is damaged");

@@ -14,6 +14,7 @@ int plan_new(struct plan **out, unsigned reactors)
     struct plan *p = NEW(struct plan);
     p->reactors = reactors;
     origins_new(&p->origins);
+    compiled_set_new(&p->compiled);
     *out = p;
     return 0;
 }
@@ -32,6 +33,7 @@ void plan_free(struct plan **at)
     cell_index_fini(&p->hosts, NULL);
     cell_index_fini(&p->ids, cell_free);
     ENSURE(atomic_load(&p->images) == 0);
+    compiled_set_free(&p->compiled);
     origins_free(&p->origins);
     mem_free(p);
     *at = NULL;
@@ -169,6 +171,11 @@ void plan_set_seq(struct plan *p, uint64_t seq)
 uint64_t plan_seq(const struct plan *p)
 {
     return atomic_load(&p->seq);
+}
+
+size_t plan_forms(const struct plan *p)
+{
+    return compiled_count(p->compiled);
 }
 
 uint64_t plan_images(const struct plan *p)

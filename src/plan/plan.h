@@ -17,8 +17,10 @@
 #include "base/arena.h"
 #include "model/application.h"
 #include "model/authentication.h"
+#include "plan/abuse.h"
 #include "plan/jwt.h"
 #include "plan/route.h"
+#include "plan/security.h"
 
 /* The order of the checks, gateway.md §1: the one visible list. Later checks
  * take their line here; plan/build.c puts into an application's `steps` those
@@ -59,6 +61,9 @@ struct plan_origin {
     struct sv host_header;   /* what the origin sees as Host */
 };
 
+/* Profiles that images share (plan/compiled.h). */
+enum plan_form { FORM_SECURITY, FORM_ABUSE, FORM_COUNT };
+
 enum { PLAN_REACTORS_MAX = 256 };
 
 struct plan_app {
@@ -78,6 +83,9 @@ struct plan_app {
                                           the application's, or a request's */
     unsigned route_origins_n;
     struct plan_steps steps[DOOR_COUNT];
+    const struct plan_security *security; /* NULL: no profile */
+    const struct plan_abuse *abuse;       /* NULL: no profile */
+    struct compiled *forms[FORM_COUNT];   /* what holds them; or NULL */
     const struct plan_jwt *jwt; /* keyType jwt with a profile; else NULL */
     struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */
     unsigned keysets_n;
@@ -131,6 +139,7 @@ static inline void plan_drop(const struct plan_app *a, unsigned reactor)
 struct plan_source {           /* canonical documents; borrowed */
     struct sv application, authentication; /* authentication "" if none */
     struct sv routing;         /* "" if none */
+    struct sv forms[FORM_COUNT]; /* security, abuse; "" if none */
     /* keyType jwt: the profile, without inline keys and secrets, and the rules
      * that hold in addition (POST …/jwt/validation); "" if none. A profile
      * that names a JWT profile which was detached has "" here: nobody passes
@@ -160,6 +169,8 @@ void plan_remove(struct plan *p, struct sv app_id);
 /* The change feed has been applied up to here (readyz). */
 void plan_set_seq(struct plan *p, uint64_t seq);
 uint64_t plan_seq(const struct plan *p);
+/* Compiled profiles that some image holds. Control thread. */
+size_t plan_forms(const struct plan *p);
 /* Images alive, with those that wait for their last exchange. Any thread. */
 uint64_t plan_images(const struct plan *p);
 

@@ -3,6 +3,7 @@
 #define PLAN_PLAN_INT_H
 
 #include "plan/cell_index.h"
+#include "plan/compiled.h"
 #include "plan/origin.h"
 #include "plan/plan.h"
 
@@ -16,6 +17,7 @@ struct plan {
     _Atomic uint64_t images; /* built and not yet freed */
     unsigned reactors;
     struct origins *origins;
+    struct compiled_set *compiled;
 };
 
 /* route_origin.c */

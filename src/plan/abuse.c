@@ -1,0 +1,44 @@
+#include "plan/abuse.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "plan/plan.h"
+
+enum { ABUSE_BUDGET_BYTES = 16 << 20 };
+
+static int set_build(const char *field, const struct sv *domains, uint32_t n,
+                     struct arena *a, const struct mail_set **out,
+                     struct plan_problem *why)
+{
+    size_t bad = 0;
+    int err = n ? mail_set_make(domains, n, a, out, &bad) : 0;
+    if (err == ERR_INVALID) {
+        snprintf(why->field, sizeof why->field, "%s[%zu]", field, bad);
+        snprintf(why->message, sizeof why->message, "is not a domain");
+    }
+    return err;
+}
+
+static int abuse_build(struct sv doc, struct arena *a, const void **value,
+                       struct plan_problem *why)
+{
+    struct plan_abuse *s = ARENA_NEW(a, struct plan_abuse);
+    if (!s) return ERR_NOMEM;
+    const struct abuse *p = &s->profile;
+    int err = abuse_decode(doc, a, &s->profile);
+    if (!err)
+        err = set_build("blocklist", p->blocklist, p->blocklist_n, a,
+                        &s->blocklist, why);
+    if (!err)
+        err = set_build("exceptions", p->exceptions, p->exceptions_n, a,
+                        &s->exceptions, why);
+    *value = s;
+    return err;
+}
+
+const struct compiled_type plan_abuse_type = {
+    .name = "abuse",
+    .budget = ABUSE_BUDGET_BYTES,
+    .build = abuse_build,
+};
