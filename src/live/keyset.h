@@ -88,6 +88,11 @@ bool keysets_due(struct keysets *k, int64_t node_ms, struct keyset_due *out,
  * what the answer allows (bounded by the source's times), 0: says nothing. */
 void keysets_put(struct keysets *k, struct keyset_ref ref,
                  struct jwk_set *set, uint32_t fresh_s, int64_t node_ms);
+/* What an earlier process had of it, `age_ms` after the issuer confirmed it
+ * last: it holds as long as it would have there, unless something was read
+ * meanwhile. Takes `set`; the fetch goes on. */
+void keysets_restore(struct keysets *k, struct keyset_ref ref,
+                     struct jwk_set *set, int64_t age_ms, int64_t node_ms);
 /* Asked anew, and it is the same (304, or the same bytes). */
 void keysets_same(struct keysets *k, struct keyset_ref ref, uint32_t fresh_s,
                   int64_t node_ms);

@@ -306,6 +306,23 @@ void keysets_put(struct keysets *k, struct keyset_ref ref, struct jwk_set *set,
     if (set) jwk_set_free(&set);
 }
 
+void keysets_restore(struct keysets *k, struct keyset_ref ref,
+                     struct jwk_set *set, int64_t age_ms, int64_t node_ms)
+{
+    pthread_mutex_lock(&k->lock);
+    struct set *s = set_at(k, ref.number);
+    bool same = s && atomic_load(&s->generation) == ref.generation;
+    int64_t age = age_ms > 0 ? age_ms : 0;
+    int64_t left = same ? (int64_t)s->source.max_stale_s * 1000 - age : 0;
+    if (left > 0 && !atomic_load(&s->image)) {
+        atomic_store(&s->fetched_ms, node_ms > age ? node_ms - age : 1);
+        image_publish(k, s, held_new(set), node_ms + left, node_ms);
+        set = NULL;
+    }
+    pthread_mutex_unlock(&k->lock);
+    if (set) jwk_set_free(&set);
+}
+
 static void set_failed(struct keysets *k, struct set *s, const char *why,
                        int64_t node_ms)
 {

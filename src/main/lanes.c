@@ -1,7 +1,9 @@
 /* One lane a reactor: its thread, its names, its pools, its listeners. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -111,6 +113,12 @@ static int shared_open(struct server *s)
 static int reach_open(struct server *s)
 {
     const struct settings *set = &s->set;
+    const char *key_dir = data_path(set->data, "keysets");
+    if (mkdir(key_dir, 0700) && errno != EEXIST) {
+        fprintf(stderr, "typeauth: %s: %s\n", key_dir, strerror(errno));
+        return -1;
+    }
+    s->key_dir = mem_dup_sv(sv_cstr(key_dir));
     struct reach_conf conf = {
         .introspections = s->introspections,
         .sets = s->keysets,
@@ -118,6 +126,8 @@ static int reach_open(struct server *s)
         .tls = s->tls_client,
         .egress = &s->egress,
         .node_ms = clock_node_ms,
+        .wall_ms = clock_wall_ms,
+        .key_dir = s->key_dir,
         .allow_plain = set->insecure_key_urls,
         .timeout_ms = (uint32_t)set->fetch_timeout_ms,
         .lanes = s->lanes_n,
@@ -213,6 +223,7 @@ void lanes_close(struct server *s)
     struct reach *reach = s->reach;
     s->reach = NULL; /* nobody is left who would wake it */
     reach_free(&reach);
+    mem_free(s->key_dir);
     for (unsigned i = 0; s->lanes && i < s->lanes_n; i++)
         if (s->lanes[i].server) lane_close(&s->lanes[i]);
     for (unsigned i = 0; i < LISTEN_COUNT; i++) mem_free(s->shared[i]);

@@ -42,6 +42,7 @@ struct server {
     struct counters *counters;
     struct tokens *tokens;
     struct keysets *keysets;
+    char *key_dir;               /* where fetched key sets are kept */
     struct reach *_Atomic reach; /* key sets may be held before it is there */
     struct subjects *_Atomic subjects; /* the counters' thread asks for it */
     struct plan *plan;

@@ -9,6 +9,7 @@
 #include "codec/digest.h"
 #include "codec/freshness.h"
 #include "reach/discovery.h"
+#include "reach/key_file.h"
 
 enum {
     PULLS_MAX = 64, /* at once */
@@ -27,6 +28,7 @@ enum {
 struct memo {
     uint32_t generation; /* of its reference; another one: forgotten */
     bool read, failing;
+    bool looked; /* for what is kept of it */
     uint8_t digest[SHA256_BYTES]; /* of the text last read */
     char etag[ETAG_BYTES_MAX];
     size_t etag_n;
@@ -42,6 +44,8 @@ struct pull {
     struct keyset_due due;
     struct memo *memo;
     struct fetch *fetch;
+    struct key_file file; /* where it is kept, if `kept` */
+    bool kept, sweeps;
     /* what was fetched, and reading it */
     struct job job;
     char *text;
@@ -50,6 +54,7 @@ struct pull {
     char etag[ETAG_BYTES_MAX];
     size_t etag_n;
     uint32_t fresh_s;
+    int64_t age_ms; /* of what was kept */
     struct jwk_set *keys;
     struct jwk_why why;
     int err;
@@ -63,7 +68,7 @@ struct key_sets {
     struct pull *pulls[PULLS_MAX];
     unsigned pulls_n;
     struct pull *reading, *to_read, **to_read_end;
-    bool closed;
+    bool closed, swept;
 };
 
 static void pull_next(struct key_sets *m);
@@ -133,6 +138,7 @@ static void pull_same(struct pull *p)
 {
     struct key_sets *m = p->m;
     tell(p, NULL);
+    if (p->kept) key_file_confirm(&p->file, m->conf.wall_ms());
     keysets_same(m->conf.sets, p->due.ref, p->fresh_s, m->conf.node_ms());
     pull_free(p);
     pull_next(m);
@@ -160,8 +166,13 @@ static void read_next(struct key_sets *m);
 static void read_run(struct job *j)
 {
     struct pull *p = CONTAINER_OF(j, struct pull, job);
-    p->err = jwk_set_decode(sv_of(p->text, p->text_n), p->m->conf.lanes,
-                            &p->keys, &p->why);
+    struct sv text = sv_of(p->text, p->text_n);
+    p->err = jwk_set_decode(text, p->m->conf.lanes, &p->keys, &p->why);
+    if (p->err || !p->kept) return;
+    int err = key_file_save(&p->file, text, p->keys, p->m->conf.wall_ms());
+    if (err)
+        log_warn("keys", "key set %u is not kept over a restart: %s",
+                 p->due.ref.number, err_text(err));
 }
 
 static void read_done(struct job *j)
@@ -353,23 +364,72 @@ static void fetch_keys(struct pull *p)
           on_keys);
 }
 
-static void pull_start(struct key_sets *m, const struct keyset_due *due)
+static void pull_ask(struct pull *p)
 {
-    struct pull *p = NEW(struct pull);
     char url[URL_BYTES_MAX];
-    p->m = m;
-    p->due = *due;
-    p->memo = memo_of(m, due->ref);
-    m->pulls[m->pulls_n++] = p;
-    if (due->source.kind == KEYSET_URL ||
-        m->conf.node_ms() < p->memo->believed_until_ms) {
+    if (p->due.source.kind == KEYSET_URL ||
+        p->m->conf.node_ms() < p->memo->believed_until_ms) {
         fetch_keys(p);
         return;
     }
     /* no URL: that is the fetch's to say */
-    size_t n = discovery_url(due->source.text, url);
+    size_t n = discovery_url(p->due.source.text, url);
     fetch(p, sv_of(url, n), SV("application/json"), DISCOVERY_BYTES_MAX,
           on_description);
+}
+
+/* --- what an earlier process fetched ----------------------------------------------------- */
+static void restore_run(struct job *j)
+{
+    struct pull *p = CONTAINER_OF(j, struct pull, job);
+    const struct key_sets_conf *conf = &p->m->conf;
+    int64_t confirmed_ms;
+    char *text;
+    size_t n;
+    if (p->sweeps) key_files_sweep(conf->dir, conf->wall_ms());
+    p->err = key_file_load(&p->file, &text, &n, &confirmed_ms);
+    if (p->err) return;
+    p->age_ms = conf->wall_ms() - confirmed_ms;
+    p->err = jwk_set_decode(sv_of(text, n), conf->lanes, &p->keys, &p->why);
+    mem_free(text);
+}
+
+static void restore_done(struct job *j)
+{
+    struct pull *p = CONTAINER_OF(j, struct pull, job);
+    struct key_sets *m = p->m;
+    if (m->closed) return; /* key_sets_free has it */
+    if (p->keys)
+        keysets_restore(m->conf.sets, p->due.ref, p->keys, p->age_ms,
+                        m->conf.node_ms());
+    p->keys = NULL;
+    p->err = 0;
+    pull_ask(p);
+}
+
+/* False: there is nothing to look for, or nobody free to look. */
+static bool restore(struct pull *p)
+{
+    struct key_sets *m = p->m;
+    if (!p->kept || p->memo->looked) return false;
+    p->sweeps = !m->swept;
+    p->job = (struct job){ .reply_to = m->conf.reactor,
+                           .run = restore_run,
+                           .done = restore_done };
+    if (workers_submit(m->conf.workers, &p->job)) return false;
+    p->memo->looked = m->swept = true;
+    return true;
+}
+
+static void pull_start(struct key_sets *m, const struct keyset_due *due)
+{
+    struct pull *p = NEW(struct pull);
+    p->m = m;
+    p->due = *due;
+    p->memo = memo_of(m, due->ref);
+    p->kept = m->conf.dir && !key_file_of(&p->file, m->conf.dir, &due->source);
+    m->pulls[m->pulls_n++] = p;
+    if (!restore(p)) pull_ask(p);
 }
 
 /* --- the manager ------------------------------------------------------------------------------ */

@@ -1,7 +1,8 @@
 /* The fetcher of key sets (live/keyset.h): takes what is due, fetches it,
  * reads the keys, reports. One a process, on the reach reactor.
  *
- *   due ─> [issuer's description] ─> keys ─> read (worker) ─> put
+ *   due ─> [what is kept of it ─> restore, the first time (worker)]
+ *       ─> [issuer's description] ─> keys ─> read and kept (worker) ─> put
  *                    └────────────────┴───────┴─> failed, the last good
  *                                                 keys stay
  *
@@ -21,7 +22,9 @@ struct key_sets_conf {
     struct reactor *reactor;
     struct workers *workers;
     struct fetcher *fetcher;
-    int64_t (*node_ms)(void);
+    int64_t (*node_ms)(void), (*wall_ms)(void);
+    const char *dir;     /* keeps what was fetched (reach/key_file.h); it is
+                            there, and outlives this; NULL: nothing does */
     bool allow_plain;    /* http: URLs too */
     uint32_t timeout_ms; /* a fetch */
     unsigned lanes;      /* of the keys: as in keysets_conf */

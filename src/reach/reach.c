@@ -79,6 +79,8 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
                                       .workers = conf->workers,
                                       .fetcher = r->fetcher,
                                       .node_ms = conf->node_ms,
+                                      .wall_ms = conf->wall_ms,
+                                      .dir = conf->key_dir,
                                       .allow_plain = conf->allow_plain,
                                       .timeout_ms = conf->timeout_ms,
                                       .lanes = conf->lanes };

@@ -14,7 +14,8 @@ struct reach_conf {
     struct workers *workers;
     struct tls_client *tls;
     const struct egress *egress;
-    int64_t (*node_ms)(void);
+    int64_t (*node_ms)(void), (*wall_ms)(void);
+    const char *key_dir;      /* as in key_sets_conf */
     bool allow_plain;         /* key sets and issuers by http: */
     uint32_t timeout_ms;      /* of a fetch */
     unsigned lanes;           /* threads that verify */

@@ -300,6 +300,27 @@ scenario("an issuer that is down, slow, or talks nonsense changes nothing for kn
   assert.equal((await ask(server, token)).status, 200);
 });
 
+scenario("known keys hold over a restart, also after kill -9, while the issuer is down", async (cleanup) => {
+  const authority = await Authority.make(cleanup);
+  const issuer = await Issuer.start(cleanup, authority);
+  const { publicKey, privateKey } = await jose.generateKeyPair("ES256");
+  const jwk = { ...(await jose.exportJWK(publicKey)), kid: "known", alg: "ES256" };
+  issuer.handler = (_, response) => json(response, { keys: [jwk] });
+  const origin = await NodeOrigin.start(cleanup);
+  const args = ["--ca-file", authority.file, "--fetch-timeout-ms", "400"];
+  let server = await Server.start(cleanup, { args });
+  await guarded(server, origin.address, { jwk: `${issuer.url}/keys` });
+  const token = await new jose.SignJWT({ sub: "anna" })
+    .setProtectedHeader({ alg: "ES256", kid: "known" }).setExpirationTime("1h").sign(privateKey);
+  assert.equal((await ask(server, token)).status, 200);
+  issuer.handler = (_, response) => json(response, {}, 500);
+  for (const end of ["stop", "kill"] as const) {
+    await server[end]();
+    server = await Server.start(cleanup, { args, data: server.data });
+    assert.equal((await ask(server, token)).status, 200, `after ${end}`);
+  }
+});
+
 scenario("an issuer of another authority is not believed, and never was asked for keys", async (cleanup) => {
   const authority = await Authority.make(cleanup);
   const stranger = await Authority.make(cleanup);
