@@ -196,13 +196,7 @@ static const struct shape_field ratelimit_fields[] = {
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name",
-      .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME,
-      .len_min = 1,
-      .len_max = 100,
-      .text = &text_plain,
-      .about = "Name." },
+    FIELD_NAME,
     FIELD_DOMAINS("blocklist",
                   "Mail domains that are refused, sub-domains included."),
     FIELD_DOMAINS("exceptions", "Mail domains that pass whatever any list "
@@ -325,8 +319,9 @@ static int scope_decode(struct sv scope, struct abuse *out)
     return 0;
 }
 
-static int decode(const yyjson_val *root, struct arena *a, struct abuse *out)
+static int decode(const yyjson_val *root, struct arena *a, void *to)
 {
+    struct abuse *out = to;
     size_t i, max;
     yyjson_val *item;
     struct sv fault = json_text(json_find(root, "onFault"));
@@ -357,15 +352,5 @@ static int decode(const yyjson_val *root, struct arena *a, struct abuse *out)
 
 int abuse_decode(struct sv doc, struct arena *a, struct abuse *out)
 {
-    struct arena scratch;
-    yyjson_doc *parsed;
-    memset(out, 0, sizeof *out);
-    arena_init(&scratch, doc.n * 64 + (1 << 20), NULL, 0);
-    int rc = json_decode(doc, &scratch, &parsed, NULL);
-    if (rc == 0 && !yyjson_is_obj(yyjson_doc_get_root(parsed)))
-        rc = ERR_CORRUPT;
-    if (rc == 0) rc = decode(yyjson_doc_get_root(parsed), a, out);
-    arena_fini(&scratch);
-    if (rc == ERR_INVALID) rc = ERR_CORRUPT;
-    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }

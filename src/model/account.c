@@ -3,13 +3,7 @@
 
 static const struct shape_field fields[] = {
     FIELD_READ_ONLY("id", SHAPE_STRING, "Id."),
-    { .name = "name",
-      .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME,
-      .len_min = 1,
-      .len_max = 100,
-      .text = &text_plain,
-      .about = "Name." },
+    FIELD_NAME,
     { .name = "slug",
       .types = SHAPE_STRING,
       .flags = SHAPE_REQUIRED | SHAPE_KEY,

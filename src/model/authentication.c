@@ -30,13 +30,7 @@ static const struct shape_field location_fields[] = {
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name",
-      .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME,
-      .len_min = 1,
-      .len_max = 100,
-      .text = &text_plain,
-      .about = "Name." },
+    FIELD_NAME,
     { .name = "keyType",
       .types = SHAPE_STRING,
       .options = key_types,

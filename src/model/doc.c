@@ -7,9 +7,10 @@
 int decode_begin(struct decode_scratch *s, struct sv doc,
                  const yyjson_val **root)
 {
-    enum { BUDGET = 1 << 20 };
+    enum { BUDGET = 1 << 20, BYTES_A_BYTE = 64 }; /* lists may be long */
     yyjson_doc *parsed = NULL;
-    arena_init(&s->arena, BUDGET, s->first, sizeof s->first);
+    arena_init(&s->arena, BUDGET + doc.n * BYTES_A_BYTE, s->first,
+               sizeof s->first);
     int rc = json_decode(doc, &s->arena, &parsed, NULL);
     *root = yyjson_doc_get_root(parsed);
     if (rc == 0 && yyjson_is_obj((yyjson_val *)(uintptr_t)*root)) return 0;
@@ -25,6 +26,7 @@ int doc_decode(struct sv doc, struct arena *a, doc_decode_fn *decode, void *out,
     int rc = decode_begin(&scratch, doc, &root);
     if (rc == 0) rc = decode(root, a, out);
     arena_fini(&scratch.arena);
+    if (rc == ERR_INVALID) rc = ERR_CORRUPT;
     return a->overflow ? ERR_NOMEM : rc;
 }
 

@@ -13,6 +13,10 @@
 #define FIELDS_IDENTITY                                              \
     FIELD_READ_ONLY("id", SHAPE_STRING, "Id."),                      \
     FIELD_READ_ONLY("account_id", SHAPE_STRING, "Id of the account.")
+#define FIELD_NAME                                                       \
+    { .name = "name", .types = SHAPE_STRING,                             \
+      .flags = SHAPE_REQUIRED | SHAPE_NAME, .len_min = 1, .len_max = 100, \
+      .text = &text_plain, .about = "Name." }
 #define FIELDS_TIMES                                  \
     FIELD_TIME("createdAt", "When it was created."),  \
     FIELD_TIME("updatedAt", "When it was last changed.")

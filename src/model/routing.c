@@ -194,13 +194,7 @@ static const struct shape_field rule_fields[] = {
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name",
-      .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME,
-      .len_min = 1,
-      .len_max = 100,
-      .text = &text_plain,
-      .about = "Name." },
+    FIELD_NAME,
     { .name = "endpoints",
       .types = SHAPE_OBJECTS,
       .flags = SHAPE_REQUIRED,

@@ -87,13 +87,7 @@ static const struct shape_field rule_fields[] = {
 
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
-    { .name = "name",
-      .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED | SHAPE_NAME,
-      .len_min = 1,
-      .len_max = 100,
-      .text = &text_plain,
-      .about = "Name." },
+    FIELD_NAME,
     { .name = "waf",
       .types = SHAPE_OBJECT,
       .fields = waf_fields,
@@ -315,8 +309,9 @@ static int firewall_rules_decode(yyjson_val *list, struct arena *a,
     return 0;
 }
 
-static int decode(const yyjson_val *root, struct arena *a, struct security *out)
+static int decode(const yyjson_val *root, struct arena *a, void *to)
 {
+    struct security *out = to;
     int fault = option_of(faults, json_find(root, "onFault"), 2);
     if (fault < 0) return ERR_CORRUPT;
     out->on_fault =
@@ -334,15 +329,5 @@ static int decode(const yyjson_val *root, struct arena *a, struct security *out)
 
 int security_decode(struct sv doc, struct arena *a, struct security *out)
 {
-    struct arena scratch; /* lists may be longer than other nouns are */
-    yyjson_doc *parsed;
-    memset(out, 0, sizeof *out);
-    arena_init(&scratch, doc.n * 64 + (1 << 20), NULL, 0);
-    int rc = json_decode(doc, &scratch, &parsed, NULL);
-    if (rc == 0 && !yyjson_is_obj(yyjson_doc_get_root(parsed)))
-        rc = ERR_CORRUPT;
-    if (rc == 0) rc = decode(yyjson_doc_get_root(parsed), a, out);
-    arena_fini(&scratch);
-    if (rc == ERR_INVALID) rc = ERR_CORRUPT;
-    return rc == 0 && a->overflow ? ERR_NOMEM : rc;
+    return doc_decode(doc, a, decode, out, sizeof *out);
 }
