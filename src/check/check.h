@@ -22,6 +22,11 @@ bool check_variable(const struct exchange *x, struct sv name, struct sv *value);
 bool check_header_once(const struct exchange *x, struct sv name,
                        struct sv *value);
 
+/* A check of a security or abuse profile cannot be made: PASS or DENY by the
+ * profile's onFault, with a finding that names the check (static, no quotes). */
+enum verdict check_fault(struct exchange *x, enum fault_rule rule,
+                         bool closed_by_default, const char *what);
+
 static inline enum verdict check_deny(struct exchange *x, enum reason why)
 {
     x->reason = why;

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "codec/http.h"
 #include "codec/json.h"
+#include "detect/place.h"
 #include "live/counter.h"
 #include "live/replay.h"
 #include "live/subject.h"
@@ -94,6 +95,7 @@ struct reason_row {
 extern const struct reason_row reason_rows[REASON_COUNT];
 
 struct expression_request;
+struct place_lane;
 struct introspections;
 struct keysets;
 struct jwt_lane;
@@ -111,6 +113,8 @@ struct check_env {
     struct jwt_lane *jwt;      /* a reactor each (check/jwt.h) */
     struct replay *replay;     /* proofs that came */
     struct introspections *introspections;
+    struct place_root *places; /* NULL: no location data, ever */
+    struct place_lane *place_lanes; /* a reactor each (check/where.h) */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
@@ -148,6 +152,9 @@ struct exchange {
     const struct route_match *route; /* NULL: no rule is for this request */
     struct expression_request *request; /* check/request.h; valid in the run */
     struct findings *findings;      /* NULL: nothing to tell; in the arena */
+    uint8_t place_state;            /* 0: not looked up yet (check/where.h) */
+    char country[3];                /* by check_country */
+    struct place place;             /* of the client, by check_place */
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid

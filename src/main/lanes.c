@@ -147,8 +147,8 @@ static int reach_open(struct server *s)
 static int doors_open(struct server *s)
 {
     struct control_conf control = { .queue_max = 1024,
-                                    .tick = admin_tick,
-                                    .ctx = s->admin };
+                                    .tick = server_tick,
+                                    .ctx = s };
     if (control_start(&s->control, &control)) return -1;
     struct door_conf door = {
         .control = s->control,

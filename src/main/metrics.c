@@ -110,6 +110,22 @@ static uint64_t longest_turn_us(const struct server *s)
     return longest / 1000;
 }
 
+static void place_metrics(const struct server *s, struct buf *out)
+{
+    uint64_t lookups = 0, blind = 0;
+    for (unsigned i = 0; i < s->lanes_n; i++) {
+        lookups += read_at(&s->place_lanes[i].lookups, 0);
+        blind += read_at(&s->place_lanes[i].blind, 0);
+    }
+    places_metrics(s->places, clock_wall_ms() / 1000, out);
+    metric_head(out, "typeauth_place_lookups_total", "counter",
+                "Requests whose client's place was asked for");
+    metric_row(out, "typeauth_place_lookups_total", "", lookups);
+    metric_head(out, "typeauth_place_lookups_blind_total", "counter",
+                "Of these, while there were no location data");
+    metric_row(out, "typeauth_place_lookups_blind_total", "", blind);
+}
+
 void lanes_metrics(void *server, struct buf *out)
 {
     const struct server *s = server;
@@ -120,6 +136,7 @@ void lanes_metrics(void *server, struct buf *out)
     keysets_metrics(s->keysets, clock_node_ms(), out);
     introspections_metrics(s->introspections, out);
     jwt_metrics(s, out);
+    place_metrics(s, out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);
     metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");

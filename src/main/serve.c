@@ -17,7 +17,8 @@ static int usage(FILE *to)
                 "Runs the gateway and the management API. The first start "
                 "makes the data\ndirectory, an account and its owner key "
                 "(DATA/owner.key). SIGTERM ends it\ngracefully, SIGHUP reads "
-                "certificates and opens the access log again.\n\n");
+                "certificates and data files and opens the access\nlog "
+                "again.\n\n");
     settings_usage(to);
     return to == stdout ? 0 : 2;
 }
@@ -76,6 +77,7 @@ void server_reload(struct server *s)
 {
     int fd = server_access_log(s);
     if (fd >= 0) journal_access_fd(s->journal, fd);
+    places_ask(s->places);
     log_info("main", server_tls_load(s) ? "reload: the old certificates stay"
                                         : "reloaded");
 }

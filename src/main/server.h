@@ -12,7 +12,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "check/jwt.h"
+#include "check/where.h"
 #include "edge/edge.h"
+#include "main/places.h"
 #include "main/settings.h"
 #include "reach/reach.h"
 
@@ -54,6 +56,8 @@ struct server {
     struct workers *workers;
     struct tls_client *tls_client;
     struct jwt_lane *jwt;
+    struct places *places;
+    struct place_lane *place_lanes;
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */
@@ -93,5 +97,7 @@ int server_tls_load(struct server *s);
 int server_access_log(const struct server *s); /* descriptor, -1 none */
 void lanes_metrics(void *server, struct buf *out);
 void jwt_metrics(const struct server *s, struct buf *out);
+/* For control_conf; ctx is the server: data files, then admin_tick. */
+unsigned server_tick(void *server);
 
 #endif

@@ -72,6 +72,10 @@ static const struct row rows[] = {
       "X-Forwarded-For|Forwarded",
       "the one field in which trusted proxies tell the client's address; they "
       "must write it or pass it on, the other one is not read"),
+    L("places", places, "FILE",
+      "location data in MaxMind's format, up to four that answer as one; "
+      "default: those that `typeauth data update` puts in DATA. Picked up "
+      "when they are renamed over"),
     T("base-domain", base_domain, "typeauth.localhost", "NAME",
       "made-up application domains lie under it"),
     T("api-name", api_name, "api.typeauth.localhost", "NAME",

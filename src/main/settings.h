@@ -21,7 +21,8 @@ struct settings {
     const char *data, *config, *server_key, *base_domain, *api_name,
         *assertion_issuer;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
-    struct setting_list certificates, api_certificate, trusted_proxies;
+    struct setting_list certificates, api_certificate, trusted_proxies,
+        places;
     const char *ca_file, *client_certificates, *client_ca, *egress,
         *access_log, *log_level, *client_address;
     bool insecure_api, insecure_key_urls, origin_tls_verify;

@@ -135,11 +135,22 @@ static int publish_fault(void *ctx)
 }
 #endif
 
+static int data_open(struct server *s)
+{
+    const struct places_conf places = { .dir = s->set.data,
+                                        .files = s->set.places.items,
+                                        .files_n = s->set.places.n };
+    if (places_open(&s->places, &places))
+        return fails("--places", "names more than four files");
+    s->place_lanes = place_lanes_new(s->lanes_n);
+    return 0;
+}
+
 int server_state_open(struct server *s)
 {
     char problem[256] = "";
     if (server_store_open(&s->store, &s->set, true)) return -1;
-    if (live_open(s)) return -1;
+    if (live_open(s) || data_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
     struct journal_conf journal = {
         .reactors = s->lanes_n,
@@ -190,8 +201,17 @@ int server_state_open(struct server *s)
                                     .subjects = s->subjects,
                                     .jwt = s->jwt,
                                     .replay = s->replay,
-                                    .introspections = s->introspections };
+                                    .introspections = s->introspections,
+                                    .places = places_root(s->places),
+                                    .place_lanes = s->place_lanes };
     return 0;
+}
+
+unsigned server_tick(void *ctx)
+{
+    struct server *s = ctx;
+    places_tick(s->places, clock_mono_ns());
+    return admin_tick(s->admin);
 }
 
 void server_state_close(struct server *s)
@@ -206,6 +226,8 @@ void server_state_close(struct server *s)
     s->subjects = NULL;
     if (subjects) subjects_close(&subjects);
     if (s->jwt) jwt_lanes_free(&s->jwt, s->lanes_n);
+    place_lanes_free(&s->place_lanes, s->lanes_n);
+    places_close(&s->places);
     replay_free(&s->replay);
     introspections_free(&s->introspections);
     if (s->tokens) tokens_free(&s->tokens);
