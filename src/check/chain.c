@@ -3,6 +3,7 @@
  *   step ── PASS ──> next step … ──> PASS
  *     ├─── DENY ──> quota back if it was taken ──> DENY
  *     ├─── WAIT ──> (door runs it again next turn: token looked up anew)
+ *     ├─── BODY ──> (door runs it again when the body has come)
  *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
  */
 #include "base/ensure.h"
@@ -19,6 +20,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_LIMITS] = check_limits,
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,
+    [STEP_BODY] = check_body,
     [STEP_ANSWER] = check_answer,
 };
 
@@ -32,19 +34,6 @@ void chain_refund(struct exchange *x)
     ask.terms.limits_n = 0;
     ask.terms.refill = NULL;
     counters_refund(x->env->counters, &ask, &x->take);
-}
-
-/* After a wait: what was found may have changed owner, been disabled or have
- * expired meanwhile. A JWT has no record: it is judged anew. */
-static enum verdict resume(struct exchange *x)
-{
-    if (x->plan->jwt) x->step = 0;
-    if (!x->has_token) return VERDICT_PASS;
-    if (!tokens_view(x->env->tokens, x->token.slot, x->token.tag, x->wall_ms,
-                     &x->token))
-        return check_deny(x, REASON_INVALID_TOKEN);
-    enum verdict v = check_token_state(x);
-    return v == VERDICT_PASS ? check_expiry(x) : v;
 }
 
 /* What onFault of the profile says. */
@@ -64,13 +53,38 @@ static enum verdict step_run(struct exchange *x, enum plan_step step)
     return v == VERDICT_FAULT ? judge_fault(x) : v;
 }
 
+/* Facts of a JWT are of the turn: it is judged anew, unless the steps have not
+ * come to it. What lies between it and x->step has been done, and is not done
+ * twice. */
+static enum verdict resume_jwt(struct exchange *x)
+{
+    const struct plan_steps *steps = &x->plan->steps[x->door];
+    for (uint8_t i = 0; i < x->step; i++)
+        if (steps->at[i] == STEP_JWT) return step_run(x, STEP_JWT);
+    return VERDICT_PASS;
+}
+
+/* After a wait: what was found may have changed owner, been disabled or have
+ * expired meanwhile. */
+static enum verdict resume(struct exchange *x)
+{
+    if (x->plan->jwt) return resume_jwt(x);
+    if (!x->has_token) return VERDICT_PASS;
+    if (!tokens_view(x->env->tokens, x->token.slot, x->token.tag, x->wall_ms,
+                     &x->token))
+        return check_deny(x, REASON_INVALID_TOKEN);
+    enum verdict v = check_token_state(x);
+    return v == VERDICT_PASS ? check_expiry(x) : v;
+}
+
 enum verdict chain_run(struct exchange *x)
 {
     const struct plan_steps *steps = &x->plan->steps[x->door];
     enum verdict v = VERDICT_PASS;
     if (steps->n) x->wall_ms = x->env->wall_ms();
     x->request = NULL;
-    if (x->waits) v = resume(x);
+    if (x->again) v = resume(x);
+    x->again = true;
     while (v == VERDICT_PASS && x->step < steps->n) {
         v = step_run(x, (enum plan_step)steps->at[x->step]);
         if (v == VERDICT_PASS) x->step++;

@@ -22,6 +22,7 @@ enum verdict {
     VERDICT_DENY,   /* exchange.reason says why */
     VERDICT_ANSWER, /* a check answers itself (preflight, cache) */
     VERDICT_WAIT,   /* run the same step again later */
+    VERDICT_BODY,   /* take the body in, then run the same step again */
     VERDICT_FAULT,  /* could not judge; onFault decides */
 };
 
@@ -29,7 +30,8 @@ enum verdict {
  * caller without detailResponse sees, sentence. */
 enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
                     CLASS_BAD_REQUEST, CLASS_UNAVAILABLE, CLASS_NOT_FOUND,
-                    CLASS_MISDIRECTED, CLASS_TOO_LARGE, CLASS_GATEWAY };
+                    CLASS_MISDIRECTED, CLASS_TOO_LARGE, CLASS_GATEWAY,
+                    CLASS_MEDIA_TYPE };
 #define REASONS(X)                                                           \
     X(UNKNOWN_DOMAIN, "unknown_domain", NOT_FOUND,                           \
       "no application answers to this host name")                            \
@@ -70,6 +72,8 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "a check could not be made; try again")                                \
     X(BODY_TOO_LARGE, "body_too_large", TOO_LARGE,                           \
       "the request body is larger than this application allows")             \
+    X(UNSUPPORTED_ENCODING, "unsupported_encoding", MEDIA_TYPE,              \
+      "an encoded request body cannot be judged; send it as it is")          \
     X(ORIGIN_UNREACHABLE, "origin_unreachable", GATEWAY,                     \
       "the origin could not be reached")                                     \
     X(ORIGIN_TIMEOUT, "origin_timeout", GATEWAY,                             \
@@ -119,7 +123,11 @@ struct check_env {
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
 
-/* Zero it, fill the upper part, run the chain. Between WAIT and the next run
+/* What became of VERDICT_BODY: the body lies there, or there was no memory for
+ * it (what was read until then is the door's to pass on). */
+enum intake { INTAKE_UNASKED, INTAKE_DONE, INTAKE_FAILED };
+
+/* Zero it, fill the upper part, run the chain. Between WAIT or BODY and the next run
  * the door holds the plan (plan_hold) and keeps head, credential and scopes;
  * `token` is looked up again by slot and tag, its `own` and `cold` are valid
  * only in the turn of the run. */
@@ -143,10 +151,15 @@ struct exchange {
                                        when the profile binds by DPoP */
     struct sv method, url;          /* verify: telemetry's, or "" */
     const uint8_t *certificate;     /* SHA-256 of the client's; NULL: none */
-    /* the request's body, or its first bytes: taken in by the step BODY when a
-     * later one judges it; verify: never */
+    /* The request's body, or its first plan->body.inspect_bytes: taken in by
+     * the step BODY when a later one judges it; verify: never. The door sets
+     * `intake` when it is done. */
     struct sv body;
-    bool has_body, body_over;       /* over: longer than was taken in */
+    enum intake intake;
+    bool has_body;                  /* `body` is filled: there is one, and it
+                                       can be read */
+    bool body_over;                 /* it is longer than `body` */
+    bool body_encoded;              /* there is one that cannot be read */
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
     const struct route_match *route; /* NULL: no rule is for this request */
@@ -171,6 +184,7 @@ struct exchange {
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
     uint16_t waits;
+    bool again;                     /* not the first run */
     bool bound;                     /* BINDING has passed: not judged again
                                        after a wait */
     uint32_t retry_ms;              /* WAIT: in how long; 0: soon */
@@ -182,7 +196,7 @@ struct exchange {
     struct arena *arena;            /* the exchange's, budgeted */
 };
 
-/* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT; a
+/* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT, BODY; a
  * FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
  * A later step's denial gives the quota (only) back. */
 enum verdict chain_run(struct exchange *x);

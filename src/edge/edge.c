@@ -19,6 +19,7 @@ enum {
     SWEEP_MS = 25, /* a slice of the running streams each time: all of them */
     SWEEP_SLICES = 32, /* in 0.8 s, and 100,000 without a long turn */
     WALL_FRESH_MS = 1000,
+    BODIES_MAX = 64 << 20,
 };
 
 static void or_default(uint32_t *v, uint32_t otherwise)
@@ -33,6 +34,7 @@ int edge_new(struct edge **out, const struct edge_conf *conf)
     or_default(&e->conf.connect_ms, 5000);
     or_default(&e->conf.first_byte_ms, 60000);
     or_default(&e->conf.idle_ms, 300000);
+    if (!e->conf.bodies_max) e->conf.bodies_max = BODIES_MAX;
     struct sv name = conf->name.n ? conf->name : SV("typeauth");
     if (name.n > VIA_MAX - 4 || !http_is_token(name)) {
         mem_free(e);
@@ -82,6 +84,12 @@ void edge_suspend(struct edge_reactor *er, struct suspended *s,
 {
     s->timer.fire = resume;
     timer_arm(er->reactor, &s->timer, retry_ms ? retry_ms : RETRY_MS);
+}
+
+void edge_suspend_shortly(struct edge_reactor *er, struct suspended *s)
+{
+    s->timer.fire = resume;
+    timer_arm(er->reactor, &s->timer, 0);
 }
 
 void edge_unsuspend(struct edge_reactor *er, struct suspended *s)

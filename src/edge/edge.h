@@ -40,6 +40,10 @@ struct edge_conf {
     /* Where the application says none; 0: 5 s, 60 s, 300 s. */
     uint32_t connect_ms, first_byte_ms, idle_ms;
     uint32_t origin_conns;         /* to one origin, over all reactors */
+    size_t bodies_max;             /* bytes of request bodies that are held to
+                                      be judged, over all reactors; 0: 64 MiB.
+                                      What is read meanwhile may exceed it by
+                                      one body a reactor */
     bool origins_unverified;       /* any certificate of an origin will do */
     struct signing *signing;       /* keys of assertions to origins; NULL:
                                       none can be made */

@@ -16,6 +16,7 @@ struct edge {
     struct replies *replies;
     char via_text[2][VIA_MAX]; /* by minor version: "1.0 name", "1.1 name" */
     struct sv via[2];
+    _Atomic size_t bodies_bytes; /* of requests that are being judged */
 };
 
 /* --- waiting ---------------------------------------------------------------
@@ -62,6 +63,8 @@ struct edge_reactor {
 
 void edge_suspend(struct edge_reactor *er, struct suspended *s,
                   uint32_t retry_ms);
+/* In this turn still, but behind the running callback. */
+void edge_suspend_shortly(struct edge_reactor *er, struct suspended *s);
 void edge_unsuspend(struct edge_reactor *er, struct suspended *s);
 void edge_watch(struct edge_reactor *er, struct watched *w);
 void edge_unwatch(struct edge_reactor *er, struct watched *w);

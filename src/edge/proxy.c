@@ -36,6 +36,7 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
     edge_unwatch(er, &p->watched);
     timer_cancel(er->reactor, &p->continue_timer);
     if (p->is_suspended) edge_unsuspend(er, &p->suspended);
+    intake_fini(p);
     unhold(p);
     visit_report(&p->v, &(struct visit_end){
                             .outcome = outcome,
@@ -191,6 +192,8 @@ static void exchange_init(struct proxy *p, const struct plan_app *app,
  * this turn. */
 static void keep_limits(struct proxy *p)
 {
+    if (p->limits_kept) return;
+    p->limits_kept = p->x.judged_limits;
     p->limits = limits_of(&p->x);
     if (!p->limits.any) return;
     struct sv name = p->limits.name;
@@ -206,44 +209,55 @@ static void keep_key(struct proxy *p)
     if (p->by_jwt) memcpy(p->key, p->x.jwt->thumbprint, sizeof p->key);
 }
 
-/* The image, the head and its bytes stay until the check has been made. */
-static bool suspend(struct proxy *p, const struct http_head *head)
+/* The image, the head and its bytes stay until the checks have been made. */
+static bool hold(struct proxy *p, const struct http_head *head)
 {
-    if (!p->head) {
-        p->head = arena_alloc(&p->v.arena, sizeof *p->head);
-        if (!p->head) return false;
-        *p->head = *head;
-        p->x.head = p->head;
-        http_stream_keep(p->v.stream);
-        p->held = p->x.plan;
-        plan_hold(p->held, p->v.er->index);
-    }
+    if (p->head) return true;
+    p->head = arena_alloc(&p->v.arena, sizeof *p->head);
+    if (!p->head) return false;
+    *p->head = *head;
+    p->x.head = p->head;
+    http_stream_keep(p->v.stream);
+    p->held = p->x.plan;
+    plan_hold(p->held, p->v.er->index);
+    return true;
+}
+
+static void wait(struct proxy *p)
+{
     p->is_suspended = true;
     edge_suspend(p->v.er, &p->suspended, p->x.retry_ms);
-    return true;
+}
+
+void proxy_later(struct proxy *p)
+{
+    p->is_suspended = true;
+    edge_suspend_shortly(p->v.er, &p->suspended);
 }
 
 static void judge(struct proxy *p, const struct http_head *head)
 {
-    switch (chain_run(&p->x)) {
-    case VERDICT_WAIT:
-        if (!suspend(p, head)) proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0);
-        return;
+    enum verdict v = chain_run(&p->x);
+    keep_limits(p);
+    if ((v == VERDICT_WAIT || v == VERDICT_BODY) && !hold(p, head)) {
+        chain_refund(&p->x);
+        p->x.reason = REASON_CHECK_UNAVAILABLE;
+        v = VERDICT_DENY;
+    }
+    switch (v) {
+    case VERDICT_WAIT: wait(p); return;
+    case VERDICT_BODY: intake_start(p); return;
     case VERDICT_PASS:
-        keep_limits(p);
         keep_key(p);
         upstream_start(p, head);
         break;
-    case VERDICT_ANSWER:
-        keep_limits(p);
-        route_answer(p);
-        break;
-    default: keep_limits(p); proxy_refuse(p, p->x.reason, 0);
+    case VERDICT_ANSWER: route_answer(p); break;
+    default: proxy_refuse(p, p->x.reason, 0);
     }
     unhold(p);
 }
 
-static void proxy_resume(struct suspended *s)
+void proxy_resume(struct suspended *s)
 {
     struct proxy *p = CONTAINER_OF(s, struct proxy, suspended);
     p->is_suspended = false;
@@ -282,25 +296,39 @@ static void proxy_request(struct http_stream *s, const struct http_head *head)
 
 /* --- the rest of the request ------------------------------------------------------ */
 
-static size_t proxy_body(struct http_stream *s, struct sv bytes)
+/* Above the application's own maximum, whoever reads it. */
+static void body_too_large(struct proxy *p)
 {
-    struct proxy *p = http_stream_user(s);
-    p->body_n += bytes.n;
-    if (p->tunnel || !p->body_max || p->body_n <= p->body_max)
-        return upstream_body(p, bytes);
     upstream_cancel(p);
     if (p->answered) {
         p->reason = REASON_BODY_TOO_LARGE;
-        http_stream_abort(s, ERR_TOOBIG);
-    } else {
-        proxy_refuse(p, REASON_BODY_TOO_LARGE, 0);
+        http_stream_abort(p->v.stream, ERR_TOOBIG);
+        return;
     }
-    return bytes.n;
+    if (p->intake != PROXY_STREAMING) chain_refund(&p->x);
+    proxy_refuse(p, REASON_BODY_TOO_LARGE, 0);
+}
+
+static size_t proxy_body(struct http_stream *s, struct sv bytes)
+{
+    struct proxy *p = http_stream_user(s);
+    if (!p->tunnel && p->body_max && bytes.n > p->body_max - p->body_n) {
+        body_too_large(p);
+        return bytes.n;
+    }
+    size_t taken = p->intake == PROXY_TAKING ? intake_body(p, bytes)
+                                             : upstream_body(p, bytes);
+    p->body_n += taken;
+    return taken;
 }
 
 static void proxy_end(struct http_stream *s, const struct http_head *trailers)
 {
-    upstream_end(http_stream_user(s), trailers);
+    struct proxy *p = http_stream_user(s);
+    if (p->intake == PROXY_TAKING)
+        intake_end(p, trailers);
+    else
+        upstream_end(p, trailers);
 }
 
 static void proxy_room(struct http_stream *s)

@@ -4,6 +4,7 @@
  *                  ^            ├─ WAIT ─> suspended ─┐          │
  *                  └────────────┼─────────────────────┘          ├─> over
  *                               └─ PASS ─> called ─> answering ──┘
+ *   BODY: taken in (intake.c), then the chain again.
  *   any state: client gone ─> over. Over is told by http/ (on_done, on_gone):
  *   there the one event is written and the memory goes back. */
 #ifndef EDGE_PROXY_INT_H
@@ -11,6 +12,9 @@
 
 #include "edge/edge_int.h"
 #include "net/tls.h"
+
+/* The request's body while a check judges it (intake.c). */
+enum proxy_intake { PROXY_STREAMING, PROXY_TAKING, PROXY_HOLDING, PROXY_GIVING };
 
 struct proxy {
     struct suspended suspended;
@@ -26,9 +30,15 @@ struct proxy {
     uint8_t certificate[TLS_CERT_DIGEST_BYTES];
     struct sv assertion_header;  /* in no trailer; "" none */
     uint64_t body_max, body_n;   /* of the request */
+    struct buf held_body;        /* taken in, `given` of it to the call */
+    size_t given;
+    struct http_head *held_trailers;
+    enum proxy_intake intake;
+    bool body_ended;             /* all of it is in held_body */
     uint32_t app_num;
     enum reason reason;          /* of our refusal or of a cut answer */
     bool detail, limited;
+    bool limits_kept;
     bool problem;                /* refused without an application's reason */
     bool is_suspended;
     bool has_body;               /* the request's end is to be passed on */
@@ -47,6 +57,15 @@ struct proxy {
 void proxy_refuse(struct proxy *p, enum reason reason, unsigned status);
 /* A refusal that is no application's: 405, 431, 501. */
 void proxy_problem(struct proxy *p, unsigned status);
+void proxy_resume(struct suspended *s);
+void proxy_later(struct proxy *p); /* resumed behind the running callback */
+/* intake.c: VERDICT_BODY. The chain is run again when the body has come. */
+void intake_start(struct proxy *p);
+size_t intake_body(struct proxy *p, struct sv bytes);
+void intake_end(struct proxy *p, const struct http_head *trailers);
+/* What is held to the call, then the rest of the stream. */
+void intake_give(struct proxy *p);
+void intake_fini(struct proxy *p);
 /* assertion.c: the field that proves to the origin that we let the request
  * pass, behind all others; nothing when the application asks for none. */
 int assertion_add(struct proxy *p, const struct plan_origin *origin,

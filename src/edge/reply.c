@@ -23,6 +23,7 @@ static const struct class_row {
     [CLASS_NOT_FOUND] = { 404, { "", 0 }, OUTCOME_UNKNOWN },
     [CLASS_MISDIRECTED] = { 421, { "", 0 }, OUTCOME_UNKNOWN },
     [CLASS_TOO_LARGE] = { 413, { "bad_request", 11 }, OUTCOME_BAD_REQUEST },
+    [CLASS_MEDIA_TYPE] = { 415, { "bad_request", 11 }, OUTCOME_BAD_REQUEST },
     [CLASS_GATEWAY] = { 502, { "unavailable", 11 }, OUTCOME_ORIGIN_FAILED },
 };
 

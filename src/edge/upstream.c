@@ -94,7 +94,8 @@ static int call(struct proxy *p, const struct http_head *head)
         .body = head->body,
         .content_length = head->content_length,
         .upgrade = head->upgrade,
-        .expect_continue = head->expect_continue && p->has_body,
+        .expect_continue = head->expect_continue && p->has_body &&
+                           p->intake == PROXY_STREAMING,
         .connect_ms = or_default(app->app.connect_ms, conf->connect_ms),
         .first_byte_ms =
             or_default(app->app.first_byte_ms, conf->first_byte_ms),
@@ -119,6 +120,10 @@ static void continue_anyway(struct timer *t)
 static void read_body(struct proxy *p, const struct http_head *head)
 {
     if (!p->has_body) return;
+    if (p->intake == PROXY_HOLDING) {
+        intake_give(p);
+        return;
+    }
     if (!head->expect_continue) {
         http_stream_read(p->v.stream, true);
         return;
@@ -284,7 +289,10 @@ static void call_end(struct http_call *c, const struct http_head *trailers)
 static void call_room(struct http_call *c)
 {
     struct proxy *p = http_call_ctx(c);
-    if (!p->wants_continue) http_stream_read(p->v.stream, true);
+    if (p->intake == PROXY_GIVING)
+        intake_give(p);
+    else if (!p->wants_continue)
+        http_stream_read(p->v.stream, true);
 }
 
 static enum reason reason_of(int err)

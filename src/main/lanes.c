@@ -101,6 +101,7 @@ static int shared_open(struct server *s)
         .first_byte_ms = (uint32_t)set->first_byte_timeout_ms,
         .idle_ms = (uint32_t)set->origin_idle_ms,
         .origin_conns = (uint32_t)set->origin_conns,
+        .bodies_max = (size_t)set->inspect_memory_bytes,
         .signing = s->signing,
         .issuer = sv_cstr(s->issuer),
         .origins_unverified = !set->origin_tls_verify,

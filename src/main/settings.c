@@ -131,6 +131,10 @@ static const struct row rows[] = {
     N("fields", fields, 16, 100, "64", "N", "most header fields a message"),
     N("block-pool-bytes", block_pool_bytes, 1048576, 68719476736, "67108864",
       "BYTES", "ceiling of all I/O buffers, shared by the workers"),
+    N("inspect-memory-bytes", inspect_memory_bytes, 1048576, 68719476736,
+      "67108864", "BYTES",
+      "request bodies held at a time to be judged (WAF, schema, mail); what "
+      "finds no room is not judged: 503 where a profile blocks"),
     N("tokens-max", tokens_max, 1024, 67108864, "67108864", "N",
       "address space is reserved for so many tokens"),
     N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",

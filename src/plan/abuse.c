@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "detect/mail_property.h"
 #include "plan/plan.h"
 
 enum { ABUSE_BUDGET_BYTES = 16 << 20 };
@@ -20,6 +21,18 @@ static int set_build(const char *field, const struct sv *domains, uint32_t n,
     return err;
 }
 
+/* A body that the mail check cannot read is a fault of it: onFault says what
+ * becomes of the request, and open is the default. */
+static void body_wish(struct plan_abuse *s)
+{
+    const struct abuse *p = &s->profile;
+    bool closed = p->on_fault == FAULT_CLOSED;
+    if (!p->property.n || !(p->locations & MAIL_IN_BODY)) return;
+    s->body = (struct plan_body){ .inspect_bytes = INSPECT_BYTES_DEFAULT,
+                                  .over_blocks = closed,
+                                  .blocks = closed };
+}
+
 static int abuse_build(struct sv doc, struct arena *a, const void **value,
                        struct plan_problem *why)
 {
@@ -33,6 +46,7 @@ static int abuse_build(struct sv doc, struct arena *a, const void **value,
     if (!err)
         err = set_build("exceptions", p->exceptions, p->exceptions_n, a,
                         &s->exceptions, why);
+    if (!err) body_wish(s);
     *value = s;
     return err;
 }

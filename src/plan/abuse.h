@@ -5,11 +5,13 @@
 
 #include "detect/mail.h"
 #include "model/abuse.h"
+#include "plan/body.h"
 #include "plan/compiled.h"
 
 struct plan_abuse {
     struct abuse profile;
     const struct mail_set *blocklist, *exceptions; /* NULL: none */
+    struct plan_body body; /* of the mail check */
 };
 extern const struct compiled_type plan_abuse_type;
 

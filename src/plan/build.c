@@ -120,6 +120,7 @@ static void build_steps(struct plan_app *a)
             add_token(steps);
         else if (routes)
             add(steps, STEP_SCOPES);
+        if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
         if (routes) add(steps, STEP_ANSWER);
     }
 }
@@ -203,6 +204,8 @@ static int build_forms(struct plan *p, const struct plan_source *src,
                           *abuse = a->forms[FORM_ABUSE];
     a->security = security ? security->value : NULL;
     a->abuse = abuse ? abuse->value : NULL;
+    if (a->security) plan_body_want(&a->body, &a->security->body);
+    if (a->abuse) plan_body_want(&a->body, &a->abuse->body);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "model/application.h"
 #include "model/authentication.h"
 #include "plan/abuse.h"
+#include "plan/body.h"
 #include "plan/jwt.h"
 #include "plan/route.h"
 #include "plan/security.h"
@@ -36,6 +37,7 @@
     X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
     X(SCOPES)       /* 10  scopes asked for */                              \
     X(ADDRESS)      /* 10  the token's IP allow-list */                     \
+    X(BODY)         /* 11a the body, as far as a later step judges it */    \
     X(ANSWER)       /* 15  the route's own answer */
 
 enum plan_step {
@@ -86,6 +88,7 @@ struct plan_app {
     const struct plan_security *security; /* NULL: no profile */
     const struct plan_abuse *abuse;       /* NULL: no profile */
     struct compiled *forms[FORM_COUNT];   /* what holds them; or NULL */
+    struct plan_body body;     /* what the profiles' checks want of it */
     const struct plan_jwt *jwt; /* keyType jwt with a profile; else NULL */
     struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */
     unsigned keysets_n;

@@ -23,6 +23,15 @@ static int lists_build(struct plan_security *s, struct arena *a,
     return err;
 }
 
+static void body_wish(struct plan_security *s)
+{
+    const struct waf_profile *w = &s->profile.waf;
+    if (w->mode == WAF_OFF) return;
+    s->body = (struct plan_body){ .inspect_bytes = w->inspect_bytes,
+                                  .over_blocks = w->over_blocks,
+                                  .blocks = w->mode == WAF_BLOCK };
+}
+
 static int security_build(struct sv doc, struct arena *a, const void **value,
                           struct plan_problem *why)
 {
@@ -37,6 +46,7 @@ static int security_build(struct sv doc, struct arena *a, const void **value,
         else
             s->early_rules = true;
     }
+    if (!err) body_wish(s);
     *value = s;
     return err;
 }

@@ -5,6 +5,7 @@
 
 #include "detect/network.h"
 #include "model/security.h"
+#include "plan/body.h"
 #include "plan/compiled.h"
 
 struct plan_security {
@@ -12,6 +13,7 @@ struct plan_security {
     const struct network *network; /* NULL: no lists */
     bool early_rules, token_rules; /* there are rules that name no token
                                       field, and such that do */
+    struct plan_body body;         /* of the WAF */
     bool wants_place;              /* geoblock, or a rule, asks where */
 };
 extern const struct compiled_type plan_security_type;

@@ -147,6 +147,7 @@ struct house {
     bool (*until)(struct house *h);
 };
 static struct house house;
+static size_t house_bodies_max; /* of the edge; 0: its default */
 static const char *management_key = "mk_secret";
 static char account_asked[64];
 
@@ -218,6 +219,7 @@ static int house_setup(void **state)
     struct edge_conf conf = { .checks = &h->checks, .workers = h->workers,
                               .egress = &h->egress, .name = SV("gw"),
                               .keys = { key_is_of_account, NULL },
+                              .bodies_max = house_bodies_max,
                               .reactors = 1 };
     conf.trust.peers = &h->trusted; /* a test says how many of it */
     assert_int_equal(edge_new(&h->edge, &conf), 0);

@@ -79,6 +79,40 @@ static const char *question(struct sv token)
         .p;
 }
 
+/* The chain goes on behind what was done: the limit is not taken twice. */
+static void a_jwt_is_counted_once_although_its_body_was_waited_for(void **state)
+{
+    (void)state;
+    hold(KEYSET_INLINE, HS_JWK);
+    static char text[] = "\"keyType\":\"jwt\",\"ratelimit\":{\"limit\":9,"
+                         "\"timeWindow\":60}";
+    struct plan_fixture f = {
+        .domain = "a.test",
+        .origin = house.origin_url,
+        .auth = text,
+        .num = 1,
+        .jwt = "",
+        .keysets = &keys,
+        .keysets_n = 1,
+        .quota_slot = UINT32_MAX,
+        .forms = { [FORM_SECURITY] = "{\"id\":\"sec_01\",\"name\":\"s\","
+                                     "\"waf\":{\"mode\":\"block\"}}" },
+    };
+    assert_int_equal(subjects_reserve(house.subjects), 0);
+    plan_fixture_publish(house.plan, &f);
+    const char *got = house_ask(
+        house.gateway,
+        arena_printf(&kit,
+                     "POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2"
+                     "\r\nConnection: close\r\nAuthorization: Bearer %.*s"
+                     "\r\n\r\nhi",
+                     SV_FMT(signed_by(NULL, "{\"sub\":\"a\"}")))
+            .p);
+    must_hold(got, "200 OK");
+    must_hold(got, "X-RateLimit-Remaining: 8\r\n");
+    must_hold(origin_text(), "X-Typeauth-Subject: a\r\n");
+}
+
 /* What the fetcher does. */
 static void fetched(const char *text)
 {
@@ -309,6 +343,7 @@ int main(void)
         JWT_TEST(a_key_of_the_account_sees_what_the_token_says),
         JWT_TEST(a_request_waits_for_keys_and_goes_on_with_them),
         JWT_TEST(a_batch_waits_for_the_keys_of_one_question),
+        JWT_TEST(a_jwt_is_counted_once_although_its_body_was_waited_for),
         JWT_TEST(a_client_may_leave_while_keys_are_fetched),
         JWT_TEST(a_fetch_that_fails_is_unavailable_not_invalid),
         JWT_TEST(taking_the_key_away_ends_its_streams_within_a_second),
