@@ -16,7 +16,7 @@ enum {
     UPTIME_HOUR_S = 3600,
     UPTIME_KEPT_H = 30 * 24,
     UPTIME_CODES = 4,      /* different ones an hour; others together */
-    UPTIME_BIN_FIRST = 28, /* of histogram_bucket: up to 128 µs are one */
+    UPTIME_BIN_FIRST = 23, /* of histogram_bucket: up to 128 µs are one */
     UPTIME_BINS = HISTOGRAM_BUCKETS - UPTIME_BIN_FIRST,
     UPTIME_BYTES_MAX = 160,
 };
