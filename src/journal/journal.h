@@ -78,5 +78,8 @@ void metric_head(struct buf *out, const char *name, const char *type,
                  const char *help);
 void metric_row(struct buf *out, const char *name, const char *labels,
                 uint64_t value);
+/* The same in seconds, the base unit of times. */
+void metric_row_us(struct buf *out, const char *name, const char *labels,
+                   uint64_t us);
 
 #endif

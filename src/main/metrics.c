@@ -70,8 +70,6 @@ static const struct row {
       "Writes to counters.log that failed", C(log_errors) },
     { "typeauth_counters_checkpoints_total", "counter",
       "Checkpoints of the counters", C(checkpoints) },
-    { "typeauth_counters_log_lag_milliseconds", "gauge",
-      "Age of the last sync that held every count", C(log_lag_ms) },
     { "typeauth_counters_contended_total", "counter",
       "Takes that had to wait for another core", C(contended) },
 };
@@ -149,9 +147,15 @@ void lanes_metrics(void *server, struct buf *out)
                tokens.index_bytes);
     metric_row(out, "typeauth_token_bytes", "part=\"attributes\"",
                tokens.cold_bytes);
-    metric_head(out, "typeauth_longest_turn_microseconds", "gauge",
+    metric_head(out, "typeauth_longest_turn_seconds", "gauge",
                 "Longest turn of a worker in its own CPU time, since the last "
                 "time this was asked");
-    metric_row(out, "typeauth_longest_turn_microseconds", "",
-               longest_turn_us(s));
+    metric_row_us(out, "typeauth_longest_turn_seconds", "",
+                  longest_turn_us(s));
+    metric_head(out, "typeauth_counters_log_lag_seconds", "gauge",
+                "Age of the last sync that held every count");
+    metric_row_us(out, "typeauth_counters_log_lag_seconds", "",
+                  1000 * atomic_load_explicit(
+                             &counters_stats(s->counters)->log_lag_ms,
+                             memory_order_relaxed));
 }

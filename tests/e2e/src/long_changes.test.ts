@@ -121,7 +121,7 @@ scenario("10,000 changes under load", async (cleanup) => {
       default: return send("DELETE", `applications/${made}`);
     }
   };
-  const longestTurn = async () => Number(/^typeauth_longest_turn_microseconds (\d+)/m
+  const longestTurn = async () => 1e6 * Number(/^typeauth_longest_turn_seconds ([\d.]+)/m
     .exec((await call(server.door("ops"), "GET", "/metrics")).text)![1]);
 
   // Pages, caches and pools find their size.
