@@ -12,6 +12,7 @@
 static check_fn *const checks[STEP_COUNT] = {
     [STEP_ENABLED] = check_enabled,
     [STEP_ROUTE] = check_route,
+    [STEP_FIREWALL] = check_firewall,
     [STEP_CREDENTIAL] = check_credential,
     [STEP_TOKEN_STATE] = check_token_state,
     [STEP_EXPIRY] = check_expiry,
@@ -20,6 +21,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_LIMITS] = check_limits,
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,
+    [STEP_TOKEN_RULES] = check_token_rules,
     [STEP_BODY] = check_body,
     [STEP_ANSWER] = check_answer,
 };

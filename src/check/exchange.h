@@ -43,6 +43,12 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "this application is disabled")                                        \
     X(NO_AUTHENTICATION, "no_authentication", UNAVAILABLE,                   \
       "this application lost its authentication profile")                    \
+    X(IP_BLOCKED, "ip_blocked", FORBIDDEN,                                   \
+      "requests from this address are refused")                              \
+    X(GEO_BLOCKED, "geo_blocked", FORBIDDEN,                                 \
+      "requests from this area are refused")                                 \
+    X(RULE_BLOCKED, "rule_blocked", FORBIDDEN,                               \
+      "a rule of the firewall refuses this request")                         \
     X(MISSING_TOKEN, "missing_token", UNAUTHORIZED, "no token was sent")     \
     X(INVALID_TOKEN, "invalid_token", UNAUTHORIZED,                          \
       "the token is not valid")                                              \
@@ -168,6 +174,8 @@ struct exchange {
     uint8_t place_state;            /* 0: not looked up yet (check/where.h) */
     char country[3];                /* by check_country */
     struct place place;             /* of the client, by check_place */
+    bool rules_over;                /* a rule said allow or skip: no further */
+    bool skips_waf;                 /* a rule said skip */
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid

@@ -168,3 +168,8 @@ bool expression_names_token(const struct expression *e)
 {
     return e->token;
 }
+
+bool expression_names_place(const struct expression *e)
+{
+    return e->place;
+}

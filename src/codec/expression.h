@@ -86,5 +86,8 @@ bool expression_eval(const struct expression *e,
                      const struct expression_request *r);
 /* Does it name a token field? Then it runs after authentication. */
 bool expression_names_token(const struct expression *e);
+/* Does it name the country or the network's number? Then it needs location
+ * data. */
+bool expression_names_place(const struct expression *e);
 
 #endif

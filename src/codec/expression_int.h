@@ -69,7 +69,7 @@ struct expression {
     unsigned steps_n;
     const struct expression_test *test;
     unsigned tests_n;
-    bool token;
+    bool token, place; /* fields of these kinds are named */
 };
 
 enum { EXPRESSION_DECODED_MAX = 16384 };

@@ -22,7 +22,7 @@ struct parser {
     unsigned depth, cost;
     struct arena *arena;
     struct expression_error *why;
-    bool token;
+    bool token, place;
     unsigned tests_n, steps_n;
     struct expression_test test[EXPRESSION_TESTS_MAX];
     struct expression_step step[STEPS_MAX];
@@ -552,6 +552,7 @@ static int field_read(struct parser *p, struct expression_test *t, bool *nocase)
     t->lower |= f->nocase;
     *nocase = f->nocase;
     p->token |= f->token;
+    p->place |= f->id == FIELD_COUNTRY || f->id == FIELD_ASN;
     return key_read(p, f, t);
 }
 
@@ -728,6 +729,7 @@ static int finish(struct parser *p, const struct expression **out)
     e->steps_n = p->steps_n;
     e->tests_n = p->tests_n;
     e->token = p->token;
+    e->place = p->place;
     e->step = keep(p, p->step, p->steps_n * sizeof *p->step);
     e->test = keep(p, p->test, p->tests_n * sizeof *p->test);
     if (!e->step || !e->test) return ERR_NOMEM;
@@ -745,7 +747,7 @@ int expression_compile(struct sv text, struct arena *a,
     p->depth = p->cost = p->tests_n = p->steps_n = 0;
     p->arena = a;
     p->why = why;
-    p->token = false;
+    p->token = p->place = false;
     *out = NULL;
     int rc;
     if (text.n > EXPRESSION_TEXT_MAX)

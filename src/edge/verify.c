@@ -179,6 +179,7 @@ static bool batch_begin(struct verify *vf, size_t n)
 {
     struct arena *a = &vf->v.arena;
     if (vf->judged) return true;
+    a->budget += n * QUESTION_BUDGET;
     buf_init(&vf->answer, VERIFY_ANSWER_MAX);
     buf_put(&vf->answer, SV("{\"success\":true,\"message\":\"\",\"data\":["));
     vf->judged = arena_alloc(a, (n + 1) * sizeof *vf->judged);

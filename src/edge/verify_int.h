@@ -18,6 +18,7 @@
 enum {
     VERIFY_KEY_MAX = 256, /* a management key in Authorization */
     VERIFY_ANSWER_MAX = 8 << 20,
+    QUESTION_BUDGET = 16 << 10, /* of a batch, what checks may remember */
     VERIFY_BODIES_MAX = 32 << 20, /* collected at a time, a reactor */
 };
 

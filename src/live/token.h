@@ -23,7 +23,7 @@ enum token_state {       /* bits of the record's state byte */
 /* Shared when equal, reference-counted by the writer, freed by epoch. Texts
  * point behind the struct. */
 struct token_cold {
-    struct sv owner;
+    struct sv name, owner;
     struct sv owner_header;  /* percent-encoded for X-Typeauth-Owner */
     struct sv scopes_header; /* space separated, percent-encoded */
     const struct sv *scopes;
@@ -43,7 +43,7 @@ struct token_record {
     uint8_t state;
     int64_t expires_ms;      /* 0: never; kept in seconds, rounded up */
     const struct policy *own; /* NULL: the profile's; interned (copied) */
-    struct sv owner, metadata;
+    struct sv name, owner, metadata;
     const struct sv *scopes, *tags;
     const struct cidr *allow;
     uint16_t scopes_n, tags_n, allow_n;

@@ -156,7 +156,7 @@ size_t header_put(char *to, struct sv s, bool spaces)
 
 static bool has_cold(const struct token_record *r)
 {
-    return r->owner.n || r->metadata.n || r->scopes_n || r->tags_n ||
+    return r->name.n || r->owner.n || r->metadata.n || r->scopes_n || r->tags_n ||
            r->has_allow;
 }
 
@@ -168,7 +168,7 @@ static size_t lists_bytes(const struct token_record *r)
 
 static size_t text_max(const struct token_record *r)
 {
-    size_t n = r->owner.n * 4 + r->metadata.n;
+    size_t n = r->name.n + r->owner.n * 4 + r->metadata.n;
     for (unsigned i = 0; i < r->scopes_n; i++) n += r->scopes[i].n * 4 + 1;
     for (unsigned i = 0; i < r->tags_n; i++) n += r->tags[i].n;
     return n;
@@ -209,6 +209,7 @@ static struct cold *cold_fill(struct cold *b, const struct token_record *r)
     struct cidr *allow = (struct cidr *)(tags + r->tags_n);
     char *begin = (char *)(allow + r->allow_n), *at = begin;
     struct token_cold *v = &b->view;
+    v->name = text_put(&at, r->name);
     v->owner = text_put(&at, r->owner);
     v->scopes = list_put(&at, scopes, r->scopes, r->scopes_n);
     v->tags = list_put(&at, tags, r->tags, r->tags_n);
@@ -263,7 +264,7 @@ static bool cold_equal(const struct shared *sa, const struct shared *sb,
     const struct token_cold *v = &a->view, *w = &b->view;
     if (v->scopes_n != w->scopes_n || v->tags_n != w->tags_n ||
         v->allow_n != w->allow_n || v->has_allow != w->has_allow ||
-        v->owner.n != w->owner.n || v->metadata.n != w->metadata.n ||
+        v->name.n != w->name.n || v->owner.n != w->owner.n || v->metadata.n != w->metadata.n ||
         !sv_eq(a->text, b->text) ||
         !lengths_equal(v->scopes, w->scopes, v->scopes_n) ||
         !lengths_equal(v->tags, w->tags, v->tags_n))

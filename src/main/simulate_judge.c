@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "detect/area.h"
+#include "detect/firewall.h"
 #include "detect/mail_property.h"
 #include "main/simulate.h"
 
@@ -15,8 +16,7 @@ struct judging {
     struct simulate_request *r;
     struct arena *a;
     struct simulate_verdict *out;
-    bool allowed; /* a rule said allow: no further rule */
-    bool skipped; /* a rule said skip: nor the WAF */
+    struct firewall_walk walk; /* of both halves of the rules */
 };
 
 /* True: it is decided. */
@@ -51,13 +51,15 @@ static bool check_address(struct judging *j)
 {
     const struct security *s = j->rules->security;
     const struct expression_request *seen = &j->r->seen;
-    if (!j->rules->network || !seen->has_ip) return false;
-    struct network_match m = network_find(j->rules->network, &seen->ip);
-    if (m.side == NETWORK_ALLOW) return false;
-    if (m.side == NETWORK_NONE)
-        return s->ip.other_blocks && refused(j, "ip_blocked", SV("in no list"));
-    const struct cidr *c = &s->ip.deny[m.index];
+    const struct cidr *c;
     char text[IP_TEXT_MAX];
+    if (!s) return false;
+    switch (firewall_address(&s->ip, j->rules->network,
+                             seen->has_ip ? &seen->ip : NULL, &c)) {
+    case FIREWALL_PASSES: return false;
+    case FIREWALL_IN_NO_LIST: return refused(j, "ip_blocked", SV("in no list"));
+    case FIREWALL_DENIED: break;
+    }
     size_t n = ip_format(&c->ip, text);
     unsigned bits = c->bits - (ip_is_v4(&c->ip) ? 96u : 0u);
     return refused(j, "ip_blocked",
@@ -79,12 +81,19 @@ static void place_look_up(struct judging *j)
     seen->country = arena_dup(j->a, sv_cstr(code));
 }
 
+/* An address is needed to know that its place is not known. */
+static bool is_blind(const struct judging *j)
+{
+    const struct expression_request *seen = &j->r->seen;
+    return seen->has_ip && !seen->country.n && !seen->asn && !j->rules->places;
+}
+
 static bool check_area(struct judging *j)
 {
     const struct security *s = j->rules->security;
     struct sv country = j->r->seen.country;
     if (!s || !s->geoblock.on) return false;
-    if (!country.n && !j->rules->places)
+    if (is_blind(j))
         return faulty(j, "geoblock: no place data", s->on_fault, false);
     switch (area_judge(&s->geoblock, country_of_code(country))) {
     case AREA_PASSES: return false;
@@ -97,18 +106,19 @@ static bool check_area(struct judging *j)
 static bool check_rules(struct judging *j, bool with_token)
 {
     const struct security *s = j->rules->security;
-    for (uint32_t i = 0; s && i < s->rules_n && !j->allowed; i++) {
-        const struct security_rule *rule = &s->rules[i];
-        if (expression_names_token(rule->expression) != with_token ||
-            !expression_eval(rule->expression, &j->r->seen))
-            continue;
+    const struct security_rule *rule;
+    struct firewall_walk *walk = &j->walk;
+    if (!s) return false;
+    walk->next = 0;
+    walk->passed = false;
+    walk->blind = is_blind(j);
+    while ((rule = firewall_rule_next(s, with_token, &j->r->seen, walk))) {
         noted(j, rule->name);
         if (rule->action == RULE_BLOCK)
             return refused(j, "rule_blocked", rule->name);
-        if (rule->action != RULE_LOG) j->allowed = true;
-        if (rule->action == RULE_SKIP) j->skipped = true;
     }
-    return false;
+    return walk->passed &&
+           faulty(j, "rules: no place data", s->on_fault, false);
 }
 
 static bool check_rules_early(struct judging *j)
@@ -226,7 +236,7 @@ static bool check_waf(struct judging *j)
     const struct security *s = j->rules->security;
     const struct expression_request *seen = &j->r->seen;
     struct waf_verdict v;
-    if (!s || !j->rules->waf || j->skipped) return false;
+    if (!s || !j->rules->waf || j->walk.skips_waf) return false;
     struct waf_request r = {
         .method = seen->method,
         .uri = seen->target,

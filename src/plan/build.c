@@ -114,12 +114,15 @@ static void build_steps(struct plan_app *a)
         }
         bool routes = a->routes && door == DOOR_PROXY;
         if (routes) add(steps, STEP_ROUTE);
+        if (a->security && a->security->firewall) add(steps, STEP_FIREWALL);
         if (a->jwt)
             add_jwt(a, steps);
         else if (a->has_auth || door == DOOR_VERIFY)
             add_token(steps);
         else if (routes)
             add(steps, STEP_SCOPES);
+        if (a->security && a->security->token_rules)
+            add(steps, STEP_TOKEN_RULES);
         if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
         if (routes) add(steps, STEP_ANSWER);
     }

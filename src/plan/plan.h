@@ -29,6 +29,7 @@
 #define PLAN_STEPS(X)                                                       \
     X(ENABLED)      /* 2   application enabled, not without authentication */ \
     X(ROUTE)        /* 2a  the route: its variables, its scopes */          \
+    X(FIREWALL)     /* 3   address lists, areas, rules without a token */   \
     X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
     X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
     X(EXPIRY)       /* 7 */                                                 \
@@ -37,6 +38,7 @@
     X(LIMITS)       /* 8+9 limits, refill and quota: one atomic take */     \
     X(SCOPES)       /* 10  scopes asked for */                              \
     X(ADDRESS)      /* 10  the token's IP allow-list */                     \
+    X(TOKEN_RULES)  /* 10  rules that name fields of the token */           \
     X(BODY)         /* 11a the body, as far as a later step judges it */    \
     X(ANSWER)       /* 15  the route's own answer */
 

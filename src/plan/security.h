@@ -11,10 +11,12 @@
 struct plan_security {
     struct security profile;
     const struct network *network; /* NULL: no lists */
+    const struct sv *rule_names;   /* as JSON texts, with quotes */
     bool early_rules, token_rules; /* there are rules that name no token
                                       field, and such that do */
     struct plan_body body;         /* of the WAF */
-    bool wants_place;              /* geoblock, or a rule, asks where */
+    bool place_rules;              /* and such that ask where the client is */
+    bool firewall;                 /* there is something for step 3 */
 };
 extern const struct compiled_type plan_security_type;
 
