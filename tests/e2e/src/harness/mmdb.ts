@@ -66,7 +66,7 @@ export function mmdb(networks: MmdbNetwork[], type = "Test-City"): Buffer {
         node[side] = leaf;
         break;
       }
-      const next = node[side];
+      const next = node[side] ?? null;
       // a wider network was there: its two halves take its place
       if (!Array.isArray(next)) node[side] = [next, next];
       node = node[side] as Node;
