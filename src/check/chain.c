@@ -11,6 +11,7 @@
 
 static check_fn *const checks[STEP_COUNT] = {
     [STEP_ENABLED] = check_enabled,
+    [STEP_PREFLIGHT] = check_preflight,
     [STEP_ROUTE] = check_route,
     [STEP_FIREWALL] = check_firewall,
     [STEP_CREDENTIAL] = check_credential,

@@ -171,6 +171,7 @@ struct exchange {
     const struct route_match *route; /* NULL: no rule is for this request */
     struct expression_request *request; /* check/request.h; valid in the run */
     struct findings *findings;      /* NULL: nothing to tell; in the arena */
+    bool preflight;                 /* ANSWER: of CORS, not of the route */
     uint8_t place_state;            /* 0: not looked up yet (check/where.h) */
     char country[3];                /* by check_country */
     struct place place;             /* of the client, by check_place */

@@ -370,6 +370,7 @@ void forward_response(const struct http_head *h, const struct forward_answer *a,
         switch ((enum rule)response_rules[field->id]) {
         case UNKNOWN:
             if (is_hop(h, names, field->name)) continue;
+            if (a->cors && cors_owns(field->name)) continue;
             break;
         case UPGRADING:
             if (h->status != 101) continue;
@@ -391,6 +392,7 @@ void forward_response(const struct http_head *h, const struct forward_answer *a,
         put(out, HN_X_REQUEST_ID, SV("X-Request-Id"), a->request_id);
     for (size_t i = 0; i < a->limits_n; i++)
         out->fields[out->n++] = a->limits[i];
+    if (a->cors) out->n += cors_fields_put(a->cors, out->fields + out->n);
 }
 
 size_t forward_trailers(const struct http_head *trailers, struct sv ours,

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "codec/http.h"
+#include "edge/cors.h"
 #include "http/address.h"
 #include "model/authentication.h"
 #include "plan/route.h"
@@ -61,6 +62,7 @@ struct forward_answer {
     bool limited;  /* then the origin's own such fields go */
     const struct route_edit *edit; /* the route's; NULL: none */
     const struct sv *values;       /* of edit->set, ready to be written */
+    const struct cors_answer *cors; /* then the origin's own such fields go */
 };
 void forward_response(const struct http_head *h,
                       const struct forward_answer *a, struct forward *out);

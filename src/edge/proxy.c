@@ -105,6 +105,7 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
         .request_id = p->v.request_id,
         .limits = limits,
         .limits_n = limits_fields(&p->limits, &text, limits),
+        .cors = p->cors,
     };
     reply_refusal(er->edge->replies, &why, &text, &reply);
     reply.head.close = reason == REASON_SHUTTING_DOWN;
@@ -130,6 +131,20 @@ void proxy_problem(struct proxy *p, unsigned status)
     http_stream_answer(p->v.stream, &reply.head, reply.body);
 }
 
+/* Served, and nothing of it reaches the origin. */
+static void answer_preflight(struct proxy *p, const struct http_head *head)
+{
+    struct reply reply;
+    struct buf text;
+    edge_text(p->v.er, &text);
+    p->answered = true;
+    reply_own(204, SV(""), SV(""), p->v.request_id, &reply);
+    reply.head.fields_n +=
+        cors_preflight_put(p->x.plan->app.cors, head, p->cors, &text,
+                           reply.fields + reply.head.fields_n);
+    http_stream_answer(p->v.stream, &reply.head, reply.body);
+}
+
 /* --- judging -------------------------------------------------------------------- */
 
 /* A TLS client that named one application in its handshake and another in its
@@ -146,7 +161,8 @@ static bool is_misdirected(const struct proxy *p, const struct plan_app *app)
 }
 
 /* What is still needed when the image may be gone. */
-static bool take_facts(struct proxy *p, const struct plan_app *app)
+static bool take_facts(struct proxy *p, const struct plan_app *app,
+                       const struct http_head *head)
 {
     p->detail = app->app.detail;
     p->limited = app->limited;
@@ -155,7 +171,9 @@ static bool take_facts(struct proxy *p, const struct plan_app *app)
     p->v.app_id = arena_dup(&p->v.arena, app->app.id);
     if (app->app.assertion.header.n)
         p->assertion_header = arena_dup(&p->v.arena, app->app.assertion.header);
-    return p->v.app_id.p != NULL;
+    const struct cors *cors = app->app.cors;
+    if (cors) p->cors = cors_answer_new(cors, head, &p->v.arena);
+    return p->v.app_id.p && (p->cors || !cors);
 }
 
 /* What shows that the sender is the one whom a JWT is bound to. */
@@ -251,7 +269,12 @@ static void judge(struct proxy *p, const struct http_head *head)
         keep_key(p);
         upstream_start(p, head);
         break;
-    case VERDICT_ANSWER: route_answer(p); break;
+    case VERDICT_ANSWER:
+        if (p->x.preflight)
+            answer_preflight(p, head);
+        else
+            route_answer(p);
+        break;
     default: proxy_refuse(p, p->x.reason, 0);
     }
     unhold(p);
@@ -281,7 +304,7 @@ static void proxy_request(struct http_stream *s, const struct http_head *head)
         reason = REASON_UNKNOWN_DOMAIN;
     else if (is_misdirected(p, app))
         reason = REASON_MISDIRECTED;
-    else if (!take_facts(p, app))
+    else if (!take_facts(p, app, head))
         reason = REASON_CHECK_UNAVAILABLE;
     else if (p->body_max && head->body == HTTP_BODY_LENGTH &&
              head->content_length > p->body_max)

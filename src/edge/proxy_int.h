@@ -25,6 +25,7 @@ struct proxy {
     const struct plan_app *held; /* the image while suspended */
     const struct route_edit *edit; /* of the answer, by the route; or NULL */
     const struct sv *edit_values;
+    const struct cors_answer *cors; /* NULL: not configured */
     struct limits limits;
     char limit_name[LIMIT_NAME_MAX + 1];
     uint8_t certificate[TLS_CERT_DIGEST_BYTES];

@@ -147,6 +147,13 @@ static struct sv challenge(const struct refusal *why)
                     "algs=\"" DPOP_ALGS_TEXT "\"");
 }
 
+void reply_cors(const struct cors_answer *cors, struct reply *out)
+{
+    if (!cors) return;
+    struct http_field *at = out->fields + out->head.fields_n;
+    out->head.fields_n += cors_fields_put(cors, at);
+}
+
 void reply_refusal(const struct replies *r, const struct refusal *why,
                    struct buf *text, struct reply *out)
 {
@@ -163,6 +170,7 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     }
     for (size_t i = 0; i < why->limits_n; i++)
         out->fields[out->head.fields_n++] = why->limits[i];
+    reply_cors(why->cors, out);
     bool own_words = why->detail && (why->limit.n || why->claim.n);
     if (status == own && !own_words) {
         set_body(out, r->bodies[why->reason][why->detail]);

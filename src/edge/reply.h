@@ -5,6 +5,7 @@
 #define EDGE_REPLY_H
 
 #include "check/exchange.h"
+#include "edge/cors.h"
 #include "edge/limits.h"
 #include "http/server.h"
 #include "journal/journal.h"
@@ -29,9 +30,11 @@ struct refusal {
     struct sv request_id;
     const struct http_field *limits; /* RateLimit … */
     size_t limits_n;
+    const struct cors_answer *cors; /* NULL: none */
 };
 
-enum { REPLY_FIELDS_MAX = 6 + LIMITS_FIELDS_MAX, REPLY_TEXT_MAX = 4096 };
+enum { REPLY_FIELDS_MAX = 6 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
+        REPLY_TEXT_MAX = 4096 };
 
 struct reply { /* to be given to http_stream_answer */
     struct http_reply head;
@@ -54,6 +57,7 @@ void reply_problem(const struct problem *p, struct sv request_id,
 /* A route's own answer. */
 void reply_own(unsigned status, struct sv content_type, struct sv body,
                struct sv request_id, struct reply *out);
+void reply_cors(const struct cors_answer *cors, struct reply *out);
 /* 200 with a JSON body. */
 void reply_json(struct sv body, struct sv request_id, struct reply *out);
 

@@ -55,5 +55,6 @@ void route_answer(struct proxy *p)
     unsigned n = (unsigned)limits_fields(&p->limits, &text, limits);
     for (unsigned i = 0; i < n; i++)
         reply.fields[reply.head.fields_n++] = limits[i];
+    reply_cors(p->cors, &reply);
     http_stream_answer(p->v.stream, &reply.head, reply.body);
 }

@@ -244,6 +244,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
         .limited = p->limited,
         .edit = p->edit,
         .values = p->edit_values,
+        .cors = p->cors,
     };
     forward_response(head, &answer, &er->forward);
     struct http_reply reply = {

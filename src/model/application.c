@@ -8,48 +8,7 @@
 #include "model/fields_int.h"
 
 #define ASSERTION_HEADER "X-Typeauth-Assertion"
-enum { ORIGIN_TEXT_MAX = 2048, ORIGIN_BASE_MAX = 1024, FROM_MAX = 100 };
-
-/* --- the origin's address -------------------------------------------------- */
-
-/* "/a/b" without query, fragment, dot segments or what a URL must escape. */
-static bool base_ok(struct sv base)
-{
-    if (base.n > ORIGIN_BASE_MAX) return false;
-    for (size_t i = 0; i < base.n; i++) {
-        char c = base.p[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("?#\"<>\\^`{|}", c)) return false;
-    }
-    struct sv rest = base, segment;
-    while (rest.p) {
-        segment = sv_cut(rest, '/', &rest);
-        if (sv_eq(segment, SV(".")) || sv_eq(segment, SV(".."))) return false;
-    }
-    return true;
-}
-
-int origin_address_parse(struct sv text, struct arena *a,
-                         struct origin_address *out)
-{
-    *out = (struct origin_address){ .tls = true, .base = SV("") };
-    bool plain = sv_starts_nocase(text, SV("http://"));
-    bool url = plain || sv_starts_nocase(text, SV("https://"));
-    struct sv rest = url ? sv_from(text, plain ? 7 : 8) : text;
-    size_t slash = sv_find(rest, '/');
-    if (slash != SIZE_MAX && !url) return ERR_INVALID;
-    struct sv authority = sv_first(rest, slash), base = sv_from(rest, slash);
-    while (base.n && base.p[base.n - 1] == '/') base.n--;
-    struct sv name;
-    struct host host;
-    int rc = host_split(authority, &name, &out->port);
-    if (rc == 0) rc = host_parse(name, false, &host);
-    if (rc || !base_ok(base)) return ERR_INVALID;
-    out->tls = !plain;
-    if (!out->port) out->port = plain ? 80 : 443;
-    out->host = arena_dup(a, sv_of(host.text, host.n));
-    if (base.n) out->base = arena_dup(a, base);
-    return out->host.p && out->base.p ? 0 : ERR_NOMEM;
-}
+enum { ORIGIN_TEXT_MAX = 2048, FROM_MAX = 100 };
 
 /* --- checks of single fields ----------------------------------------------- */
 
@@ -64,18 +23,6 @@ static int domain_check(const struct shape_env *env, yyjson_mut_doc *doc,
                                  "without port");
     *value = yyjson_mut_strncpy(doc, host.text, host.n);
     return 0;
-}
-
-static int origin_check(const struct shape_env *env, yyjson_mut_doc *doc,
-                        yyjson_mut_val **value, struct shape_problem *why)
-{
-    (void)doc;
-    struct origin_address ignored;
-    int rc = origin_address_parse(mut_text(*value), env->arena, &ignored);
-    if (rc != ERR_INVALID) return rc;
-    return shape_problem_set(why, NULL, "invalid_value",
-                             "must be host, host:port or "
-                             "http(s)://host[:port][/base]");
 }
 
 static bool cidr_ok(struct sv s)
@@ -179,6 +126,12 @@ static const struct shape_field timeout_fields[] = {
         .role = ROLE_ADMIN, .about = say                                     \
     }
 
+#define FIELD_PART(text, of, say)                                       \
+    {                                                                   \
+        .name = text, .types = SHAPE_OBJECT, .fields = of,              \
+        .role = ROLE_ADMIN, .about = say                                \
+    }
+
 static const struct shape_field fields[] = {
     FIELDS_IDENTITY,
     { .name = "name",
@@ -211,7 +164,7 @@ static const struct shape_field fields[] = {
       .len_max = ORIGIN_TEXT_MAX,
       .text = &text_plain,
       .role = ROLE_ADMIN,
-      .check = origin_check,
+      .check = origin_address_check,
       .about = "Where requests go: host, host:port or "
                "http(s)://host[:port][/base]; a bare host is https." },
     { .name = "detailResponse",
@@ -236,6 +189,21 @@ static const struct shape_field fields[] = {
       .fallback = "false",
       .role = ROLE_ADMIN,
       .about = "Meant to be open: has no authentication profile." },
+    { .name = "origins",
+      .types = SHAPE_OBJECTS,
+      .fields = upstream_origin_fields,
+      .len_max = UPSTREAM_ORIGINS_MAX,
+      .fallback = "[]",
+      .role = ROLE_ADMIN,
+      .about = "Several origins that share the requests; then "
+               "originHostname is one of them or empty." },
+    FIELD_PART("balancing", balancing_fields, "How origins share requests."),
+    FIELD_PART("health", health_fields, "When an origin gets no requests."),
+    FIELD_PART("breaker", breaker_fields,
+               "When requests to an origin are refused at once."),
+    FIELD_PART("retries", retry_fields, "When requests are sent again."),
+    FIELD_PART("cors", cors_fields,
+               "Sites whose scripts may call; absent: the origin's affair."),
     { .name = "timeouts",
       .types = SHAPE_OBJECT,
       .fields = timeout_fields,
@@ -275,7 +243,9 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
                  yyjson_val *present, yyjson_mut_val *input,
                  struct shape_problem *why)
 {
-    (void)env;
+    int rc = upstream_rules(env, doc, why);
+    if (!rc) rc = cors_rules(shape_member(doc, "cors"), why);
+    if (rc) return rc;
     bool has_auth = yyjson_mut_get_len(shape_member(doc, "auth_id")) > 0;
     yyjson_mut_val *asked = yyjson_mut_obj_get(input, "public");
     if (has_auth && yyjson_mut_is_true(asked))
@@ -344,8 +314,11 @@ static int decode(const yyjson_val *root, struct arena *a, void *ctx)
     out->connect_ms = count_decode(timeouts, "connect", UINT32_MAX);
     out->first_byte_ms = count_decode(timeouts, "firstByte", UINT32_MAX);
     out->idle_ms = count_decode(timeouts, "idle", UINT32_MAX);
-    rc = assertion_decode(json_find(root, "originAssertion"), a,
-                          &out->assertion);
+    rc = upstream_decode(root, a, &out->upstream);
+    if (!rc) rc = cors_decode(json_find(root, "cors"), a, &out->cors);
+    if (!rc)
+        rc = assertion_decode(json_find(root, "originAssertion"), a,
+                              &out->assertion);
     return rc ? rc
               : authenticate_decode(json_find(root, "authenticate"), a, out);
 }

@@ -7,17 +7,10 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "codec/jose.h"
+#include "model/cors.h"
+#include "model/upstream.h"
 
 enum { APPLICATION_NUM_MAX = (1 << 24) - 1 };
-
-struct origin_address { /* "host", "host:port", "http(s)://host[:port][/base]" */
-    bool tls;           /* bare host = https on 443 */
-    uint16_t port;
-    struct sv host;     /* IDNA, lower case, no brackets */
-    struct sv base;     /* "" or "/path" without trailing slash */
-};
-int origin_address_parse(struct sv text, struct arena *a,
-                         struct origin_address *out);
 
 enum authenticate_mode { AUTHENTICATE_OPEN, AUTHENTICATE_KEY,
                          AUTHENTICATE_OFF };
@@ -46,6 +39,8 @@ struct application {
     const struct cidr *authenticate_from; /* n == 0: anybody */
     uint16_t authenticate_from_n;
     struct origin_assertion assertion;
+    const struct upstream *upstream; /* NULL: one plain origin, or none */
+    const struct cors *cors;  /* NULL: not configured */
 };
 /* `doc`: canonical JSON text of the record. ERR_CORRUPT if it is not one. */
 int application_decode(struct sv doc, struct arena *a,

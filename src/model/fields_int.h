@@ -54,6 +54,16 @@ struct jwt_prefix {
 int rules_decode(const yyjson_val *rules, const struct jwt_prefix *prefix,
                  int unset, struct arena *a, struct jwt_rules *out);
 
+/* Parts of an application (upstream.c, cors.c), and what holds between their
+ * fields: on the canonical application, on the canonical object or NULL. */
+extern const struct shape_field upstream_origin_fields[], balancing_fields[],
+    health_fields[], breaker_fields[], retry_fields[], cors_fields[];
+int origin_address_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                         yyjson_mut_val **value, struct shape_problem *why);
+int upstream_rules(const struct shape_env *env, yyjson_mut_doc *doc,
+                   struct shape_problem *why);
+int cors_rules(yyjson_mut_val *cors, struct shape_problem *why);
+
 /* Between fields: ratelimit and ratelimits exclude each other; names of
  * limits differ. On the canonical document. */
 int policy_rules(yyjson_mut_doc *doc, struct shape_problem *why);

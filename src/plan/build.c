@@ -113,6 +113,7 @@ static void build_steps(struct plan_app *a)
             continue;
         }
         bool routes = a->routes && door == DOOR_PROXY;
+        if (a->app.cors && door == DOOR_PROXY) add(steps, STEP_PREFLIGHT);
         if (routes) add(steps, STEP_ROUTE);
         if (a->security && a->security->firewall) add(steps, STEP_FIREWALL);
         if (a->jwt)

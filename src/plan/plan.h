@@ -28,6 +28,7 @@
  * that it needs. */
 #define PLAN_STEPS(X)                                                       \
     X(ENABLED)      /* 2   application enabled, not without authentication */ \
+    X(PREFLIGHT)    /* 2   CORS: whether a script may ask */               \
     X(ROUTE)        /* 2a  the route: its variables, its scopes */          \
     X(FIREWALL)     /* 3   address lists, areas, rules without a token */   \
     X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
