@@ -70,6 +70,36 @@ static const struct shape_field assertion_key_fields[] = {
     TIME("updatedAt", "When its use changed."),
     { 0 },
 };
+static const char *const health_words[] = { "healthy", "ejected", "ill",
+                                            "unwatched", NULL };
+static const char *const breaker_words[] = { "closed", "open", "half_open",
+                                             NULL };
+static const struct shape_field origin_state_fields[] = {
+    OURS("name", SHAPE_STRING, "Its name, or origin-1 … by its place."),
+    OURS("address", SHAPE_STRING, "Where it is, as a URL."),
+    OURS("weight", SHAPE_INTEGER, "Its share of the requests."),
+    { .name = "health",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_READ_ONLY,
+      .options = health_words,
+      .about = "ejected: by its failures; ill: by probes; unwatched: the "
+               "application has one origin and no rules for it." },
+    TIME("ejectedUntil", "When it gets requests again."),
+    { .name = "breaker",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_READ_ONLY,
+      .options = breaker_words,
+      .about = "Its circuit breaker." },
+    OURS("pending", SHAPE_INTEGER, "Requests under way."),
+    OURS("ejections", SHAPE_INTEGER, "Times that it was ejected."),
+    OURS("opened", SHAPE_INTEGER, "Times that its breaker opened."),
+    OURS("refused", SHAPE_INTEGER,
+         "Requests that breaker or ceiling kept from it."),
+    OURS("probes", SHAPE_INTEGER, "Probes sent."),
+    OURS("probeFailures", SHAPE_INTEGER, "Of these, not answered well."),
+    OURS("failures", SHAPE_MAP, "Requests that it failed, by how."),
+    { 0 },
+};
 static const struct shape_field verdict_fields[] = {
     OURS("valid", SHAPE_BOOLEAN, "May the request pass?"),
     OURS("code", SHAPE_STRING, "Why not."),
@@ -100,6 +130,7 @@ static const struct answer_type
                        expires },
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
+    origin_state = { "OriginState", NULL, origin_state_fields, NULL },
     verdict = { "Verdict", NULL, verdict_fields, NULL };
 
 /* --- bodies that no noun's shape describes --------------------------------------------- */
@@ -246,6 +277,11 @@ const struct endpoint endpoints[] = {
       .answer = &application, .handle = application_tag,
       .tag = "Application", .summary = "Add tags to an application" },
 
+    { GET, .path = APPS "/{id}/origins",
+      .also = "/api/v1/applications/{id}/origins", .role = ROLE_VIEWER,
+      .answer = &origin_state, .handle = application_origins,
+      .tag = "Application",
+      .summary = "Health of an application's origins" },
     { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
       .path = APPS "/{application_id}/jwt/validation",
       .also = "/api/v1/applications/{application_id}/jwt/validation",

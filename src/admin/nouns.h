@@ -13,7 +13,7 @@ typedef void handler(struct call *c);
 handler account_create, account_list, account_get, account_patch,
     account_delete;
 handler application_create, application_list, application_get,
-    application_patch, application_delete, application_tag;
+    application_patch, application_delete, application_origins, application_tag;
 handler authentication_create, authentication_list, authentication_get,
     authentication_patch, authentication_delete;
 handler token_create, token_list, token_get, token_patch, token_delete,

@@ -63,6 +63,9 @@ struct http_pool *edge_pool(struct edge_reactor *er); /* for metrics */
 struct edge_stats { /* written by its reactor only */
     _Atomic uint64_t asserted;        /* requests with a signed assertion */
     _Atomic uint64_t assert_failures; /* refused for want of one */
+    _Atomic uint64_t retries;         /* requests sent again */
+    _Atomic uint64_t retries_refused; /* for want of budget */
+    _Atomic uint64_t breaker_refused; /* no origin's breaker let them pass */
 };
 const struct edge_stats *edge_stats(const struct edge_reactor *er);
 

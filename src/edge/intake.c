@@ -104,7 +104,9 @@ void intake_end(struct proxy *p, const struct http_head *trailers)
 void intake_give(struct proxy *p)
 {
     struct sv rest = sv_from(buf_sv(&p->held_body), p->given);
+    struct attempt *a = p->attempt;
     p->intake = PROXY_GIVING;
+    if (a && !a->whole) a->spent = true;
     while (rest.n && p->call && http_call_queued(p->call) < CONN_HIGH) {
         struct sv piece = sv_first(rest, GIVE_BYTES);
         http_call_body(p->call, piece, NULL);
@@ -112,7 +114,7 @@ void intake_give(struct proxy *p)
         p->given += piece.n;
     }
     if (rest.n && p->call) return; /* on_room goes on */
-    intake_drop(p);
+    if (!a || !a->whole || !a->balance) intake_drop(p);
     p->intake = PROXY_STREAMING;
     if (p->body_ended)
         upstream_end(p, p->held_trailers);

@@ -16,10 +16,32 @@
 /* The request's body while a check judges it (intake.c). */
 enum proxy_intake { PROXY_STREAMING, PROXY_TAKING, PROXY_HOLDING, PROXY_GIVING };
 
+/* What an application that chooses among origins, judges them or sends again
+ * has besides (attempt.c). In the exchange's arena. */
+struct attempt {
+    const struct plan_balance *balance; /* NULL: not sent again any more */
+    struct origin_state *state;  /* where it is under way; NULL: not judged */
+    struct origin_pass pass;
+    struct passive_rules passive;
+    struct breaker_rules breaker;
+    struct retry_rules retry;
+    uint32_t tried;
+    uint8_t index, left;         /* retries left */
+    bool judged;                 /* the origin's state has been told */
+    bool idempotent;             /* by the method that is sent */
+    bool sent;                   /* a byte reached some origin */
+    bool whole;                  /* the body is held, and given again */
+    bool spent;                  /* a byte of the body is gone */
+    bool waits_open;             /* the body is read when connected */
+    struct timer timer;          /* before it goes to the same place again */
+    struct proxy *proxy;
+};
+
 struct proxy {
     struct suspended suspended;
     struct watched watched;
     struct http_call *call;      /* NULL: not yet, or over */
+    struct attempt *attempt;     /* NULL: one plain origin */
     struct timer continue_timer; /* the origin is silent about Expect */
     struct http_head *head;      /* a copy while suspended */
     const struct plan_app *held; /* the image while suspended */
@@ -76,7 +98,21 @@ int assertion_add(struct proxy *p, const struct plan_origin *origin,
  * for then. ERR_NOTFOUND: there is none; ERR_INVALID: no host for a variable. */
 int route_origin(struct proxy *p, struct buf *text, struct plan_origin *out);
 void route_answer(struct proxy *p);
+/* attempt.c: all harmless without an attempt. */
+/* False: no memory. Before the first call. */
+bool attempt_begin(struct proxy *p, const struct http_head *head);
+/* An origin among the application's own. ERR_LIMIT: none takes it. */
+int attempt_choose(struct proxy *p, const struct http_head *head,
+                   struct plan_origin *out);
+/* The call ended by `what`, the origin's doing unless `ours`. True: it is
+ * sent again, nothing else is to be done. */
+bool attempt_failed(struct proxy *p, enum origin_outcome what, bool ours);
+/* The answer's head is passed on, or a byte of the body went out. */
+void attempt_settle(struct proxy *p);
+void attempt_ended(struct proxy *p); /* no call is under way */
+void attempt_over(struct proxy *p);  /* nor will be */
 /* upstream.c */
+void upstream_again(struct proxy *p);
 void upstream_start(struct proxy *p, const struct http_head *head);
 size_t upstream_body(struct proxy *p, struct sv bytes);
 void upstream_end(struct proxy *p, const struct http_head *trailers);

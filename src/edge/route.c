@@ -33,12 +33,15 @@ static int keep_edit(struct proxy *p, const struct route_match *m,
 int route_origin(struct proxy *p, struct buf *text, struct plan_origin *out)
 {
     const struct plan_app *app = p->x.plan;
-    if (!p->x.route) {
-        *out = app->origin;
-        return app->app.has_origin ? 0 : ERR_NOTFOUND;
-    }
-    int err = keep_edit(p, p->x.route, text);
-    return err ? err : plan_route_origin(app, p->x.route, text, out);
+    const struct route_match *route = p->x.route;
+    bool own = !route || !route->rule->host.n;
+    int err = route && !p->edit ? keep_edit(p, route, text) : 0;
+    if (err) return err;
+    if (own && app->balance && app->balance->n)
+        return attempt_choose(p, p->x.head, out);
+    if (route) return plan_route_origin(app, route, text, out);
+    *out = app->origin;
+    return app->app.has_origin ? 0 : ERR_NOTFOUND;
 }
 
 void route_answer(struct proxy *p)

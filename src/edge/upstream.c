@@ -101,7 +101,11 @@ static int call(struct proxy *p, const struct http_head *head)
             or_default(app->app.first_byte_ms, conf->first_byte_ms),
         .idle_ms = or_default(app->app.idle_ms, conf->idle_ms),
     };
-    if (rule && rule->timeout_ms) req.first_byte_ms = rule->timeout_ms;
+    if (rule) {
+        req.connect_ms = or_default(rule->connect_ms, req.connect_ms);
+        req.first_byte_ms = or_default(rule->timeout_ms, req.first_byte_ms);
+        req.idle_ms = or_default(rule->idle_ms, req.idle_ms);
+    }
     if (rule && rule->target_method.n && !p->is_head) {
         req.method = rule->target_method;
         req.method_id = http_method_of(req.method);
@@ -116,10 +120,17 @@ static void continue_anyway(struct timer *t)
     http_stream_read(p->v.stream, true);
 }
 
-/* The body is read at once, or when the origin has said 100. */
+/* The body is read at once, or when the origin has said 100; of a request
+ * that may be sent again, when there is a connection: until then nothing of it
+ * can be lost. */
 static void read_body(struct proxy *p, const struct http_head *head)
 {
+    struct attempt *a = p->attempt;
     if (!p->has_body) return;
+    if (a && a->balance && !http_call_conn(p->call)) {
+        a->waits_open = true;
+        return;
+    }
     if (p->intake == PROXY_HOLDING) {
         intake_give(p);
         return;
@@ -133,15 +144,17 @@ static void read_body(struct proxy *p, const struct http_head *head)
     timer_arm(p->v.er->reactor, &p->continue_timer, CONTINUE_MS);
 }
 
-void upstream_start(struct proxy *p, const struct http_head *head)
+static void start(struct proxy *p, const struct http_head *head)
 {
     int err = call(p, head);
     if (err == 0) {
         read_body(p, head);
         return;
     }
+    bool sent = p->attempt && p->attempt->sent;
     p->call = NULL;
-    chain_refund(&p->x);
+    attempt_over(p);
+    if (!sent) chain_refund(&p->x);
     if (err == ERR_NOTFOUND)
         proxy_refuse(p, REASON_NO_ORIGIN, 0);
     else if (err == ERR_TOOBIG)
@@ -154,9 +167,23 @@ void upstream_start(struct proxy *p, const struct http_head *head)
         proxy_refuse(p, REASON_ORIGIN_UNREACHABLE, 503);
 }
 
+void upstream_start(struct proxy *p, const struct http_head *head)
+{
+    if (attempt_begin(p, head))
+        start(p, p->x.head);
+    else
+        proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0);
+}
+
+void upstream_again(struct proxy *p)
+{
+    start(p, p->x.head);
+}
+
 size_t upstream_body(struct proxy *p, struct sv bytes)
 {
     if (!p->call) return bytes.n; /* answered already: nobody wants it */
+    if (p->attempt) p->attempt->spent = true;
     http_call_body(p->call, bytes, http_stream_conn(p->v.stream));
     if (p->call && http_call_queued(p->call) >= CONN_HIGH)
         http_stream_read(p->v.stream, false);
@@ -166,6 +193,7 @@ size_t upstream_body(struct proxy *p, struct sv bytes)
 void upstream_end(struct proxy *p, const struct http_head *trailers)
 {
     if (!p->call || !(p->has_body || p->tunnel)) return;
+    if (p->attempt && !p->attempt->whole) p->attempt->spent = true;
     struct http_field fields[HTTP_FIELDS_MAX];
     http_call_end(p->call, fields,
                   forward_trailers(trailers, p->assertion_header, fields));
@@ -183,6 +211,7 @@ void upstream_cancel(struct proxy *p)
 {
     if (p->call) http_call_cancel(p->call);
     p->call = NULL;
+    attempt_over(p);
 }
 
 /* --- and back --------------------------------------------------------------------- */
@@ -199,6 +228,15 @@ static void origin_continues(struct proxy *p)
     if (!p->wants_continue) return;
     stop_waiting(p);
     http_stream_read(p->v.stream, true); /* says 100 to the client */
+}
+
+static void call_open(struct http_call *c)
+{
+    struct proxy *p = http_call_ctx(c);
+    struct attempt *a = p->attempt;
+    if (!a || !a->waits_open) return;
+    a->waits_open = false;
+    read_body(p, p->x.head);
 }
 
 static void call_info(struct http_call *c, const struct http_head *head)
@@ -232,6 +270,9 @@ static void call_head(struct http_call *c, const struct http_head *head)
     struct edge_reactor *er = p->v.er;
     struct http_field limits[LIMITS_FIELDS_MAX];
     struct buf text;
+    if (p->attempt &&
+        attempt_failed(p, origin_outcome_of(head->status), false))
+        return;
     edge_text(er, &text);
     p->v.origin_ns = clock_mono_ns();
     p->answered = true;
@@ -282,7 +323,10 @@ static void call_end(struct http_call *c, const struct http_head *trailers)
     struct proxy *p = http_call_ctx(c);
     struct http_field fields[HTTP_FIELDS_MAX];
     size_t n = forward_trailers(trailers, SV(""), fields);
-    if (!p->tunnel || p->client_ended) p->call = NULL;
+    if (!p->tunnel || p->client_ended) {
+        p->call = NULL;
+        attempt_ended(p);
+    }
     p->origin_ended = true;
     http_stream_end(p->v.stream, fields, n);
 }
@@ -306,10 +350,30 @@ static enum reason reason_of(int err)
     }
 }
 
+/* Nobody but us is to blame. */
+static bool is_ours(int err)
+{
+    return err == ERR_LIMIT || err == ERR_DENIED || err == ERR_SHUTDOWN ||
+           err == ERR_NOMEM;
+}
+
+static enum origin_outcome outcome_of(int err, bool sent)
+{
+    if (!sent) return ORIGIN_CONNECT;
+    return err == ERR_TIMEOUT ? ORIGIN_TIMEOUT : ORIGIN_RESET;
+}
+
 static void call_fail(struct http_call *c, int err, bool sent)
 {
     struct proxy *p = http_call_ctx(c);
+    if (p->attempt && !p->answered) {
+        p->attempt->sent |= sent;
+        sent = p->attempt->sent;
+        if (http_call_answer_begun(c)) attempt_settle(p);
+        if (attempt_failed(p, outcome_of(err, sent), is_ours(err))) return;
+    }
     p->call = NULL;
+    attempt_over(p);
     stop_waiting(p);
     if (p->answered) {
         p->reason = reason_of(err);
@@ -322,6 +386,7 @@ static void call_fail(struct http_call *c, int err, bool sent)
 }
 
 static const struct http_call_ops call_ops = {
+    .on_open = call_open,
     .on_info = call_info,
     .on_head = call_head,
     .on_body = call_body,

@@ -201,7 +201,10 @@ void call_opened(struct http_call *c)
     if (early->n) c->retryable = false;
     dial_drop(c);
     call_begin(c);
-    if (err) conn_abort(conn, err);
+    if (err)
+        conn_abort(conn, err);
+    else if (c->ops->on_open)
+        c->ops->on_open(c);
 }
 
 /* --- its body ------------------------------------------------------------- */
@@ -592,6 +595,11 @@ void http_call_cancel(struct http_call *c)
             upstream_lost(u, 0);
     }
     call_free(c);
+}
+
+bool http_call_answer_begun(const struct http_call *c)
+{
+    return c->answer_begun;
 }
 
 const char *http_call_problem(const struct http_call *c)

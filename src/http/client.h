@@ -51,6 +51,9 @@ struct http_origin {
 };
 
 struct http_call_ops {
+    /* Connected, the head is written: optional. Not of a connection that was
+     * there at the start (http_call_conn tells). */
+    void (*on_open)(struct http_call *c);
     /* Interim answers (100, 103): optional. */
     void (*on_info)(struct http_call *c, const struct http_head *head);
     /* Borrowed until the return. 101 has body TUNNEL: then on_body brings raw
@@ -109,6 +112,8 @@ void http_call_read(struct http_call *c, bool on); /* back-pressure */
 /* No callback follows; the connection is closed unless the call was still
  * waiting for one. Not from on_end or on_fail. */
 void http_call_cancel(struct http_call *c);
+/* A byte of the answer has come: for on_fail. */
+bool http_call_answer_begun(const struct http_call *c);
 /* Why it failed, for events: "certificate has expired". Static or call's. */
 const char *http_call_problem(const struct http_call *c);
 const struct addr *http_call_peer(const struct http_call *c);

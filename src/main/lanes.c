@@ -123,6 +123,8 @@ static int reach_open(struct server *s)
     struct reach_conf conf = {
         .introspections = s->introspections,
         .sets = s->keysets,
+        .origins = plan_origin_table(s->plan),
+        .origins_unverified = !set->origin_tls_verify,
         .workers = s->workers,
         .tls = s->tls_client,
         .egress = &s->egress,

@@ -1,5 +1,6 @@
 /* /metrics: the figures of reactors, pools and counters, summed over lanes.
- * A row each; no label can grow with tokens, addresses or applications. */
+ * A row each; no label of these can grow with tokens, addresses or
+ * applications. */
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "main/server.h"
@@ -62,6 +63,15 @@ static const struct row {
     { "typeauth_assertion_failures_total", "counter",
       "Requests refused because no assertion could be signed",
       E(assert_failures) },
+    { "typeauth_origin_retries_total", "counter",
+      "Requests sent again by rule, to another origin if there is one",
+      E(retries) },
+    { "typeauth_origin_retries_refused_total", "counter",
+      "Requests not sent again because the retry budget was spent",
+      E(retries_refused) },
+    { "typeauth_origins_refused_total", "counter",
+      "Requests refused because no origin's breaker let them pass",
+      E(breaker_refused) },
     { "typeauth_counters_log_bytes_total", "counter",
       "Bytes written to counters.log", C(log_bytes) },
     { "typeauth_counters_log_records_total", "counter",
@@ -135,6 +145,7 @@ void lanes_metrics(void *server, struct buf *out)
     introspections_metrics(s->introspections, out);
     jwt_metrics(s, out);
     place_metrics(s, out);
+    origin_metrics(s, out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);
     metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");

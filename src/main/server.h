@@ -97,6 +97,7 @@ int server_tls_load(struct server *s);
 int server_access_log(const struct server *s); /* descriptor, -1 none */
 void lanes_metrics(void *server, struct buf *out);
 void jwt_metrics(const struct server *s, struct buf *out);
+void origin_metrics(const struct server *s, struct buf *out);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
 

@@ -152,6 +152,7 @@ int server_state_open(struct server *s)
     if (server_store_open(&s->store, &s->set, true)) return -1;
     if (live_open(s) || data_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
+    origin_table_on_due(plan_origin_table(s->plan), wake_reach, s);
     struct journal_conf journal = {
         .reactors = s->lanes_n,
         .access_fd = server_access_log(s),

@@ -113,7 +113,7 @@ static const struct shape_field authenticate_fields[] = {
         .name = text, .types = SHAPE_INTEGER, .min = 1, .max = 3600000, \
         .about = say                                                    \
     }
-static const struct shape_field timeout_fields[] = {
+const struct shape_field timeout_fields[] = {
     FIELD_MS("connect", "To connect to the origin."),
     FIELD_MS("firstByte", "From the request to the answer's head."),
     FIELD_MS("idle", "Between two pieces of a body."),
@@ -315,6 +315,10 @@ static int decode(const yyjson_val *root, struct arena *a, void *ctx)
     out->first_byte_ms = count_decode(timeouts, "firstByte", UINT32_MAX);
     out->idle_ms = count_decode(timeouts, "idle", UINT32_MAX);
     rc = upstream_decode(root, a, &out->upstream);
+    if (!rc && !out->has_origin && out->upstream && out->upstream->n) {
+        out->origin = out->upstream->origins[0].at;
+        out->has_origin = true;
+    }
     if (!rc) rc = cors_decode(json_find(root, "cors"), a, &out->cors);
     if (!rc)
         rc = assertion_decode(json_find(root, "originAssertion"), a,

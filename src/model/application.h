@@ -28,7 +28,8 @@ enum { ASSERTION_LIFETIME_MAX_S = 300 };
 struct application {
     struct sv id, account_id, name, domain;
     uint32_t num;             /* small number, key of the token table */
-    struct origin_address origin;
+    struct origin_address origin; /* originHostname, else the first of the
+                                 upstream's */
     bool has_origin;
     bool enabled, is_public, detail;
     bool lost_auth;           /* had a profile, has none, is not public */

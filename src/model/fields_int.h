@@ -54,6 +54,9 @@ struct jwt_prefix {
 int rules_decode(const yyjson_val *rules, const struct jwt_prefix *prefix,
                  int unset, struct arena *a, struct jwt_rules *out);
 
+/* connect, firstByte, idle (application.c). */
+extern const struct shape_field timeout_fields[];
+
 /* Parts of an application (upstream.c, cors.c), and what holds between their
  * fields: on the canonical application, on the canonical object or NULL. */
 extern const struct shape_field upstream_origin_fields[], balancing_fields[],

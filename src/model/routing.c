@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "codec/http.h"
 #include "model/fields_int.h"
+#include "model/upstream.h"
 
 static bool method_ok(struct sv s)
 {
@@ -188,7 +189,18 @@ static const struct shape_field rule_fields[] = {
       .types = SHAPE_INTEGER,
       .min = 1,
       .max = 3600000,
-      .about = "Milliseconds until the origin's answer begins." },
+      .about = "Milliseconds until the origin's answer begins: "
+               "timeouts.firstByte by its older name." },
+    { .name = "timeouts",
+      .types = SHAPE_OBJECT,
+      .fields = timeout_fields,
+      .about = "In milliseconds, instead of the application's." },
+    { .name = "retries",
+      .types = SHAPE_INTEGER,
+      .min = 0,
+      .max = UPSTREAM_RETRIES_MAX,
+      .about = "How often a request may be sent again, instead of the "
+               "application's; after what, and within which budget, as there." },
     { 0 },
 };
 

@@ -58,7 +58,10 @@ struct route_rule {
     struct route_edit request, response;
     const struct sv *scopes;
     uint8_t scopes_n;
-    uint32_t timeout_ms;         /* for the answer's head; 0: default */
+    uint32_t connect_ms, timeout_ms, idle_ms; /* 0: the application's;
+                                    timeout_ms: for the answer's head */
+    bool has_retries;
+    uint8_t retries;             /* instead of the application's */
 };
 
 struct routing {

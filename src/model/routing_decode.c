@@ -352,7 +352,19 @@ int route_rule_decode(const yyjson_val *v, struct arena *a,
     struct sv query, path = text_decode(v, "public_path", a);
     path = sv_cut(path, '?', &query);
     out->method = text_decode(v, "public_method", a);
-    if (json_is_int(json_find(v, "timeout"), &n)) out->timeout_ms = (uint32_t)n;
+    const yyjson_val *timeouts = json_find(v, "timeouts");
+    out->connect_ms = count_decode(timeouts, "connect", UINT32_MAX);
+    out->timeout_ms = count_decode(timeouts, "firstByte", UINT32_MAX);
+    out->idle_ms = count_decode(timeouts, "idle", UINT32_MAX);
+    if (json_is_int(json_find(v, "timeout"), &n)) {
+        if (out->timeout_ms)
+            return fail(&r, "timeouts.firstByte", "is timeout by another name");
+        out->timeout_ms = (uint32_t)n;
+    }
+    if (json_is_int(json_find(v, "retries"), &n)) {
+        out->has_retries = true;
+        out->retries = (uint8_t)n;
+    }
     int rc = segments(&r, path);
     if (!rc) rc = query_conditions(&r, query);
     if (!rc) rc = header_conditions(&r, v);

@@ -54,6 +54,7 @@ void plan_app_free(void *image)
     struct plan *p = a->owner;
     if (a->origin.id != UINT32_MAX) origins_drop(p->origins, a->origin.id);
     plan_routes_drop(p, a);
+    plan_balance_drop(p, a);
     for (int i = 0; i < FORM_COUNT; i++) compiled_drop(a->forms[i]);
     if (a->jwt) {
         struct sv secret = a->jwt->introspection_authorization;
@@ -138,11 +139,7 @@ static int build_origin(struct plan *p, struct plan_app *a,
     o->tls_verify = o->at.tls;
     if (o->at.host.n == 0 || o->at.host.n > HOST_MAX || o->at.port == 0)
         return problem(why, ERR_INVALID, "originHostname", "is not a host");
-    struct buf text;
-    buf_init(&text, 2 * HOST_MAX);
-    plan_host_header(o, &text);
-    o->host_header = arena_dup(&a->arena, buf_sv(&text));
-    buf_fini(&text);
+    if (plan_origin_name(o, &a->arena)) return problem(why, ERR_NOMEM, "", "");
     plan_origin_hold(p, o);
     return 0;
 }
@@ -232,6 +229,7 @@ static int build(struct plan *p, const struct plan_source *src,
     if ((rc = build_origin(p, a, why)) < 0) return rc;
     rc = plan_routes_build(p, a, src->routing);
     if (rc < 0) return problem(why, rc, "routing_id", "profile is damaged");
+    if (plan_balance_build(p, a)) return problem(why, ERR_NOMEM, "", "");
     build_steps(a);
     return a->arena.overflow ? problem(why, ERR_NOMEM, "", "") : 0;
 }

@@ -125,3 +125,14 @@ void cell_index_fini(struct cell_index *x, void (*fn)(struct plan_cell *cell))
         mem_free(s);
     }
 }
+
+void cell_index_each(const struct cell_index *x,
+                     void (*fn)(void *ctx, struct plan_cell *cell), void *ctx)
+{
+    for (unsigned i = 0; i < CELL_SHARDS; i++) {
+        const struct cell_shard *s =
+            atomic_load_explicit(&x->shards[i], memory_order_acquire);
+        for (uint32_t k = 0; s && k <= s->mask; k++)
+            if (s->at[k].key) fn(ctx, s->at[k].key->cell);
+    }
+}

@@ -26,6 +26,9 @@ void cell_index_put(struct cell_index *x, struct sv key,
 /* Only if it still leads to that cell. */
 void cell_index_remove(struct cell_index *x, struct sv key,
                   const struct plan_cell *cell);
+/* fn for each cell: a reader. What changes meanwhile may be seen or not. */
+void cell_index_each(const struct cell_index *x,
+                     void (*fn)(void *ctx, struct plan_cell *cell), void *ctx);
 /* When no reader is left: fn (may be NULL) for each cell, then empty. */
 void cell_index_fini(struct cell_index *x, void (*fn)(struct plan_cell *cell));
 

@@ -14,6 +14,7 @@ int plan_new(struct plan **out, unsigned reactors)
     struct plan *p = NEW(struct plan);
     p->reactors = reactors;
     origins_new(&p->origins);
+    origin_table_new(&p->states);
     compiled_set_new(&p->compiled);
     *out = p;
     return 0;
@@ -35,6 +36,7 @@ void plan_free(struct plan **at)
     ENSURE(atomic_load(&p->images) == 0);
     compiled_set_free(&p->compiled);
     origins_free(&p->origins);
+    origin_table_free(&p->states);
     mem_free(p);
     *at = NULL;
 }
@@ -81,6 +83,25 @@ const struct plan_app *plan_match(const struct plan *p, struct sv host)
 const struct plan_app *plan_find(const struct plan *p, struct sv id)
 {
     return image_of(cell_index_find(&p->ids, id));
+}
+
+struct balanced {
+    void (*fn)(void *ctx, const struct plan_app *a);
+    void *ctx;
+};
+
+static void balanced_one(void *ctx, struct plan_cell *cell)
+{
+    const struct balanced *to = ctx;
+    const struct plan_app *a = image_of(cell);
+    if (a && a->balance) to->fn(to->ctx, a);
+}
+
+void plan_balanced(const struct plan *p,
+                   void (*fn)(void *ctx, const struct plan_app *a), void *ctx)
+{
+    struct balanced to = { fn, ctx };
+    if (atomic_load(&p->balanced)) cell_index_each(&p->ids, balanced_one, &to);
 }
 
 /* --- the writer ------------------------------------------------------------ */
@@ -176,6 +197,11 @@ uint64_t plan_seq(const struct plan *p)
 size_t plan_forms(const struct plan *p)
 {
     return compiled_count(p->compiled);
+}
+
+struct origin_table *plan_origin_table(const struct plan *p)
+{
+    return p->states;
 }
 
 uint64_t plan_images(const struct plan *p)

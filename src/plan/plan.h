@@ -18,6 +18,7 @@
 #include "model/application.h"
 #include "model/authentication.h"
 #include "plan/abuse.h"
+#include "plan/balance.h"
 #include "plan/body.h"
 #include "plan/jwt.h"
 #include "plan/route.h"
@@ -83,10 +84,12 @@ struct plan_app {
                                        UINT32_MAX */
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
+    const struct plan_balance *balance; /* NULL: `origin`, as it is */
     const struct route_table *routes; /* NULL: no routing profile */
     struct plan_origin *route_origins; /* by the rule's index; id UINT32_MAX:
                                           the application's, or a request's */
     unsigned route_origins_n;
+    bool routes_retry;         /* some have retries */
     struct plan_steps steps[DOOR_COUNT];
     const struct plan_security *security; /* NULL: no profile */
     const struct plan_abuse *abuse;       /* NULL: no profile */
@@ -102,7 +105,10 @@ struct plan_app {
     struct arena arena;        /* holds all of the above */
     /* how many exchanges of each reactor hold this image; written by that
      * reactor only */
-    struct plan_hold { _Alignas(64) _Atomic uint32_t n; } *holds;
+    struct plan_hold {
+        _Alignas(64) _Atomic uint32_t n;
+        uint32_t turn;         /* choices of an origin; of that reactor too */
+    } *holds;
 };
 
 struct plan_cell {
@@ -121,6 +127,10 @@ void plan_free(struct plan **p);
  * unknown. About 40 ns, no allocation. */
 const struct plan_app *plan_match(const struct plan *p, struct sv host);
 const struct plan_app *plan_find(const struct plan *p, struct sv id);
+/* Those that choose among origins or judge them: for figures. Nothing is
+ * walked when there is none. */
+void plan_balanced(const struct plan *p,
+                   void (*fn)(void *ctx, const struct plan_app *a), void *ctx);
 /* Where a routed request goes: the rule's host, of which `host` is the name
  * that its variables made (route_host). The port and TLS are the
  * application's unless the rule says otherwise. Texts in `text`. */
@@ -177,6 +187,8 @@ void plan_set_seq(struct plan *p, uint64_t seq);
 uint64_t plan_seq(const struct plan *p);
 /* Compiled profiles that some image holds. Control thread. */
 size_t plan_forms(const struct plan *p);
+/* Where the states of origins are: for whoever probes them. */
+struct origin_table *plan_origin_table(const struct plan *p);
 /* Images alive, with those that wait for their last exchange. Any thread. */
 uint64_t plan_images(const struct plan *p);
 

@@ -17,11 +17,15 @@ struct plan {
     _Atomic uint64_t images; /* built and not yet freed */
     unsigned reactors;
     struct origins *origins;
+    struct origin_table *states; /* of origins */
+    _Atomic uint32_t balanced; /* images that have a plan_balance */
     struct compiled_set *compiled;
 };
 
 /* route_origin.c */
 void plan_host_header(const struct plan_origin *o, struct buf *text);
+/* Fills host_header from `at`. ERR_NOMEM. */
+int plan_origin_name(struct plan_origin *o, struct arena *a);
 void plan_origin_hold(struct plan *p, struct plan_origin *o);
 /* routing "": none. ERR_CORRUPT, ERR_NOMEM. */
 int plan_routes_build(struct plan *p, struct plan_app *a, struct sv routing);

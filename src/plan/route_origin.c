@@ -15,6 +15,16 @@ void plan_host_header(const struct plan_origin *o, struct buf *text)
     buf_put_u64(text, o->at.port);
 }
 
+int plan_origin_name(struct plan_origin *o, struct arena *a)
+{
+    char memory[512];
+    struct buf text;
+    buf_init_fixed(&text, memory, sizeof memory);
+    plan_host_header(o, &text);
+    o->host_header = arena_dup(a, buf_sv(&text));
+    return o->host_header.p ? 0 : ERR_NOMEM;
+}
+
 static struct origin_key key_of(const struct plan_origin *o)
 {
     return (struct origin_key){ .host = o->at.host,
@@ -56,14 +66,10 @@ static bool is_fixed(const struct template *host)
 static bool hold(struct plan *p, struct plan_app *a, const struct route_rule *r)
 {
     struct plan_origin *o = &a->route_origins[r->index];
-    char memory[512];
-    struct buf text;
+    if (r->has_retries && r->retries) a->routes_retry = true;
     if (!is_fixed(&r->host)) return true;
     *o = moved(a, r, r->host.pieces[0].text);
-    buf_init_fixed(&text, memory, sizeof memory);
-    plan_host_header(o, &text);
-    o->host_header = arena_dup(&a->arena, buf_sv(&text));
-    if (!o->host_header.p) return false;
+    if (plan_origin_name(o, &a->arena)) return false;
     plan_origin_hold(p, o);
     return true;
 }

@@ -24,7 +24,7 @@ struct origin { /* what an id of the pool means now */
     uint32_t id;
     char host[HOST_TEXT_MAX + 1];
     uint16_t port;
-    bool tls;
+    bool tls, unverified;
     uint32_t generation;
     unsigned active;
     uint64_t used; /* when, in fetches */
@@ -205,19 +205,21 @@ static const struct http_call_ops call_ops = {
 };
 
 /* --- beginning -------------------------------------------------------------------------- */
-static bool origin_is(const struct origin *o, const struct url *url)
+static bool origin_is(const struct origin *o, const struct url *url,
+                      bool unverified)
 {
-    return o->tls == url->tls && o->port == url->port &&
+    return o->tls == url->tls && o->unverified == unverified && o->port == url->port &&
            !strcmp(o->host, url->host.text);
 }
 
 /* The least lately used of those that nobody uses gives way. */
-static struct origin *origin_of(struct fetcher *f, const struct url *url)
+static struct origin *origin_of(struct fetcher *f, const struct url *url,
+                                bool unverified)
 {
     struct origin *place = NULL;
     for (unsigned i = 0; i < f->origins_n; i++) {
         struct origin *o = f->origins[i];
-        if (origin_is(o, url)) return o;
+        if (origin_is(o, url, unverified)) return o;
         if (!o->active && (!place || o->used < place->used)) place = o;
     }
     if (f->origins_n < ORIGINS_MAX) {
@@ -229,6 +231,7 @@ static struct origin *origin_of(struct fetcher *f, const struct url *url)
     memcpy(place->host, url->host.text, sizeof place->host);
     place->port = url->port;
     place->tls = url->tls;
+    place->unverified = unverified;
     place->generation++;
     return place;
 }
@@ -257,7 +260,7 @@ static int call_start(struct fetch *f, const struct fetch_request *req,
         .host = sv_cstr(f->origin->host),
         .port = url->port,
         .tls = url->tls,
-        .tls_verify = true,
+        .tls_verify = !f->origin->unverified,
         .conns_max = CONNS_MAX,
     };
     struct http_request call = {
@@ -289,7 +292,7 @@ static void fetch_begin(struct fetch *f, const struct fetch_request *req)
     } else if (!url.tls && !req->allow_plain) {
         fetch_fails(f, ERR_DENIED, "plain HTTP is not allowed");
     } else if (f->owner->active_n > f->owner->conf.active_max ||
-               !(f->origin = origin_of(f->owner, &url))) {
+               !(f->origin = origin_of(f->owner, &url, req->unverified))) {
         fetch_fails(f, ERR_LIMIT, "too many fetches at once");
     } else {
         f->origin->active++;

@@ -36,6 +36,7 @@ struct fetch_answer {
 struct fetch_request {
     struct sv url;
     bool allow_plain;    /* http: too */
+    bool unverified;     /* any certificate will do */
     struct sv body;      /* p NULL: GET; else POST */
     const struct http_field *fields; /* beside Host, User-Agent, framing */
     size_t fields_n;     /* <= FETCH_FIELDS_MAX */

@@ -14,6 +14,7 @@ struct reach {
     struct fetcher *fetcher;
     struct key_sets *key_sets;
     struct introspector *introspector;
+    struct prober *prober;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -26,6 +27,7 @@ static void on_wake(struct mail *mail)
     atomic_store(&r->woken, false); /* before looking: nothing is missed */
     key_sets_run(r->key_sets);
     if (r->introspector) introspector_run(r->introspector);
+    if (r->prober) prober_run(r->prober);
 }
 
 void reach_wake(struct reach *r)
@@ -74,6 +76,12 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
         .timeout_ms = conf->timeout_ms,
     };
     if (conf->introspections) introspector_new(&r->introspector, &introspector);
+    const struct prober_conf prober = { .table = conf->origins,
+                                        .reactor = r->reactor,
+                                        .fetcher = r->fetcher,
+                                        .unverified =
+                                            conf->origins_unverified };
+    if (conf->origins) prober_new(&r->prober, &prober);
     struct key_sets_conf key_sets = { .sets = conf->sets,
                                       .reactor = r->reactor,
                                       .workers = conf->workers,
@@ -132,6 +140,7 @@ void reach_free(struct reach **rp)
     if (r->reactor) reactor_free(&r->reactor);
     key_sets_free(&r->key_sets);
     introspector_free(&r->introspector);
+    prober_free(&r->prober);
     mem_free(r);
     *rp = NULL;
 }

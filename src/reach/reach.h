@@ -5,12 +5,15 @@
 
 #include "reach/introspection.h"
 #include "reach/key_set.h"
+#include "reach/probe.h"
 
 struct reach;
 
 struct reach_conf {
     struct keysets *sets;
     struct introspections *introspections; /* NULL: none is asked */
+    struct origin_table *origins; /* NULL: none is probed */
+    bool origins_unverified;  /* any certificate of theirs will do */
     struct workers *workers;
     struct tls_client *tls;
     const struct egress *egress;
@@ -31,7 +34,7 @@ int reach_start(struct reach *r);
 void reach_stop(struct reach *r); /* joins; harmless if not started */
 void reach_free(struct reach **r);
 
-/* A key set is due. Any thread; short. */
+/* A key set, an issuer or an origin is due. Any thread; short. */
 void reach_wake(struct reach *r);
 /* For what else runs on this thread. */
 struct reactor *reach_reactor(struct reach *r);

@@ -23,6 +23,8 @@ const lowest: Record<string, Role> = {
   "patch /{account_id}/applications/{id}": "editor",
   "delete /{account_id}/applications/{id}": "admin",
   "post /{account_id}/applications/{id}/tags": "editor",
+  "get /{account_id}/applications/{id}/origins": "viewer",
+  "get /api/v1/applications/{id}/origins": "viewer",
   "get /api/v1/applications": "viewer",
   "get /api/v1/applications/{id}": "viewer",
   "patch /api/v1/applications/{id}": "editor",

@@ -182,6 +182,8 @@ static void token_creates(void **state)
     "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"        \
     "\"enabled\":true,"
 #define UNSET_TAIL                                      \
+    "\"origins\":[],\"balancing\":null,\"health\":null,"  \
+    "\"breaker\":null,\"retries\":null,\"cors\":null,"    \
     "\"timeouts\":null,\"maxBodyBytes\":null,"          \
     "\"authenticate\":{\"mode\":\"open\",\"from\":[]}," \
     "\"originAssertion\":null,\"jwtValidation\":null}"

@@ -1,0 +1,119 @@
+/* GET …/applications/{id}/origins: what is known of an application's origins
+ * now. Read from the image in force and the states behind it; nothing of it is
+ * in the store. */
+#include "admin/nouns.h"
+
+#include "base/clock.h"
+#include "codec/rfc3339.h"
+
+static void put_text(struct buf *b, const char *name, struct sv text)
+{
+    json_put_name(b, name);
+    json_put_text(b, text);
+}
+
+static void put_number(struct buf *b, const char *name, uint64_t n)
+{
+    json_put_name(b, name);
+    buf_put_u64(b, n);
+}
+
+static uint64_t read_of(const _Atomic uint64_t *n)
+{
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+/* As origins are written in a request: without what is understood. */
+static void put_address(struct buf *b, const struct plan_origin *o)
+{
+    char memory[2048];
+    struct buf text;
+    buf_init_fixed(&text, memory, sizeof memory);
+    buf_puts(&text, o->at.tls ? "https://" : "http://");
+    buf_put(&text, o->host_header);
+    buf_put(&text, o->at.base);
+    put_text(b, "address", buf_sv(&text));
+}
+
+static void put_until(struct buf *b, uint64_t until, uint64_t now_ms,
+                      int64_t wall_ms)
+{
+    char at[RFC3339_TEXT];
+    json_put_name(b, "ejectedUntil");
+    if (!until) {
+        buf_puts(b, "null");
+        return;
+    }
+    rfc3339_encode(at, wall_ms + (int64_t)(until - now_ms));
+    json_put_text(b, sv_of(at, sizeof at));
+}
+
+static void put_failures(struct buf *b, const struct origin_state *s)
+{
+    static const char *const kinds[] = {
+#define X(id, text) text,
+        ORIGIN_OUTCOMES(X)
+#undef X
+    };
+    json_put_name(b, "failures");
+    buf_putc(b, '{');
+    for (unsigned k = 0; k < ORIGIN_FINE; k++)
+        if (read_of(&s->outcomes[k]))
+            put_number(b, kinds[k], read_of(&s->outcomes[k]));
+    buf_putc(b, '}');
+}
+
+static void put_state(struct call *c, const struct origin_state *s)
+{
+    static const char *const breakers[] = { "closed", "open", "half_open" };
+    struct buf *b = &c->a->body;
+    uint64_t now_ms = clock_mono_ns() / 1000000;
+    uint64_t until = origin_ejected_until(s, now_ms);
+    const char *health = origin_is_ill(s) ? "ill"
+                         : until          ? "ejected"
+                                          : "healthy";
+    put_text(b, "health", sv_cstr(health));
+    put_until(b, until, now_ms, c->now_ms);
+    put_text(b, "breaker", sv_cstr(breakers[origin_breaker(s, now_ms)]));
+    put_number(b, "pending", origin_pending(s));
+    put_number(b, "ejections", read_of(&s->ejections));
+    put_number(b, "opened", read_of(&s->opened));
+    put_number(b, "refused", read_of(&s->refused));
+    put_number(b, "probes", read_of(&s->probes));
+    put_number(b, "probeFailures", read_of(&s->probe_failures));
+    put_failures(b, s);
+}
+
+static void put_origin(struct call *c, struct sv name, unsigned weight,
+                       const struct plan_origin *o,
+                       const struct origin_state *s)
+{
+    struct buf *b = &c->a->body;
+    answer_next(c->a);
+    buf_putc(b, '{');
+    put_text(b, "name", name);
+    put_address(b, o);
+    put_number(b, "weight", weight);
+    if (s)
+        put_state(c, s);
+    else
+        put_text(b, "health", SV("unwatched"));
+    buf_putc(b, '}');
+}
+
+void application_origins(struct call *c)
+{
+    const struct plan_app *a = application_find(c, c->route.vars[0]);
+    if (!a) return;
+    const struct plan_balance *b = a->balance;
+    answer_begin(c->a, 200, "");
+    for (unsigned i = 0; b && i < b->n; i++) {
+        const struct upstream_origin *said =
+            b->rules->n ? &b->rules->origins[i] : NULL;
+        put_origin(c, said ? said->name : SV("origin-1"),
+                   said ? said->weight : 1, &b->origins[i], b->states[i]);
+    }
+    if (!b && a->app.has_origin)
+        put_origin(c, SV("origin-1"), 1, &a->origin, NULL);
+    answer_end(c->a);
+}
