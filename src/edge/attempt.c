@@ -68,8 +68,8 @@ static bool is_idempotent(const struct proxy *p, const struct http_head *head)
 {
     const struct route_rule *rule = rule_of(p);
     bool other = rule && rule->target_method.n && !p->is_head;
-    return http_method_is_idempotent(
-        other ? http_method_of(rule->target_method) : head->method);
+    return http_method_is_idempotent(other ? http_method_of(rule->target_method)
+                                           : head->method);
 }
 
 bool attempt_begin(struct proxy *p, const struct http_head *head)
@@ -188,8 +188,7 @@ static bool token_holds(struct proxy *p)
 static bool may_repeat(struct proxy *p, enum origin_outcome what)
 {
     struct attempt *a = p->attempt;
-    if (!a->balance || !a->left || a->spent ||
-        !outcome_in(a->retry.on, what) ||
+    if (!a->balance || !a->left || a->spent || !outcome_in(a->retry.on, what) ||
         !(a->idempotent || what == ORIGIN_CONNECT) ||
         reactor_stopping(p->v.er->reactor) || !token_holds(p))
         return false;
@@ -221,8 +220,7 @@ static void again(struct proxy *p)
     a->left--;
     if (p->has_body) http_stream_read(p->v.stream, false);
     a->timer.fire = again_due;
-    timer_arm(p->v.er->reactor, &a->timer,
-              ms + rand_fast_next(&jitter) % ms);
+    timer_arm(p->v.er->reactor, &a->timer, ms + rand_fast_next(&jitter) % ms);
 }
 
 bool attempt_failed(struct proxy *p, enum origin_outcome what, bool ours)

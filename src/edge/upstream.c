@@ -270,8 +270,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
     struct edge_reactor *er = p->v.er;
     struct http_field limits[LIMITS_FIELDS_MAX];
     struct buf text;
-    if (p->attempt &&
-        attempt_failed(p, origin_outcome_of(head->status), false))
+    if (p->attempt && attempt_failed(p, origin_outcome_of(head->status), false))
         return;
     edge_text(er, &text);
     p->v.origin_ns = clock_mono_ns();

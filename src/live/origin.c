@@ -263,8 +263,8 @@ static unsigned roll(struct retry_budget *b, uint64_t now_ms)
 {
     uint64_t number = now_ms / RETRIES_WINDOW_MS, was = load(&b->number);
     unsigned at = number & 1;
-    if (was == number || !atomic_compare_exchange_strong(&b->number, &was,
-                                                         number))
+    if (was == number ||
+        !atomic_compare_exchange_strong(&b->number, &was, number))
         return at;
     atomic_store_explicit(&b->requests[at], 0, memory_order_relaxed);
     atomic_store_explicit(&b->retries[at], 0, memory_order_relaxed);

@@ -50,11 +50,11 @@ static uint64_t pending(const struct origin_state *s, uint64_t now_ms)
     return origin_pending(s);
 }
 
-#define FIGURE(name)                                                        \
-    static uint64_t name(const struct origin_state *s, uint64_t now_ms)     \
-    {                                                                       \
-        (void)now_ms;                                                       \
-        return atomic_load_explicit(&s->name, memory_order_relaxed);        \
+#define FIGURE(name)                                                    \
+    static uint64_t name(const struct origin_state *s, uint64_t now_ms) \
+    {                                                                   \
+        (void)now_ms;                                                   \
+        return atomic_load_explicit(&s->name, memory_order_relaxed);    \
     }
 FIGURE(ejections)
 FIGURE(opened)
@@ -79,8 +79,8 @@ static const struct family {
       "Times that its circuit breaker opened", opened },
     { "typeauth_origin_breaker_refused_total", "counter",
       "Requests that its breaker or ceiling kept from it", refused },
-    { "typeauth_origin_probes_total", "counter", "Health probes answered or not",
-      probes },
+    { "typeauth_origin_probes_total", "counter",
+      "Health probes answered or not", probes },
     { "typeauth_origin_probe_failures_total", "counter",
       "Health probes that were not answered well", probe_failures },
 };

@@ -126,10 +126,10 @@ const struct shape_field timeout_fields[] = {
         .role = ROLE_ADMIN, .about = say                                     \
     }
 
-#define FIELD_PART(text, of, say)                                       \
-    {                                                                   \
-        .name = text, .types = SHAPE_OBJECT, .fields = of,              \
-        .role = ROLE_ADMIN, .about = say                                \
+#define FIELD_PART(text, of, say)                                              \
+    {                                                                          \
+        .name = text, .types = SHAPE_OBJECT, .fields = of, .role = ROLE_ADMIN, \
+        .about = say                                                           \
     }
 
 static const struct shape_field fields[] = {

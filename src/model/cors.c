@@ -107,11 +107,11 @@ static const struct text_rule text_methods = {
     methods_ok,
 };
 
-#define NAMES(called, rule, unset, say)                                       \
-    {                                                                       \
-        .name = called, .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,      \
+#define NAMES(called, rule, unset, say)                                      \
+    {                                                                        \
+        .name = called, .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,       \
         .len_max = CORS_NAMES_MAX, .item_max = NAME_CHARS_MAX, .text = rule, \
-        .fallback = unset, .about = say                                     \
+        .fallback = unset, .about = say                                      \
     }
 
 const struct shape_field cors_fields[] = {

@@ -199,8 +199,9 @@ static const struct shape_field rule_fields[] = {
       .types = SHAPE_INTEGER,
       .min = 0,
       .max = UPSTREAM_RETRIES_MAX,
-      .about = "How often a request may be sent again, instead of the "
-               "application's; after what, and within which budget, as there." },
+      .about =
+          "How often a request may be sent again, instead of the "
+          "application's; after what, and within which budget, as there." },
     { 0 },
 };
 

@@ -8,8 +8,12 @@
 #include "codec/http.h"
 #include "model/fields_int.h"
 
-enum { ORIGIN_TEXT_MAX = 2048, ORIGIN_BASE_MAX = 1024, HEADER_MAX = 1000,
-       PATH_MAX_CHARS = 1024 };
+enum {
+    ORIGIN_TEXT_MAX = 2048,
+    ORIGIN_BASE_MAX = 1024,
+    HEADER_MAX = 1000,
+    PATH_MAX_CHARS = 1024
+};
 
 /* --- addresses ---------------------------------------------------------------- */
 
@@ -183,16 +187,16 @@ const struct shape_field balancing_fields[] = {
     { 0 },
 };
 
-#define NUMBER(text, least, most, unset, say)                              \
-    {                                                                      \
-        .name = text, .types = SHAPE_INTEGER, .min = least, .max = most,   \
-        .fallback = unset, .about = say                                    \
+#define NUMBER(text, least, most, unset, say)                            \
+    {                                                                    \
+        .name = text, .types = SHAPE_INTEGER, .min = least, .max = most, \
+        .fallback = unset, .about = say                                  \
     }
-#define OUTCOMES(unset, say)                                            \
-    {                                                                   \
-        .name = "on", .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,    \
-        .len_max = ORIGIN_FINE, .item_max = 10, .text = &text_outcome,  \
-        .fallback = unset, .about = say                                 \
+#define OUTCOMES(unset, say)                                           \
+    {                                                                  \
+        .name = "on", .types = SHAPE_STRINGS, .flags = SHAPE_UNIQUE,   \
+        .len_max = ORIGIN_FINE, .item_max = 10, .text = &text_outcome, \
+        .fallback = unset, .about = say                                \
     }
 #define FAILURES "[\"connect\",\"reset\",\"timeout\",\"502\",\"503\",\"504\"]"
 
@@ -309,8 +313,8 @@ static int origins_differ(yyjson_mut_val *list, struct arena *a,
                 return origin_refuse(why, i, "address",
                                      "must not occur twice: give it a weight");
         }
-        *weighted |= yyjson_mut_get_sint(
-                         yyjson_mut_obj_get(item, "weight")) > 0;
+        *weighted |=
+            yyjson_mut_get_sint(yyjson_mut_obj_get(item, "weight")) > 0;
     }
     return 0;
 }
@@ -361,9 +365,11 @@ int upstream_rules(const struct shape_env *env, yyjson_mut_doc *doc,
 
 /* --- the typed form ----------------------------------------------------------------- */
 
-enum { FAILURES_SET = 1 << ORIGIN_CONNECT | 1 << ORIGIN_RESET |
-                      1 << ORIGIN_TIMEOUT | 1 << ORIGIN_502 |
-                      1 << ORIGIN_503 | 1 << ORIGIN_504 };
+enum {
+    FAILURES_SET = 1 << ORIGIN_CONNECT | 1 << ORIGIN_RESET |
+                   1 << ORIGIN_TIMEOUT | 1 << ORIGIN_502 | 1 << ORIGIN_503 |
+                   1 << ORIGIN_504
+};
 
 const struct retry_rules retry_defaults = {
     .attempts = 0,
@@ -400,8 +406,8 @@ static int origin_decode(const yyjson_val *v, size_t i, struct arena *a,
     struct sv value, name = sv_cut(text_decode(v, "header", a), ':', &value);
     out->header = name;
     out->value = value.p ? sv_trim(value) : value;
-    int rc = origin_address_parse(json_text(json_find(v, "address")), a,
-                                  &out->at);
+    int rc =
+        origin_address_parse(json_text(json_find(v, "address")), a, &out->at);
     return rc == ERR_INVALID ? ERR_CORRUPT : rc;
 }
 
@@ -410,8 +416,7 @@ static int origins_decode(const yyjson_val *root, struct arena *a,
 {
     yyjson_val *item, *list = json_find(root, "origins");
     size_t i, max, n = yyjson_arr_size(list);
-    struct upstream_origin *out =
-        ARENA_ARRAY(a, struct upstream_origin, n + 1);
+    struct upstream_origin *out = ARENA_ARRAY(a, struct upstream_origin, n + 1);
     if (n > UPSTREAM_ORIGINS_MAX) return ERR_CORRUPT;
     if (!out) return ERR_NOMEM;
     yyjson_arr_foreach(list, i, max, item)
@@ -474,8 +479,8 @@ int upstream_decode(const yyjson_val *root, struct arena *a,
     const yyjson_val *health = object(root, "health");
     const yyjson_val *breaker = object(root, "breaker");
     const yyjson_val *retries = object(root, "retries");
-    int balancing = option_decode(json_find(root, "balancing"), "algorithm",
-                                  algorithms);
+    int balancing =
+        option_decode(json_find(root, "balancing"), "algorithm", algorithms);
     size_t n = yyjson_arr_size(json_find(root, "origins"));
     *out = NULL;
     if (!n && !health && !breaker && !retries) return 0;

@@ -17,10 +17,10 @@ static uint64_t weight_of(const struct balance_line *l, unsigned i)
     return l->weights[i] ? l->weights[i] : 1;
 }
 
-#define EACH(i, l)                                                   \
-    for (uint32_t left_ = (l)->among; left_; left_ &= left_ - 1)     \
-        for (unsigned i = (unsigned)__builtin_ctz(left_), once_ = 1; \
-             once_; once_ = 0)
+#define EACH(i, l)                                                          \
+    for (uint32_t left_ = (l)->among; left_; left_ &= left_ - 1)            \
+        for (unsigned i = (unsigned)__builtin_ctz(left_), once_ = 1; once_; \
+             once_ = 0)
 
 unsigned balance_by_weight(const struct balance_line *l, uint64_t turn)
 {
@@ -143,7 +143,7 @@ static uint32_t ill(const struct plan_balance *b)
 }
 
 /* `of` without `not`, if anything is left of it. */
-static uint32_t rather(uint32_t of, uint32_t not)
+static uint32_t rather(uint32_t of, uint32_t not )
 {
     return of & ~not ? of & ~not : of;
 }

@@ -208,8 +208,8 @@ static const struct http_call_ops call_ops = {
 static bool origin_is(const struct origin *o, const struct url *url,
                       bool unverified)
 {
-    return o->tls == url->tls && o->unverified == unverified && o->port == url->port &&
-           !strcmp(o->host, url->host.text);
+    return o->tls == url->tls && o->unverified == unverified &&
+           o->port == url->port && !strcmp(o->host, url->host.text);
 }
 
 /* The least lately used of those that nobody uses gives way. */

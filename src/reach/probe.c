@@ -69,16 +69,15 @@ static void begin(struct prober *p, struct probe *q)
     if (p->active) p->active->prev = &q->next;
     p->active = q;
     p->active_n++;
-    fetch_start(p->conf.fetcher,
-                &(struct fetch_request){
-                    .url = sv_of(q->due.url, q->due.url_n),
-                    .allow_plain = true,
-                    .unverified = p->conf.unverified,
-                    .answer_max = ANSWER_MAX,
-                    .timeout_ms = q->due.rules.timeout_ms,
-                    .done = on_answer,
-                    .ctx = q,
-                });
+    fetch_start(p->conf.fetcher, &(struct fetch_request){
+                                     .url = sv_of(q->due.url, q->due.url_n),
+                                     .allow_plain = true,
+                                     .unverified = p->conf.unverified,
+                                     .answer_max = ANSWER_MAX,
+                                     .timeout_ms = q->due.rules.timeout_ms,
+                                     .done = on_answer,
+                                     .ctx = q,
+                                 });
 }
 
 void prober_run(struct prober *p)
