@@ -232,6 +232,10 @@ static bool image_build(struct call *c, struct change *n)
     err = app_image_build(a, &src, &n->image, &why);
     if (err == ERR_INVALID)
         return call_fail(c, 400, "invalid_value", why.field, why.message);
+    if (err == ERR_NOTFOUND)
+        return call_fail(c, 409, "waf_unavailable", why.field, why.message);
+    if (err == ERR_LIMIT && why.message[0])
+        return call_fail(c, 503, "waf_rules_full", why.field, why.message);
     if (err == ERR_LIMIT)
         return call_fail(c, 503, "key_sets_full", NULL,
                          "This server holds as many key sets as it may.");

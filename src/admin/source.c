@@ -2,6 +2,7 @@
  * the start-up. */
 #include "admin/publish_int.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "model/authentication.h"
 
 #include <stdio.h>
@@ -264,7 +265,12 @@ int app_image(struct admin *a, struct sv account_id, struct sv app_id,
         err = counters_reserve_limits(a->conf.counters, src->limits);
     if (err) return err;
     src->plan.seq = plan_seq(a->conf.plan);
-    return app_image_build(a, src, image, why);
+    src->plan.waf_may_miss = true;
+    err = app_image_build(a, src, image, why);
+    if (!err && why->message[0])
+        log_error("admin", "application %.*s: its WAF judges nothing: %s",
+                  SV_FMT(app_id), why->message);
+    return err;
 }
 
 int token_hot_fill(struct token_record *r, const struct token_hot *t,

@@ -31,10 +31,15 @@ static enum verdict refuse_or_note(struct exchange *x, bool blocks,
     return VERDICT_PASS;
 }
 
+static const struct plan_body *wanted(const struct exchange *x)
+{
+    return x->skips_waf ? &x->plan->body_less_waf : &x->plan->body;
+}
+
 static enum verdict judge_head(struct exchange *x)
 {
-    const struct plan_body *want = &x->plan->body;
-    if (!has_body(x->head)) return VERDICT_PASS;
+    const struct plan_body *want = wanted(x);
+    if (!want->inspect_bytes || !has_body(x->head)) return VERDICT_PASS;
     if (is_encoded(x->head)) {
         x->body_encoded = true;
         return refuse_or_note(x, want->blocks, REASON_UNSUPPORTED_ENCODING);
@@ -42,18 +47,19 @@ static enum verdict judge_head(struct exchange *x)
     if (want->over_blocks && x->head->body == HTTP_BODY_LENGTH &&
         x->head->content_length > want->inspect_bytes)
         return check_deny(x, REASON_BODY_TOO_LARGE);
+    x->inspect_bytes = want->inspect_bytes;
     return VERDICT_BODY;
 }
 
 enum verdict check_body(struct exchange *x)
 {
-    const struct plan_body *want = &x->plan->body;
+    const struct plan_body *want = wanted(x);
     if (!x->head) return VERDICT_PASS;
     switch (x->intake) {
     case INTAKE_UNASKED: return judge_head(x);
     case INTAKE_FAILED:
-        x->faults += !want->blocks;
-        return refuse_or_note(x, want->blocks, REASON_CHECK_UNAVAILABLE);
+        return check_fault(x, want->closed ? FAULT_CLOSED : FAULT_OPEN,
+                           want->closed, "body");
     case INTAKE_DONE: break;
     }
     x->has_body = true;

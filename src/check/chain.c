@@ -3,6 +3,7 @@
  *   step ── PASS ──> next step … ──> PASS
  *     ├─── DENY ──> quota back if it was taken ──> DENY
  *     ├─── WAIT ──> (door runs it again next turn: token looked up anew)
+ *     ├─── WORK ──> (door runs it again when a worker has done it)
  *     ├─── BODY ──> (door runs it again when the body has come)
  *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
  */
@@ -24,6 +25,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_ADDRESS] = check_address,
     [STEP_TOKEN_RULES] = check_token_rules,
     [STEP_BODY] = check_body,
+    [STEP_WAF] = check_waf,
     [STEP_ANSWER] = check_answer,
 };
 
@@ -54,6 +56,13 @@ static enum verdict step_run(struct exchange *x, enum plan_step step)
     enum verdict v = checks[step](x);
     if (v == VERDICT_WAIT && x->waits++ == WAITS_MAX) v = VERDICT_FAULT;
     return v == VERDICT_FAULT ? judge_fault(x) : v;
+}
+
+void check_work_end(struct exchange *x)
+{
+    if (x->work) x->work->free(x->work);
+    x->work = NULL;
+    x->worked = WORK_UNASKED;
 }
 
 /* Facts of a JWT are of the turn: it is judged anew, unless the steps have not
@@ -92,6 +101,9 @@ enum verdict chain_run(struct exchange *x)
         v = step_run(x, (enum plan_step)steps->at[x->step]);
         if (v == VERDICT_PASS) x->step++;
     }
-    if (v == VERDICT_DENY) chain_refund(x);
+    if (v == VERDICT_DENY) {
+        chain_refund(x);
+        check_work_end(x); /* refused before its check saw it */
+    }
     return v;
 }

@@ -23,6 +23,7 @@ enum verdict {
     VERDICT_ANSWER, /* a check answers itself (preflight, cache) */
     VERDICT_WAIT,   /* run the same step again later */
     VERDICT_BODY,   /* take the body in, then run the same step again */
+    VERDICT_WORK,   /* let a worker run exchange.work, then run it again */
     VERDICT_FAULT,  /* could not judge; onFault decides */
 };
 
@@ -74,6 +75,8 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "the token lacks a scope that is needed")                              \
     X(IP_NOT_ALLOWED, "ip_not_allowed", FORBIDDEN,                           \
       "the token may not be used from this address")                         \
+    X(WAF_BLOCKED, "waf_blocked", FORBIDDEN,                                 \
+      "the request was refused by a firewall")                               \
     X(CHECK_UNAVAILABLE, "check_unavailable", UNAVAILABLE,                   \
       "a check could not be made; try again")                                \
     X(BODY_TOO_LARGE, "body_too_large", TOO_LARGE,                           \
@@ -133,7 +136,17 @@ enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
  * it (what was read until then is the door's to pass on). */
 enum intake { INTAKE_UNASKED, INTAKE_DONE, INTAKE_FAILED };
 
-/* Zero it, fill the upper part, run the chain. Between WAIT or BODY and the next run
+/* What a check wants done by a worker thread, since it would hold up a reactor:
+ * it reads nothing of the exchange but the image's rules and the body, and the
+ * door keeps both as long as it runs, also when the client has gone. */
+struct check_work {
+    void (*run)(struct check_work *w);
+    void (*free)(struct check_work *w);
+};
+/* FAILED: no worker took it, or it came too late; the door has freed it. */
+enum worked { WORK_UNASKED, WORK_DONE, WORK_FAILED };
+
+/* Zero it, fill the upper part, run the chain. Between WAIT, BODY or WORK and the next run
  * the door holds the plan (plan_hold) and keeps head, credential and scopes;
  * `token` is looked up again by slot and tag, its `own` and `cold` are valid
  * only in the turn of the run. */
@@ -166,6 +179,10 @@ struct exchange {
                                        can be read */
     bool body_over;                 /* it is longer than `body` */
     bool body_encoded;              /* there is one that cannot be read */
+    uint32_t inspect_bytes;         /* BODY: so much of it is wanted */
+    struct check_work *work;        /* WORK: to be run; its owner is the door
+                                       until it sets `worked`, then its check */
+    enum worked worked;
     /* --- found --- */
     int64_t wall_ms;                /* read once a run */
     const struct route_match *route; /* NULL: no rule is for this request */
@@ -205,10 +222,12 @@ struct exchange {
     struct arena *arena;            /* the exchange's, budgeted */
 };
 
-/* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT, BODY; a
- * FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
+/* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT, BODY,
+ * WORK; a FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
  * A later step's denial gives the quota (only) back. */
 enum verdict chain_run(struct exchange *x);
+/* The work is over, or was never begun: frees it. NULL: nothing. */
+void check_work_end(struct exchange *x);
 /* For the event: the code of the denial `why`, or (passed) that a check could
  * not be made and onFault let it pass; else "". Static. */
 const char *exchange_code(const struct exchange *x, enum reason why);

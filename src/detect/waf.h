@@ -21,6 +21,8 @@ struct waf_request {
     const struct http_field *fields;
     unsigned fields_n;
     struct sv body;        /* up to inspectBytes of it */
+    bool partial;          /* it goes on: that its parser does not come to an
+                              end says nothing */
     bool has_client;
     struct ip client;
 };

@@ -26,6 +26,8 @@ enum {
     PATH_BYTES = 512,
     CONFIG_BYTES_MAX = 64 << 10,
     SCORE_RULE = 9990001,
+    PARSER_RULE = 9990012, /* the body's parser gave up */
+    PARSER_SCORE = 5,
     RULES_OWN = 9990000
 };
 
@@ -212,7 +214,8 @@ static int files_add(void *set, const char *dir, struct waf_why *why)
 {
     struct dirent **list;
     int n = scandir(dir, &list, wanted_entry, alphasort), rc = 0;
-    if (n < 0) return refuse(why, ERR_NOTFOUND, dir, "no such directory");
+    if (n < 0) return refuse(why, ERR_NOTFOUND, dir, "no such directory (Debian: apt install "
+                                     "modsecurity-crs)");
     if (n == 0)
         rc = refuse(why, ERR_NOTFOUND, dir, "no rules of the Core Rule Set");
     for (int i = 0; i < n; i++) {
@@ -425,6 +428,17 @@ static bool run(void *t, const struct waf_rules *rules,
     return stopped(t);
 }
 
+/* A body that was cut does not parse, and nobody is to blame. */
+static void parser_excuse(struct waf_verdict *v)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < v->matches_n; i++)
+        if (v->matches[i] != PARSER_RULE) v->matches[n++] = v->matches[i];
+    if (n == v->matches_n) return;
+    v->matches_n = n;
+    v->score -= v->score < PARSER_SCORE ? v->score : PARSER_SCORE;
+}
+
 static int judge(const struct waf_rules *rules, const struct waf_request *r,
                  struct waf_verdict *out)
 {
@@ -434,6 +448,7 @@ static int judge(const struct waf_rules *rules, const struct waf_request *r,
     void *t = rc ? NULL : lib.new_transaction(engine, rules->set, out);
     if (t) {
         out->blocked = run(t, rules, r, uri, method);
+        if (r->partial) parser_excuse(out);
         if (out->score >= rules->threshold) out->blocked = true;
         lib.transaction_cleanup(t);
     } else if (rc == 0) {

@@ -20,6 +20,7 @@ enum {
     SWEEP_SLICES = 32, /* in 0.8 s, and 100,000 without a long turn */
     WALL_FRESH_MS = 1000,
     BODIES_MAX = 64 << 20,
+    WORK_LATE_MS = 1000,
 };
 
 static void or_default(uint32_t *v, uint32_t otherwise)
@@ -34,6 +35,7 @@ int edge_new(struct edge **out, const struct edge_conf *conf)
     or_default(&e->conf.connect_ms, 5000);
     or_default(&e->conf.first_byte_ms, 60000);
     or_default(&e->conf.idle_ms, 300000);
+    or_default(&e->conf.work_late_ms, WORK_LATE_MS);
     if (!e->conf.bodies_max) e->conf.bodies_max = BODIES_MAX;
     struct sv name = conf->name.n ? conf->name : SV("typeauth");
     if (name.n > VIA_MAX - 4 || !http_is_token(name)) {
@@ -76,6 +78,7 @@ int64_t edge_wall_ms(struct edge_reactor *er)
 static void resume(struct timer *t)
 {
     struct suspended *s = CONTAINER_OF(t, struct suspended, timer);
+    if (s->job) work_late(s);
     s->resume(s);
 }
 

@@ -32,6 +32,8 @@ struct edge_conf {
     const struct check_env *checks;
     struct journal *journal;
     struct workers *workers;       /* long metadata */
+    struct workers *judges;        /* work of checks; NULL: none is taken */
+    uint32_t work_late_ms;         /* then it is a fault; 0: 1 s */
     struct tls_client *tls;        /* to origins */
     const struct egress *egress;
     struct address_trust trust;    /* trustedProxies */
@@ -66,6 +68,10 @@ struct edge_stats { /* written by its reactor only */
     _Atomic uint64_t retries;         /* requests sent again */
     _Atomic uint64_t retries_refused; /* for want of budget */
     _Atomic uint64_t breaker_refused; /* no origin's breaker let them pass */
+    /* work of checks: came back (and how long it had waited and run), found
+     * the queue full, came back too late */
+    _Atomic uint64_t works_done, works_waited_us, works_ran_us, works_refused,
+        works_late;
 };
 const struct edge_stats *edge_stats(const struct edge_reactor *er);
 

@@ -24,8 +24,19 @@ struct edge {
  * millisecond later. Zero it first. */
 struct suspended {
     struct timer timer;
+    struct work_job *job; /* out on a worker; then the timer means late */
     void (*resume)(struct suspended *s);
 };
+
+/* --- work.c ------------------------------------------------------------------
+ * VERDICT_WORK: s->resume is called when exchange.work has been done, or is
+ * late. False: no worker takes it; the exchange knows and can be run again at
+ * once. The exchange stays where it is until then. */
+struct held_body;
+bool work_start(struct edge_reactor *er, struct suspended *s,
+                struct exchange *x, struct held_body *body);
+void work_forget(struct suspended *s); /* the exchange ends; harmless if none */
+void work_late(struct suspended *s);
 
 /* --- running streams --------------------------------------------------------
  * Answers that still run, with the secret that opened them: asked once a
@@ -60,6 +71,15 @@ struct edge_reactor {
     struct forward forward;
     char text[FORWARD_TEXT_MAX];
 };
+
+/* A request's body that is judged: one piece of memory, counted against
+ * conf.bodies_max, kept by its exchange and by work that reads it. */
+struct held_body {
+    struct edge *edge;
+    unsigned refs;
+    struct buf bytes;
+};
+void held_body_drop(struct held_body *b); /* NULL: nothing */
 
 void edge_suspend(struct edge_reactor *er, struct suspended *s,
                   uint32_t retry_ms);

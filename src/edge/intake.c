@@ -15,33 +15,41 @@ enum { GIVE_BYTES = BLOCK_BYTES }; /* at a time, into the call's queue */
 
 /* --- memory ------------------------------------------------------------------- */
 
+void held_body_drop(struct held_body *b)
+{
+    if (!b || --b->refs) return;
+    atomic_fetch_sub(&b->edge->bodies_bytes, b->bytes.cap);
+    buf_fini(&b->bytes);
+    mem_free(b);
+}
+
 static void intake_drop(struct proxy *p)
 {
-    struct edge *e = p->v.er->edge;
-    if (!p->held_body.cap) return;
-    atomic_fetch_sub(&e->bodies_bytes, p->held_body.cap);
-    buf_fini(&p->held_body);
+    held_body_drop(p->held_body);
+    p->held_body = NULL;
 }
 
 /* False: the bound is reached, or there is no memory. */
-static bool keep(struct proxy *p, struct sv bytes)
+static bool keep(struct held_body *b, struct sv more)
 {
-    struct edge *e = p->v.er->edge;
-    struct buf *b = &p->held_body;
-    size_t had = b->cap;
-    if (bytes.n > b->cap - b->n &&
+    struct edge *e = b->edge;
+    size_t had = b->bytes.cap;
+    if (more.n > had - b->bytes.n &&
         atomic_load(&e->bodies_bytes) >= e->conf.bodies_max)
         return false;
-    buf_put(b, bytes);
-    atomic_fetch_add(&e->bodies_bytes, b->cap - had);
-    return !b->overflow;
+    buf_put(&b->bytes, more);
+    atomic_fetch_add(&e->bodies_bytes, b->bytes.cap - had);
+    return !b->bytes.overflow;
 }
 
 /* --- in ----------------------------------------------------------------------- */
 
 void intake_start(struct proxy *p)
 {
-    buf_init(&p->held_body, p->x.plan->body.inspect_bytes);
+    p->held_body = NEW(struct held_body);
+    p->held_body->edge = p->v.er->edge;
+    p->held_body->refs = 1;
+    buf_init(&p->held_body->bytes, p->x.inspect_bytes);
     p->intake = PROXY_TAKING;
     http_stream_read(p->v.stream, true); /* says 100 to who waits for it */
 }
@@ -53,14 +61,15 @@ static void stop_taking(struct proxy *p, enum intake how)
     http_stream_read(p->v.stream, false);
     p->intake = PROXY_HOLDING;
     p->x.intake = how;
-    p->x.body = buf_sv(&p->held_body);
+    p->x.body = buf_sv(&p->held_body->bytes);
     proxy_later(p);
 }
 
 size_t intake_body(struct proxy *p, struct sv bytes)
 {
-    struct sv fits = sv_first(bytes, p->held_body.max - p->held_body.n);
-    if (!keep(p, fits)) {
+    const struct buf *b = &p->held_body->bytes;
+    struct sv fits = sv_first(bytes, b->max - b->n);
+    if (!keep(p->held_body, fits)) {
         stop_taking(p, INTAKE_FAILED);
         return 0;
     }
@@ -92,7 +101,7 @@ void intake_end(struct proxy *p, const struct http_head *trailers)
     p->body_ended = true;
     p->intake = PROXY_HOLDING;
     p->x.intake = INTAKE_DONE;
-    p->x.body = buf_sv(&p->held_body);
+    p->x.body = buf_sv(&p->held_body->bytes);
     if (kept)
         proxy_resume(&p->suspended);
     else
@@ -103,7 +112,7 @@ void intake_end(struct proxy *p, const struct http_head *trailers)
 
 void intake_give(struct proxy *p)
 {
-    struct sv rest = sv_from(buf_sv(&p->held_body), p->given);
+    struct sv rest = sv_from(buf_sv(&p->held_body->bytes), p->given);
     struct attempt *a = p->attempt;
     p->intake = PROXY_GIVING;
     if (a && !a->whole) a->spent = true;

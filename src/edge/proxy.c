@@ -36,6 +36,8 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
     edge_unwatch(er, &p->watched);
     timer_cancel(er->reactor, &p->continue_timer);
     if (p->is_suspended) edge_unsuspend(er, &p->suspended);
+    work_forget(&p->suspended);
+    check_work_end(&p->x);
     intake_fini(p);
     unhold(p);
     visit_report(&p->v, &(struct visit_end){
@@ -253,18 +255,30 @@ void proxy_later(struct proxy *p)
     edge_suspend_shortly(p->v.er, &p->suspended);
 }
 
-static void judge(struct proxy *p, const struct http_head *head)
+static enum verdict run(struct proxy *p, const struct http_head *head)
 {
-    enum verdict v = chain_run(&p->x);
-    keep_limits(p);
-    if ((v == VERDICT_WAIT || v == VERDICT_BODY) && !hold(p, head)) {
+    enum verdict v;
+    do {
+        v = chain_run(&p->x);
+        keep_limits(p);
+        bool later =
+            v == VERDICT_WAIT || v == VERDICT_BODY || v == VERDICT_WORK;
+        if (!later || hold(p, head)) continue;
         chain_refund(&p->x);
         p->x.reason = REASON_CHECK_UNAVAILABLE;
         v = VERDICT_DENY;
-    }
+    } while (v == VERDICT_WORK &&
+             !work_start(p->v.er, &p->suspended, &p->x, p->held_body));
+    return v;
+}
+
+static void judge(struct proxy *p, const struct http_head *head)
+{
+    enum verdict v = run(p, head);
     switch (v) {
     case VERDICT_WAIT: wait(p); return;
     case VERDICT_BODY: intake_start(p); return;
+    case VERDICT_WORK: p->is_suspended = true; return;
     case VERDICT_PASS:
         keep_key(p);
         upstream_start(p, head);

@@ -53,7 +53,7 @@ struct proxy {
     uint8_t certificate[TLS_CERT_DIGEST_BYTES];
     struct sv assertion_header;  /* in no trailer; "" none */
     uint64_t body_max, body_n;   /* of the request */
-    struct buf held_body;        /* taken in, `given` of it to the call */
+    struct held_body *held_body; /* taken in, `given` of it to the call */
     size_t given;
     struct http_head *held_trailers;
     enum proxy_intake intake;

@@ -60,28 +60,32 @@ static bool may_ask(const struct verify *vf, const struct application *app,
 }
 
 /* An unknown application, one that the caller may not ask about, and an
- * unknown token answer alike; so does a question without a token, always. */
-static enum verdict judge(struct verify *vf, const struct question *q,
-                          struct exchange *x, bool *detailed)
+ * unknown token answer alike; so does a question without a token, always.
+ * False: refused with x->reason. */
+static bool exchange_begin(struct verify *vf, const struct question *q,
+                           struct exchange *x)
 {
     const struct check_env *env = vf->v.er->edge->conf.checks;
     memset(x, 0, sizeof *x);
-    *detailed = false;
-    if (q->token.n == 0) {
-        x->reason = REASON_MISSING_TOKEN;
-        return VERDICT_DENY;
-    }
+    vf->detailed = false;
+    x->reason = q->token.n ? REASON_INVALID_TOKEN : REASON_MISSING_TOKEN;
+    if (q->token.n == 0) return false;
     const struct plan_app *app = plan_find(env->plan, q->app_id);
     bool has_key = app && is_key_of(vf, app);
-    if (!app || !may_ask(vf, &app->app, has_key)) {
-        x->reason = REASON_INVALID_TOKEN;
-        return VERDICT_DENY;
-    }
-    *detailed = has_key;
+    if (!app || !may_ask(vf, &app->app, has_key)) return false;
+    vf->detailed = has_key;
+    x->reason = REASON_NONE;
     x->env = env;
     x->door = DOOR_VERIFY;
     x->reactor = vf->v.er->index;
     x->plan = app;
+    x->arena = &vf->v.arena;
+    return true;
+}
+
+/* What is asked, as it was read in this turn. */
+static void exchange_ask(struct exchange *x, const struct question *q)
+{
     x->credential = q->token;
     x->client = q->client;
     x->has_client = q->has_client;
@@ -91,12 +95,49 @@ static enum verdict judge(struct verify *vf, const struct question *q,
     x->method = q->method;
     x->url = q->url;
     x->certificate = q->has_certificate ? q->certificate : NULL;
-    x->bound = vf->bound;
     x->scopes = q->scopes;
     x->scopes_n = q->scopes_n;
-    x->waits = vf->waits;
-    x->arena = &vf->v.arena;
-    return chain_run(x);
+}
+
+static void unhold(struct verify *vf)
+{
+    if (vf->held) plan_drop(vf->held, vf->v.er->index);
+    vf->held = NULL;
+}
+
+/* The exchange and its image over a wait. */
+static bool hold(struct verify *vf, struct exchange **x)
+{
+    if (vf->held) return true;
+    if (!vf->kept) vf->kept = arena_alloc(&vf->v.arena, sizeof *vf->kept);
+    if (!vf->kept) return false;
+    *vf->kept = **x;
+    *x = vf->kept;
+    vf->held = vf->kept->plan;
+    plan_hold(vf->held, vf->v.er->index);
+    return true;
+}
+
+/* WAIT, WORK: nothing is decided yet, and vf->kept is to be run again. */
+static enum verdict judge(struct verify *vf, const struct question *q,
+                          struct exchange **x)
+{
+    enum verdict v;
+    if (vf->held)
+        *x = vf->kept;
+    else if (!exchange_begin(vf, q, *x))
+        return VERDICT_DENY;
+    exchange_ask(*x, q);
+    do {
+        v = chain_run(*x);
+        if ((v != VERDICT_WAIT && v != VERDICT_WORK) || hold(vf, x)) continue;
+        chain_refund(*x);
+        check_work_end(*x);
+        (*x)->reason = REASON_CHECK_UNAVAILABLE;
+        v = VERDICT_DENY;
+    } while (v == VERDICT_WORK &&
+             !work_start(vf->v.er, &vf->suspended, *x, NULL));
+    return v;
 }
 
 static void remember(struct verify *vf, const struct question *q,
@@ -135,11 +176,16 @@ static void put_answer(struct verify *vf, const struct answer *a,
 static bool keep_body(struct verify *vf, struct sv bytes);
 
 /* From its own copy of the body the question is read again. */
-static void suspend(struct verify *vf, struct sv body, uint32_t retry_ms)
+static void suspend(struct verify *vf, struct sv body, enum verdict v)
 {
-    if (vf->body.n == 0 && !keep_body(vf, body)) return;
+    if (vf->body.n == 0 && !keep_body(vf, body)) {
+        work_forget(&vf->suspended);
+        edge_unsuspend(vf->v.er, &vf->suspended);
+        return;
+    }
     vf->is_suspended = true;
-    edge_suspend(vf->v.er, &vf->suspended, retry_ms);
+    if (v == VERDICT_WAIT)
+        edge_suspend(vf->v.er, &vf->suspended, vf->kept->retry_ms);
 }
 
 /* False: it waits, or could not be read at all. */
@@ -148,30 +194,28 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
 {
     struct question q;
     struct question_problem problem;
-    struct exchange x;
-    struct answer a = { .x = &x };
+    struct exchange fresh, *x = &fresh;
+    struct answer a = { .x = NULL };
     if (questions_get(qs, vf->judged_n, vf->v.wall_ms, &q, &problem) != 0) {
         if (!vf->batch) {
             verify_problem(vf, 400, sv_cstr(problem.text),
                            sv_cstr(problem.field));
             return false;
         }
-        a = (struct answer){ .problem = &problem };
+        a.problem = &problem;
     } else {
-        switch (judge(vf, &q, &x, &a.detailed)) {
-        case VERDICT_WAIT:
-            vf->waits = x.waits;
-            vf->bound = x.bound;
-            suspend(vf, body, x.retry_ms);
+        enum verdict v = judge(vf, &q, &x);
+        if (v == VERDICT_WAIT || v == VERDICT_WORK) {
+            suspend(vf, body, v);
             return false;
-        case VERDICT_PASS: break;
-        default: a.reason = x.reason;
         }
+        a.x = x;
+        a.detailed = vf->detailed;
+        if (v != VERDICT_PASS) a.reason = x->reason;
     }
-    vf->waits = 0;
-    vf->bound = false;
     remember(vf, &q, &a);
     put_answer(vf, &a, out);
+    unhold(vf);
     return true;
 }
 
@@ -349,6 +393,9 @@ static void verify_over(struct verify *vf, enum outcome otherwise,
 {
     struct edge_reactor *er = vf->v.er;
     if (vf->is_suspended) edge_unsuspend(er, &vf->suspended);
+    work_forget(&vf->suspended);
+    if (vf->held) check_work_end(vf->kept);
+    unhold(vf);
     if (vf->job) metadata_forget(vf);
     report(vf, otherwise, code);
     er->bodies_bytes -= vf->body.cap;

@@ -1,14 +1,14 @@
 /* An exchange of the verify door.
  *
  *   on_request ─ body whole ─ read ─┬─ question i: chain ─┬─ judged ─ next …
- *                                   │                     └─ WAIT ─> suspended
+ *                                   │              WAIT, WORK └─> suspended
  *                                   └─ not a question ─> 400
  *   all judged ─┬─ answered
  *               └─ metadata in files ─> worker ─> answered
  *
  * Nothing of a judged question is kept but its text in the answer and its
- * event: no image, token or document lives over a wait. A waiting question has
- * taken nothing; it is begun anew. */
+ * event. A question that waits keeps its exchange and its image; what it asks
+ * is read again from the body. */
 #ifndef EDGE_VERIFY_INT_H
 #define EDGE_VERIFY_INT_H
 
@@ -45,8 +45,10 @@ struct verify {
     struct answer_hole *holes;    /* of a batch, else &one_hole */
     size_t judged_n;
     unsigned holes_n;
-    uint16_t waits;               /* of the present question */
-    bool bound;                   /* the same: its BINDING has passed */
+    struct exchange *kept;        /* memory for that of a question that waits */
+    const struct plan_app *held;  /* its image; NULL: none waits */
+    bool detailed;                /* of the present question: whoever asks
+                                     holds a key of the account */
     bool batch, announced;
     bool begun, is_suspended, answered;
     struct verify_judged one;

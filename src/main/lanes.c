@@ -11,6 +11,8 @@
 #include "main/process.h"
 #include "main/server.h"
 
+enum { JUDGES_NICE = 10 };
+
 static void on_turn(void *ctx)
 {
     struct lane *l = ctx;
@@ -85,6 +87,12 @@ static int shared_open(struct server *s)
     else
         snprintf(s->issuer, sizeof s->issuer, "https://%s", set->api_name);
     if (workers_new(&s->workers, 4, 1024)) return -1;
+    /* half of the cores at most, behind all that serves: a flood of requests
+     * for the WAF slows down itself */
+    unsigned judges = set->waf_threads ? (unsigned)set->waf_threads
+                                       : (process_cpus() + 1) / 2;
+    workers_new_background(&s->judges, judges, (unsigned)set->waf_queue,
+                           JUDGES_NICE);
     if (tls_client_new(&s->tls_client, set->ca_file, problem)) {
         fprintf(stderr, "typeauth: --ca-file: %s\n", problem);
         return -1;
@@ -93,6 +101,8 @@ static int shared_open(struct server *s)
         .checks = &s->checks,
         .journal = s->journal,
         .workers = s->workers,
+        .judges = s->judges,
+        .work_late_ms = (uint32_t)set->waf_late_ms,
         .tls = s->tls_client,
         .egress = &s->egress,
         .trust = s->trust,
@@ -223,6 +233,7 @@ void lanes_close(struct server *s)
     /* the control thread mails answers to reactors: it ends first */
     if (s->control) control_stop(&s->control);
     if (s->workers) workers_free(&s->workers);
+    if (s->judges) workers_free(&s->judges);
     struct reach *reach = s->reach;
     s->reach = NULL; /* nobody is left who would wake it */
     reach_free(&reach);

@@ -72,6 +72,13 @@ static const struct row {
     { "typeauth_origins_refused_total", "counter",
       "Requests refused because no origin's breaker let them pass",
       E(breaker_refused) },
+    { "typeauth_waf_judged_total", "counter", "Requests judged by the WAF",
+      E(works_done) },
+    { "typeauth_waf_queue_full_total", "counter",
+      "Requests that the WAF did not judge because its queue was full",
+      E(works_refused) },
+    { "typeauth_waf_late_total", "counter",
+      "Requests that the WAF did not judge in time", E(works_late) },
     { "typeauth_counters_log_bytes_total", "counter",
       "Bytes written to counters.log", C(log_bytes) },
     { "typeauth_counters_log_records_total", "counter",
@@ -134,6 +141,26 @@ static void place_metrics(const struct server *s, struct buf *out)
     metric_row(out, "typeauth_place_lookups_blind_total", "", blind);
 }
 
+static uint64_t edge_sum(const struct server *s, size_t at)
+{
+    return row_value(s, &(struct row){ .from = EDGE, .at = at });
+}
+
+static void waf_metrics(const struct server *s, struct buf *out)
+{
+    metric_head(out, "typeauth_waf_queued", "gauge",
+                "Requests that wait for a WAF thread");
+    metric_row(out, "typeauth_waf_queued", "", workers_queued(s->judges));
+    metric_head(out, "typeauth_waf_waited_seconds_total", "counter",
+                "Time that judged requests waited for a WAF thread");
+    metric_row_us(out, "typeauth_waf_waited_seconds_total", "",
+                  edge_sum(s, offsetof(struct edge_stats, works_waited_us)));
+    metric_head(out, "typeauth_waf_judging_seconds_total", "counter",
+                "Time in which WAF threads judged requests");
+    metric_row_us(out, "typeauth_waf_judging_seconds_total", "",
+                  edge_sum(s, offsetof(struct edge_stats, works_ran_us)));
+}
+
 void lanes_metrics(void *server, struct buf *out)
 {
     const struct server *s = server;
@@ -146,6 +173,7 @@ void lanes_metrics(void *server, struct buf *out)
     jwt_metrics(s, out);
     place_metrics(s, out);
     origin_metrics(s, out);
+    waf_metrics(s, out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);
     metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");

@@ -54,6 +54,7 @@ struct server {
     struct introspections *introspections;
     char issuer[300];
     struct workers *workers;
+    struct workers *judges; /* work of checks: the WAF */
     struct tls_client *tls_client;
     struct jwt_lane *jwt;
     struct places *places;

@@ -135,6 +135,13 @@ static const struct row rows[] = {
       "67108864", "BYTES",
       "request bodies held at a time to be judged (WAF, schema, mail); what "
       "finds no room is not judged: 503 where a profile blocks"),
+    N("waf-threads", waf_threads, 0, 256, "0", "N",
+      "threads that judge requests by the WAF, made when first needed; 0: half "
+      "of the CPUs"),
+    N("waf-queue", waf_queue, 1, 65536, "256", "N",
+      "requests that wait for such a thread; more are not judged (onFault)"),
+    N("waf-late-ms", waf_late_ms, 1, 60000, "1000", "MS",
+      "a request that the WAF has not judged by then counts as not judged"),
     N("tokens-max", tokens_max, 1024, 67108864, "67108864", "N",
       "address space is reserved for so many tokens"),
     N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",

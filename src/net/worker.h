@@ -16,6 +16,13 @@ struct job {
 };
 
 int workers_new(struct workers **out, unsigned threads, unsigned queue_max);
+/* The same, but a thread is made when a job finds none idle (the first costs
+ * nothing before it is needed), and the scheduler serves them behind others:
+ * `nice` 1 to 19. */
+void workers_new_background(struct workers **out, unsigned threads,
+                            unsigned queue_max, int nice);
+/* How many jobs wait now. Any thread. */
+unsigned workers_queued(struct workers *w);
 /* Runs what is queued, joins. Before the reactors that are replied to are
  * freed: they deliver what is done. */
 void workers_free(struct workers **w);

@@ -30,7 +30,8 @@ static void body_wish(struct plan_abuse *s)
     if (!p->property.n || !(p->locations & MAIL_IN_BODY)) return;
     s->body = (struct plan_body){ .inspect_bytes = INSPECT_BYTES_DEFAULT,
                                   .over_blocks = closed,
-                                  .blocks = closed };
+                                  .blocks = closed,
+                                  .closed = closed };
 }
 
 static int abuse_build(struct sv doc, struct arena *a, const void **value,

@@ -11,6 +11,7 @@ struct plan_body {
     uint32_t inspect_bytes; /* 0: nobody judges the body */
     bool over_blocks;       /* longer ones are refused; else pass, noted */
     bool blocks;            /* what cannot be judged (encoded) is refused */
+    bool closed;            /* a fault (no memory for it) refuses as well */
 };
 
 /* Who refuses longer bodies sets the length for all: what it lets pass is
@@ -28,6 +29,7 @@ static inline void plan_body_want(struct plan_body *all,
     }
     all->over_blocks |= one->over_blocks;
     all->blocks |= one->blocks;
+    all->closed |= one->closed;
 }
 
 #endif

@@ -56,6 +56,7 @@ void plan_app_free(void *image)
     plan_routes_drop(p, a);
     plan_balance_drop(p, a);
     for (int i = 0; i < FORM_COUNT; i++) compiled_drop(a->forms[i]);
+    waf_set_drop(a->waf);
     if (a->jwt) {
         struct sv secret = a->jwt->introspection_authorization;
         if (secret.n) mem_wipe((void *)(uintptr_t)secret.p, secret.n);
@@ -99,6 +100,12 @@ static void add_token(struct plan_steps *steps)
     add(steps, STEP_ADDRESS);
 }
 
+static bool wants_waf(const struct plan_app *a)
+{
+    return a->app.enabled && a->security &&
+           a->security->profile.waf.mode != WAF_OFF;
+}
+
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
  * nothing behind the refusal; one that is public (and says so) needs nothing
  * to pass. What a token's own record may ask for (limits, address list) is
@@ -126,6 +133,7 @@ static void build_steps(struct plan_app *a)
         if (a->security && a->security->token_rules)
             add(steps, STEP_TOKEN_RULES);
         if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
+        if (wants_waf(a)) add(steps, STEP_WAF);
         if (routes) add(steps, STEP_ANSWER);
     }
 }
@@ -205,9 +213,25 @@ static int build_forms(struct plan *p, const struct plan_source *src,
                           *abuse = a->forms[FORM_ABUSE];
     a->security = security ? security->value : NULL;
     a->abuse = abuse ? abuse->value : NULL;
-    if (a->security) plan_body_want(&a->body, &a->security->body);
-    if (a->abuse) plan_body_want(&a->body, &a->abuse->body);
     return 0;
+}
+
+static void build_body(struct plan_app *a)
+{
+    if (a->abuse) plan_body_want(&a->body_less_waf, &a->abuse->body);
+    a->body = a->body_less_waf;
+    if (a->security) plan_body_want(&a->body, &a->security->body);
+}
+
+/* An application that is switched off needs no rules: it can be so also where
+ * they are missing. */
+static int build_waf(struct plan *p, const struct plan_source *src,
+                     struct plan_app *a, struct plan_problem *why)
+{
+    if (!wants_waf(a)) return 0;
+    int rc = waf_sets_hold(p->waf_sets, &a->security->profile.waf, &a->waf,
+                           why);
+    return src->waf_may_miss ? 0 : rc;
 }
 
 static int build(struct plan *p, const struct plan_source *src,
@@ -226,6 +250,8 @@ static int build(struct plan *p, const struct plan_source *src,
         return problem(why, ERR_INVALID, "domain", "is not a host name");
     if ((rc = build_auth(a, src, why)) < 0) return rc;
     if ((rc = build_forms(p, src, a, why)) < 0) return rc;
+    if ((rc = build_waf(p, src, a, why)) < 0) return rc;
+    build_body(a);
     if ((rc = build_origin(p, a, why)) < 0) return rc;
     rc = plan_routes_build(p, a, src->routing);
     if (rc < 0) return problem(why, rc, "routing_id", "profile is damaged");

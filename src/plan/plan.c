@@ -16,8 +16,15 @@ int plan_new(struct plan **out, unsigned reactors)
     origins_new(&p->origins);
     origin_table_new(&p->states);
     compiled_set_new(&p->compiled);
+    waf_sets_new(&p->waf_sets, &(struct waf_sets_conf){ .max = 0 });
     *out = p;
     return 0;
+}
+
+void plan_waf_conf(struct plan *p, const struct waf_sets_conf *conf)
+{
+    waf_sets_free(&p->waf_sets);
+    waf_sets_new(&p->waf_sets, conf);
 }
 
 static void cell_free(struct plan_cell *cell)
@@ -35,6 +42,7 @@ void plan_free(struct plan **at)
     cell_index_fini(&p->ids, cell_free);
     ENSURE(atomic_load(&p->images) == 0);
     compiled_set_free(&p->compiled);
+    waf_sets_free(&p->waf_sets);
     origins_free(&p->origins);
     origin_table_free(&p->states);
     mem_free(p);
@@ -192,6 +200,11 @@ void plan_set_seq(struct plan *p, uint64_t seq)
 uint64_t plan_seq(const struct plan *p)
 {
     return atomic_load(&p->seq);
+}
+
+size_t plan_waf_sets(const struct plan *p)
+{
+    return waf_sets_count(p->waf_sets);
 }
 
 size_t plan_forms(const struct plan *p)

@@ -20,6 +20,7 @@ struct plan {
     struct origin_table *states; /* of origins */
     _Atomic uint32_t balanced; /* images that have a plan_balance */
     struct compiled_set *compiled;
+    struct waf_sets *waf_sets;
 };
 
 /* route_origin.c */

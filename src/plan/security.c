@@ -31,7 +31,8 @@ static void body_wish(struct plan_security *s)
     if (w->mode == WAF_OFF) return;
     s->body = (struct plan_body){ .inspect_bytes = w->inspect_bytes,
                                   .over_blocks = w->over_blocks,
-                                  .blocks = w->mode == WAF_BLOCK };
+                                  .blocks = w->mode == WAF_BLOCK,
+                                  .closed = plan_waf_closed(&s->profile) };
 }
 
 /* An event names a rule: its name is made JSON once. */

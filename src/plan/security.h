@@ -20,4 +20,10 @@ struct plan_security {
 };
 extern const struct compiled_type plan_security_type;
 
+/* Does a fault of the WAF refuse? (api.md §1: closed in mode block.) */
+static inline bool plan_waf_closed(const struct security *s)
+{
+    return s->waf.mode == WAF_BLOCK && s->on_fault != FAULT_OPEN;
+}
+
 #endif

@@ -11,6 +11,7 @@
 #include "codec/digest.h"
 #include "edge/edge.h"
 #include "heads.h"
+#include "fake_waf.h"
 #include "netkit.h"
 #include "plan_fixture.h"
 
@@ -132,7 +133,7 @@ struct house {
     struct keysets *keysets;
     struct subjects *subjects;
     struct jwt_lane *jwt;
-    struct workers *workers;
+    struct workers *workers, *judges;
     struct dns *dns;
     struct egress egress;
     struct check_env checks;
@@ -194,7 +195,10 @@ static int house_setup(void **state)
                                   .counters = h->counters };
     assert_int_equal(tokens_new(&h->tokens, &tokens), 0);
     assert_int_equal(plan_new(&h->plan, 1), 0);
+    fake_waf_reset();
+    plan_waf_conf(h->plan, &(struct waf_sets_conf){ .engine = &fake_waf });
     assert_int_equal(workers_new(&h->workers, 1, 16), 0);
+    workers_new_background(&h->judges, 1, 2, 1);
     struct dns_conf dns = { .reactor = h->kit.r, .workers = h->workers,
                             .fresh_ms = 1000, .stale_ms = 1000,
                             .max_names = 16 };
@@ -217,6 +221,7 @@ static int house_setup(void **state)
                                     .jwt = h->jwt };
     assert_int_equal(cidr_parse(SV("127.0.0.1"), &h->trusted), 0);
     struct edge_conf conf = { .checks = &h->checks, .workers = h->workers,
+                              .judges = h->judges,
                               .egress = &h->egress, .name = SV("gw"),
                               .keys = { key_is_of_account, NULL },
                               .bodies_max = house_bodies_max,
@@ -255,6 +260,7 @@ static int house_teardown(void **state)
     http_server_free(&h->gateway);
     http_server_free(&h->verify);
     workers_free(&h->workers);
+    workers_free(&h->judges);
     dns_free(&h->dns);
     edge_reactor_free(&h->er);
     edge_free(&h->edge);
@@ -348,7 +354,7 @@ static void house_send(struct sv bytes)
     conn_flush(house.client.c);
 }
 
-static const char *client_text(void)
+static inline const char *client_text(void)
 {
     buf_putc(&house.client.in, '\0');
     house.client.in.n--;
@@ -379,7 +385,7 @@ static inline const char *house_post(const char *path, const char *fields,
     return house_ask(house.verify, text);
 }
 
-static const char *origin_text(void)
+static inline const char *origin_text(void)
 {
     buf_putc(&house.origin.seen, '\0');
     house.origin.seen.n--;
