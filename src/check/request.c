@@ -93,8 +93,7 @@ struct expression_request *check_request(struct exchange *x)
 }
 
 void check_found(struct exchange *x, const char *code,
-                 enum detector_action action, bool enforced,
-                 struct sv evidence)
+                 enum detector_action action, bool enforced, struct sv evidence)
 {
     if (!x->findings) x->findings = ARENA_NEW(x->arena, struct findings);
     if (!x->findings) return;

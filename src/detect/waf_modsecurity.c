@@ -214,8 +214,10 @@ static int files_add(void *set, const char *dir, struct waf_why *why)
 {
     struct dirent **list;
     int n = scandir(dir, &list, wanted_entry, alphasort), rc = 0;
-    if (n < 0) return refuse(why, ERR_NOTFOUND, dir, "no such directory (Debian: apt install "
-                                     "modsecurity-crs)");
+    if (n < 0)
+        return refuse(why, ERR_NOTFOUND, dir,
+                      "no such directory (Debian: apt install "
+                      "modsecurity-crs)");
     if (n == 0)
         rc = refuse(why, ERR_NOTFOUND, dir, "no rules of the Core Rule Set");
     for (int i = 0; i < n; i++) {

@@ -189,12 +189,11 @@ void lanes_metrics(void *server, struct buf *out)
     metric_head(out, "typeauth_longest_turn_seconds", "gauge",
                 "Longest turn of a worker in its own CPU time, since the last "
                 "time this was asked");
-    metric_row_us(out, "typeauth_longest_turn_seconds", "",
-                  longest_turn_us(s));
+    metric_row_us(out, "typeauth_longest_turn_seconds", "", longest_turn_us(s));
     metric_head(out, "typeauth_counters_log_lag_seconds", "gauge",
                 "Age of the last sync that held every count");
-    metric_row_us(out, "typeauth_counters_log_lag_seconds", "",
-                  1000 * atomic_load_explicit(
-                             &counters_stats(s->counters)->log_lag_ms,
-                             memory_order_relaxed));
+    metric_row_us(
+        out, "typeauth_counters_log_lag_seconds", "",
+        1000 * atomic_load_explicit(&counters_stats(s->counters)->log_lag_ms,
+                                    memory_order_relaxed));
 }

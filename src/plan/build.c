@@ -229,8 +229,8 @@ static int build_waf(struct plan *p, const struct plan_source *src,
                      struct plan_app *a, struct plan_problem *why)
 {
     if (!wants_waf(a)) return 0;
-    int rc = waf_sets_hold(p->waf_sets, &a->security->profile.waf, &a->waf,
-                           why);
+    int rc =
+        waf_sets_hold(p->waf_sets, &a->security->profile.waf, &a->waf, why);
     return src->waf_may_miss ? 0 : rc;
 }
 

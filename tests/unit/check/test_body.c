@@ -224,14 +224,15 @@ static void run_row(const struct row *r)
     assert_int_equal(check_body(&x), r->verdict);
     assert_int_equal(x.has_body, r->has_body);
     bool denied = r->verdict == VERDICT_DENY;
-    bool noted = r->verdict == VERDICT_PASS && r->reason != REASON_NONE;
+    bool noted = r->intake == INTAKE_FAILED ||
+                 (r->verdict == VERDICT_PASS && r->reason != REASON_NONE);
     assert_int_equal(x.reason, denied ? r->reason : REASON_NONE);
     assert_int_equal(x.findings != NULL, noted);
     if (noted) {
         assert_int_equal(x.findings->n, 1);
         assert_string_equal(x.findings->at[0].code,
                             reason_rows[r->reason].code);
-        assert_false(x.findings->at[0].enforced);
+        assert_int_equal(x.findings->at[0].enforced, denied);
     }
     x.head = NULL; /* the verify door */
     assert_int_equal(check_body(&x), VERDICT_PASS);
