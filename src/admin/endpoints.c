@@ -98,6 +98,18 @@ static const struct shape_field origin_state_fields[] = {
     OURS("probes", SHAPE_INTEGER, "Probes sent."),
     OURS("probeFailures", SHAPE_INTEGER, "Of these, not answered well."),
     OURS("failures", SHAPE_MAP, "Requests that it failed, by how."),
+static const struct shape_field data_fields[] = {
+    OURS("id", SHAPE_STRING, "Name of the file."),
+    OURS("kind", SHAPE_STRING, "What it knows: \"places\"."),
+    OURS("type", SHAPE_STRING, "As the file calls itself."),
+    OURS("inForce", SHAPE_BOOLEAN, "Is an edition of it in force?"),
+    TIME("builtAt", "When the edition in force was made."),
+    OURS("licence", SHAPE_STRING, "Its licence, where we know it."),
+    OURS("attribution", SHAPE_STRING,
+         "To be shown where results of it are shown."),
+    OURS("url", SHAPE_STRING, "Whom the attribution names."),
+    OURS("problem", SHAPE_STRING,
+         "Why it, or its newest edition, is not in force."),
     { 0 },
 };
 static const struct shape_field verdict_fields[] = {
@@ -131,6 +143,7 @@ static const struct answer_type
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     origin_state = { "OriginState", NULL, origin_state_fields, NULL },
+    data_file = { "DataFile", NULL, data_fields, NULL },
     verdict = { "Verdict", NULL, verdict_fields, NULL };
 
 /* --- bodies that no noun's shape describes --------------------------------------------- */
@@ -206,6 +219,8 @@ static const char *const token_params[] = { "applicationId", "owner", "enabled",
 static const char *const revoked_params[] = { "revoked", NULL };
 static const char *const usage_params[] = { "start", "end", NULL };
 static const char *const detach_params[] = { "detach", NULL };
+static const char *const status_params[] = { "status", NULL };
+static const char *const area_params[] = { "area", NULL };
 static const char *const audit_params[] = { "object_id", NULL };
 
 /* clang-format off */
@@ -215,6 +230,7 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define GET    .method = HTTP_GET, .status = 200
 #define PATCH  .method = HTTP_PATCH, .status = 200, .flags = EP_WRITE | EP_PATCH
 #define DELETE .method = HTTP_DELETE, .status = 200, .flags = EP_WRITE
+#define SWITCH .method = HTTP_PATCH, .status = 200, .flags = EP_WRITE
 #define DO     .method = HTTP_POST, .status = 200, \
                .flags = EP_WRITE | EP_IDEMPOTENT
 
@@ -416,14 +432,22 @@ const struct endpoint endpoints[] = {
       .summary = "Delete a routing profile" },
 
     /* security profiles */
-    { CREATE, .path = SECURES "/create", .role = ROLE_ADMIN,
+    { SWITCH, .path = SECURES "/waf/{application_id}", .role = ROLE_ADMIN,
+      .params = status_params, .answer = &security,
+      .handle = security_switch_waf, .tag = "Security",
+      .summary = "Switch an application's WAF" },
+    { SWITCH, .path = SECURES "/geoblock/{application_id}",
+      .role = ROLE_ADMIN, .params = area_params, .answer = &security,
+      .handle = security_switch_geoblock, .tag = "Security",
+      .summary = "Set the areas that may call an application" },
+    { CREATE | EP_IMPORT, .path = SECURES "/create", .role = ROLE_ADMIN,
       .body = &shape_security, .answer = &security, .handle = security_create,
       .tag = "Security", .summary = "Create a security profile" },
     { LIST, .path = SECURES, .role = ROLE_VIEWER, .answer = &security,
       .handle = security_list, .tag = "Security", .summary = "List security profiles" },
     { GET, .path = SECURES "/{id}", .role = ROLE_VIEWER, .answer = &security,
       .handle = security_get, .tag = "Security", .summary = "Get a security profile" },
-    { PATCH, .path = SECURES "/{id}", .role = ROLE_ADMIN,
+    { PATCH | EP_IMPORT, .path = SECURES "/{id}", .role = ROLE_ADMIN,
       .body = &shape_security, .answer = &security, .handle = security_patch,
       .tag = "Security", .summary = "Change a security profile" },
     { DELETE, .path = SECURES "/{id}", .role = ROLE_ADMIN,
@@ -444,6 +468,11 @@ const struct endpoint endpoints[] = {
     { DELETE, .path = ABUSES "/{id}", .role = ROLE_ADMIN,
       .params = detach_params, .handle = abuse_delete, .tag = "Abuse",
       .summary = "Delete an abuse profile" },
+
+    /* data files */
+    { GET, .path = ACC "data", .also = "/api/v1/data", .role = ROLE_VIEWER,
+      .answer = &data_file, .handle = data_list, .tag = "Data",
+      .summary = "Files of data: editions in force, licences" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

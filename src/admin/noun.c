@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-enum { OBJECT_MAX_BYTES = 1 << 20 };
+/* A body of the largest kind, and what is added to it. */
+enum { OBJECT_MAX_BYTES = 2 * IMPORT_BODY_MAX_BYTES };
 
 static void show(struct call *c, const struct noun *n, const struct record *r)
 {
@@ -16,9 +17,8 @@ static void show(struct call *c, const struct noun *n, const struct record *r)
         record_show(r, &c->a->body);
 }
 
-static void answer_one(struct call *c, const struct noun *n,
-                       const struct record *r, unsigned status,
-                       const char *message)
+void noun_answer(struct call *c, const struct noun *n, const struct record *r,
+                 unsigned status, const char *message)
 {
     answer_begin(c->a, status, message);
     show(c, n, r);
@@ -69,16 +69,25 @@ static bool fail_write(struct call *c, const struct noun *n, int err)
 
 /* --- create --------------------------------------------- */
 
-static bool insert(struct call *c, const struct noun *n, struct record *r,
-                   yyjson_mut_doc *doc)
+bool noun_insert(struct call *c, const struct noun *n, yyjson_mut_doc *doc,
+                 struct record *out)
 {
-    if (n->check && !n->check(c, r, doc, NULL)) return false;
-    int err = record_fill(r, n->shape, doc, c->arena);
-    if (!err) err = store_record_insert(c->admin->conf.store, r);
+    struct ulid u = store_ulid(c->admin->conf.store, c->now_ms);
+    *out = (struct record){
+        .kind = n->shape->kind,
+        .id = id_make(n->shape->kind, &u),
+        .account_id = c->account_id,
+        .version = 1,
+        .created_ms = c->now_ms,
+        .updated_ms = c->now_ms,
+    };
+    if (n->check && !n->check(c, out, doc, NULL)) return false;
+    int err = record_fill(out, n->shape, doc, c->arena);
+    if (!err) err = store_record_insert(c->admin->conf.store, out);
     if (err) return fail_write(c, n, err);
-    if (n->stored && !n->stored(c, r, doc, NULL)) return false;
-    return call_audit(c, n->name, "create", id_sv(&r->id), SV(""),
-                      noun_redacted(c, n, r));
+    if (n->stored && !n->stored(c, out, doc, NULL)) return false;
+    return call_audit(c, n->name, "create", id_sv(&out->id), SV(""),
+                      noun_redacted(c, n, out));
 }
 
 void noun_create(struct call *c, const struct noun *n)
@@ -91,17 +100,9 @@ void noun_create(struct call *c, const struct noun *n)
         call_fail_shape(c, err, &why);
         return;
     }
-    struct ulid u = store_ulid(c->admin->conf.store, c->now_ms);
-    struct record r = {
-        .kind = n->shape->kind,
-        .id = id_make(n->shape->kind, &u),
-        .account_id = c->account_id,
-        .version = 1,
-        .created_ms = c->now_ms,
-        .updated_ms = c->now_ms,
-    };
-    if (!insert(c, n, &r, doc)) return;
-    answer_one(c, n, &r, 201, n->message ? n->message(c, &r) : "Created.");
+    struct record r;
+    if (!noun_insert(c, n, doc, &r)) return;
+    noun_answer(c, n, &r, 201, n->message ? n->message(c, &r) : "Created.");
 }
 
 /* --- read --------------------------------------------- */
@@ -119,7 +120,7 @@ bool noun_find(struct call *c, const struct noun *n, struct record *out)
 void noun_get(struct call *c, const struct noun *n)
 {
     struct record r = { .version = 0 };
-    if (noun_find(c, n, &r)) answer_one(c, n, &r, 200, "");
+    if (noun_find(c, n, &r)) noun_answer(c, n, &r, 200, "");
 }
 
 void noun_list(struct call *c, const struct noun *n)
@@ -165,6 +166,15 @@ bool noun_update(struct call *c, const struct noun *n,
                       noun_redacted(c, n, before), noun_redacted(c, n, out));
 }
 
+yyjson_val *noun_present(struct call *c, const struct noun *n,
+                         const struct record *r)
+{
+    yyjson_val *present =
+        n->present ? n->present(c, r) : call_parse(c, shown(c, n, r));
+    if (!present) call_fail_store(c, ERR_CORRUPT);
+    return present;
+}
+
 void noun_patch(struct call *c, const struct noun *n)
 {
     struct shape_env env = call_shape_env(c);
@@ -172,17 +182,13 @@ void noun_patch(struct call *c, const struct noun *n)
     struct record before = { .version = 0 }, after = { .version = 0 };
     yyjson_mut_doc *doc;
     if (!noun_find(c, n, &before) || !call_if_match(c, before.version)) return;
-    yyjson_val *present = n->present ? n->present(c, &before)
-                                     : call_parse(c, shown(c, n, &before));
-    if (!present) {
-        call_fail_store(c, ERR_CORRUPT);
-        return;
-    }
+    yyjson_val *present = noun_present(c, n, &before);
+    if (!present) return;
     int err = shape_patch(n->shape, &env, present, c->input, &doc, &why);
     if (err)
         call_fail_shape(c, err, &why);
     else if (noun_update(c, n, &before, doc, &after))
-        answer_one(c, n, &after, 200, "Updated.");
+        noun_answer(c, n, &after, 200, "Updated.");
 }
 
 /* --- delete --------------------------------------------- */

@@ -43,6 +43,15 @@ bool noun_find(struct call *c, const struct noun *n, struct record *out);
 bool noun_update(struct call *c, const struct noun *n,
                  const struct record *before, yyjson_mut_doc *doc,
                  struct record *out);
+/* Writes a canonical document as a new record: audit, hooks, everything. */
+bool noun_insert(struct call *c, const struct noun *n, yyjson_mut_doc *doc,
+                 struct record *out);
+/* What a patch is merged into; NULL after a 500. */
+yyjson_val *noun_present(struct call *c, const struct noun *n,
+                         const struct record *r);
+/* One object, with its ETag. */
+void noun_answer(struct call *c, const struct noun *n, const struct record *r,
+                 unsigned status, const char *message);
 /* Object of an audit entry. */
 struct sv noun_redacted(struct call *c, const struct noun *n,
                         const struct record *r);

@@ -22,7 +22,8 @@ handler token_create, token_list, token_get, token_patch, token_delete,
 handler routing_create, routing_create_attached, routing_list, routing_get,
     routing_patch, routing_delete;
 handler security_create, security_list, security_get, security_patch,
-    security_delete;
+    security_delete, security_switch_waf, security_switch_geoblock;
+handler data_list;
 handler abuse_create, abuse_list, abuse_get, abuse_patch, abuse_delete;
 handler jwt_create, jwt_list, jwt_get, jwt_patch, jwt_delete;
 handler jwk_create, jwk_list, jwk_get, jwk_patch, jwk_delete;

@@ -18,6 +18,21 @@ bool profile_gone(struct call *c, const struct record *r)
     return change_row(c, r->kind, id_sv(&r->id));
 }
 
+bool profile_has_places(const struct call *c)
+{
+    struct place_root *places = c->admin->conf.places;
+    return places && place_root_get(places);
+}
+
+bool profile_needs_places(struct call *c, const char *field)
+{
+    return call_fail(c, 409, "no_location_data", field,
+                     "This server has no location data. Bring them with "
+                     "`typeauth data update --data DIR`, DIR being its data "
+                     "directory, or name files with --places; then try "
+                     "again.");
+}
+
 bool profile_attach(struct call *c, const struct record *r, const char *field,
                     struct sv app_id)
 {

@@ -10,6 +10,11 @@ bool profile_stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
                     const struct record *before);
 bool profile_gone(struct call *c, const struct record *r);
 
+/* Are there location data? Else to enable what needs them is the 409 that
+ * profile_needs_places sets; `field` says what it is. */
+bool profile_has_places(const struct call *c);
+bool profile_needs_places(struct call *c, const char *field);
+
 /* Names `r` in `field` of the application `app_id`, in this transaction; false
  * when a failure was set. */
 bool profile_attach(struct call *c, const struct record *r, const char *field,

@@ -212,7 +212,8 @@ static bool quota_make(struct call *c, struct change *n, struct app_source *src)
     return true;
 }
 
-static bool image_build(struct call *c, struct change *n)
+static bool image_build_in(struct call *c, struct change *n,
+                           struct arena *scratch)
 {
     struct admin *a = c->admin;
     struct app_source src;
@@ -220,8 +221,8 @@ static bool image_build(struct call *c, struct change *n)
     struct record app;
     int err =
         store_record_get(a->conf.store, KIND_APPLICATION, id_sv(&c->account_id),
-                         id_sv(&n->app_id), c->arena, &app);
-    if (!err) err = app_source_read(a, &app, c->arena, &src);
+                         id_sv(&n->app_id), scratch, &app);
+    if (!err) err = app_source_read(a, &app, scratch, &src);
     if (err) return call_fail_store(c, err);
     if (src.limits > 1 &&
         (err = counters_reserve_limits(a->conf.counters, src.limits)))
@@ -244,6 +245,17 @@ static bool image_build(struct call *c, struct change *n)
     if (err) return call_fail_store(c, err);
     const struct origin_assertion *asserts = &n->image->app.assertion;
     return !asserts->lifetime_s || assertion_ensure(c, asserts->alg);
+}
+
+/* A profile may be large, and many applications may name it: each is read into
+ * memory of its own. */
+static bool image_build(struct call *c, struct change *n)
+{
+    struct arena scratch;
+    arena_init(&scratch, CALL_ARENA_BYTES, NULL, 0);
+    bool built = image_build_in(c, n, &scratch);
+    arena_fini(&scratch);
+    return built;
 }
 
 bool changes_prepare(struct call *c)

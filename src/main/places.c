@@ -127,7 +127,8 @@ int places_open(struct places **out, const struct places_conf *conf)
         file_add(p, data_path(conf->dir, DATA_PLACE_FILE_4));
         file_add(p, data_path(conf->dir, DATA_PLACE_FILE_6));
     }
-    if (look(p)) load(p);
+    look(p);
+    load(p);
     *out = p;
     return 0;
 }

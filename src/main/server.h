@@ -101,5 +101,7 @@ void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
+/* For admin_conf; ctx is the server. */
+unsigned server_data_files(void *server, struct data_file out[DATA_FILES_MAX]);
 
 #endif

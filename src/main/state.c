@@ -177,6 +177,9 @@ int server_state_open(struct server *s)
         .signing = s->signing,
         .assertion_key_days = (unsigned)s->set.assertion_key_days,
         .version = SV(TYPEAUTH_VERSION),
+        .places = places_root(s->places),
+        .data_files = server_data_files,
+        .ctx = s,
     };
 #ifdef TEST_HOOKS
     admin.publish_fault = publish_fault;

@@ -54,35 +54,17 @@ const struct shape_field ip_lists_fields[] = {
     { 0 },
 };
 
-static int put_answer(yyjson_mut_doc *doc, yyjson_mut_val *object,
-                      const char *name, bool blocks)
-{
-    if (yyjson_mut_obj_get(object, name)) return 0;
-    return yyjson_mut_obj_add_str(doc, object, name, answers[blocks])
-               ? 0
-               : ERR_NOMEM;
-}
-
 int geoblock_check(const struct shape_env *env, yyjson_mut_doc *doc,
                    yyjson_mut_val **value, struct shape_problem *why)
 {
     (void)env;
+    (void)doc;
     bool allow = yyjson_mut_obj_get(*value, "allow") != NULL;
     bool deny = yyjson_mut_obj_get(*value, "deny") != NULL;
     if (allow == deny)
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must have either allow or deny");
-    return put_answer(doc, *value, "unknown", allow);
-}
-
-int ip_lists_check(const struct shape_env *env, yyjson_mut_doc *doc,
-                   yyjson_mut_val **value, struct shape_problem *why)
-{
-    (void)env;
-    (void)why;
-    bool allow = yyjson_mut_arr_size(yyjson_mut_obj_get(*value, "allow")) > 0;
-    bool deny = yyjson_mut_arr_size(yyjson_mut_obj_get(*value, "deny")) > 0;
-    return put_answer(doc, *value, "other", allow && !deny);
+    return 0;
 }
 
 /* --- typed --------------------------------------------------------------------- */

@@ -7,7 +7,9 @@
  * take the canonical value. What is not said (docs/decisions/0025): an
  * allow-list refuses what it does not name, so `unknown` is block with an
  * allow-list and allow with a deny-list; `other`, for addresses in neither
- * list, is block if there is an allow-list alone, else allow. */
+ * list, is block if there is an allow-list alone, else allow. Neither is stored
+ * unless it was said: a patch that puts one kind of list in the place of the
+ * other has that one's default. */
 #ifndef MODEL_GEOBLOCK_H
 #define MODEL_GEOBLOCK_H
 
@@ -32,11 +34,9 @@ struct ip_lists {
 };
 
 /* Row: .types = SHAPE_OBJECT, .fields = geoblock_fields,
- * .check = geoblock_check (one list, `unknown` made explicit). */
+ * .check = geoblock_check (one list). */
 extern const struct shape_field geoblock_fields[], ip_lists_fields[];
 int geoblock_check(const struct shape_env *env, yyjson_mut_doc *doc,
-                   yyjson_mut_val **value, struct shape_problem *why);
-int ip_lists_check(const struct shape_env *env, yyjson_mut_doc *doc,
                    yyjson_mut_val **value, struct shape_problem *why);
 
 /* v may be NULL or null: off, empty. ERR_CORRUPT, ERR_NOMEM. */

@@ -100,7 +100,6 @@ static const struct shape_field fields[] = {
     { .name = "ip",
       .types = SHAPE_OBJECT,
       .fields = ip_lists_fields,
-      .check = ip_lists_check,
       .about = "Networks that may call, or may not." },
     { .name = "rules",
       .types = SHAPE_OBJECTS,

@@ -63,12 +63,15 @@ int store_audit_list(struct store *s, struct sv account_id, struct sv object_id,
     sql_bind_blob(q, 2, cursor.b, sizeof cursor.b);
     sql_bind_int(q, 3, (int64_t)page->limit + 1);
     if (object_id.n) sql_bind_text(q, 4, object_id);
+    size_t bytes = 0;
     int rc;
     while ((rc = sql_step(q)) == SQL_ROW) {
-        out->has_more = out->n == page->limit;
+        out->has_more = out->n == page->limit || bytes >= PAGE_BYTES;
         if (out->has_more) break;
-        rc = entry_read(q, account_id, a, &out->rows[out->n++]);
+        struct audit_entry *e = &out->rows[out->n++];
+        rc = entry_read(q, account_id, a, e);
         if (rc) break;
+        bytes += e->before.n + e->after.n;
     }
     sql_done(q);
     for (uint32_t i = 0; newer && i < out->n / 2; i++) {

@@ -337,14 +337,14 @@ int store_record_list(struct store *s, enum kind kind, struct sv account_id,
     sql_bind_int(q, 4, (int64_t)page->limit + 1);
     if (f->tag.p || f->name.p) sql_bind_text(q, 5, f->tag.p ? f->tag : f->name);
     if (f->tag.p && f->name.p) sql_bind_text(q, 6, f->name);
+    size_t bytes = 0;
     int rc;
     while ((rc = sql_step(q)) == SQL_ROW) {
-        if (out->n == page->limit) {
-            out->has_more = true;
-            break;
-        }
+        out->has_more = out->n == page->limit || bytes >= PAGE_BYTES;
+        if (out->has_more) break;
         rc = row_read(q, kind, a, &out->rows[out->n++]);
         if (rc) break;
+        bytes += out->rows[out->n - 1].body.n;
     }
     sql_done(q);
     if (newer) turn_round(out->rows, out->n);

@@ -103,7 +103,7 @@ int store_referrers(struct store *s, struct sv id, struct arena *a,
 struct store_page {
     struct sv after;    /* starting_after: only older than this id; or "" */
     struct sv before;   /* ending_before: only newer; at most one of them */
-    uint32_t limit;     /* 1-1000 */
+    uint32_t limit;     /* 1-1000; fewer when their texts come to 16 MiB */
 };
 /* A cursor is a place, not a row: a deleted id works, and what is inserted
  * meanwhile is newer than every cursor, so it neither repeats nor hides a row.

@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 enum { SERVER_KEY_BYTES = 32, SEALED_BYTES = SHA256_BYTES };
+enum { PAGE_BYTES = 16 << 20 }; /* of texts: a list ends behind them */
 
 /* A digest at rest: `mark` (the synthetic IV) is the unique key. */
 struct sealed {

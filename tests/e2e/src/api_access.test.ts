@@ -73,6 +73,17 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/routing/{id}": "viewer",
   "patch /{account_id}/routing/{id}": "admin",
   "delete /{account_id}/routing/{id}": "admin",
+  "patch /{account_id}/security/waf/{application_id}": "admin",
+  "patch /{account_id}/security/geoblock/{application_id}": "admin",
+  "get /{account_id}/data": "viewer",
+  "get /api/v1/data": "viewer",
+  ...Object.fromEntries(["security", "abuse"].flatMap((noun) => [
+    [`post /{account_id}/${noun}/create`, "admin"],
+    [`get /{account_id}/${noun}`, "viewer"],
+    [`get /{account_id}/${noun}/{id}`, "viewer"],
+    [`patch /{account_id}/${noun}/{id}`, "admin"],
+    [`delete /{account_id}/${noun}/{id}`, "admin"],
+  ])),
   "post /{account_id}/tag/create": "editor",
   "post /tags": "editor",
   "get /tags": "viewer",
@@ -102,6 +113,7 @@ const aliases: [string, string[]][] = [
   ["/{account_id}/applications", ["/{account_id}/application"]],
   ["/{account_id}/token", ["/{account_id}/keys", "/{account_id}/tokens"]],
   ["/{account_id}/tag", ["/{account_id}/tags"]],
+  ["/{account_id}/security", ["/{account_id}/firewall"]],
 ];
 
 const cleanup = new Cleanup();
@@ -123,7 +135,7 @@ after(() => cleanup.run());
 function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
     : /authentication/.test(path) ? "auth"
-    : /routing/.test(path) ? "route" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
+    : /routing/.test(path) ? "route" : /security/.test(path) ? "sec" : /abuse/.test(path) ? "abuse" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
     : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
@@ -199,7 +211,10 @@ test("another account's objects are not there, by id or by list", async () => {
   const [key] = await api.create("management-key/create", { name: "mine", role: "viewer" });
   const [route] = await api.create("routing/create", { name: "mine", endpoints: [{ public_path: "/" }] });
   const [keySet] = await api.create("jwk/create", { name: "mine", url: "https://keys.example.com/" });
+  const [secure] = await api.create("security/create", { name: "mine", ip: { deny: ["192.0.2.1"] } });
+  const [abuse] = await api.create("abuse/create", { name: "mine", blocklist: ["mine.example"] });
   const objects: [string, string, object][] = [
+    ["security", secure.id, { name: "theirs" }], ["abuse", abuse.id, { name: "theirs" }],
     ["routing", route.id, { name: "theirs" }], ["jwk", keySet.id, { name: "theirs" }],
     ["applications", app.id, { name: "theirs" }], ["token", token.id, { owner: "theirs" }],
     ["authentication", app.auth_id, { prefix: "x" }], ["tag", tag.id, { name: "theirs" }],
@@ -215,6 +230,13 @@ test("another account's objects are not there, by id or by list", async () => {
     assert.ok(!(await other.get(noun)).text.includes(id), noun);
     assert.equal((await api.get(`${noun}/${id}`)).text, before_);
   }
+  for (const path of [`waf/${app.id}?status=disable`, `geoblock/${app.id}?area=off`])
+    assert.equal((await other.patch(`security/${path}`, undefined)).status, 404, path);
+  for (const [field, id] of [["security_id", secure.id], ["abuse_id", abuse.id]]) {
+    const stolen = await other.post("applications/create", { name: "x", [field]: id });
+    assert.deepEqual([stolen.status, stolen.json.error!.field], [400, field]);
+  }
+  assert.equal((await api.get(`applications/${app.id}`)).json.data[0].security_id, "", "no switch of theirs made one");
   for (const path of [`token/${token.id}/usage`, `token/${token.id}/counters`])
     assert.equal((await other.get(path)).status, 404, path);
   assert.equal((await other.post(`token/${token.id}/rotate`, {})).status, 404);

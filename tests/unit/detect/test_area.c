@@ -89,8 +89,7 @@ static const struct shape_field fields[] = {
       .check = geoblock_check },
     { .name = "ip",
       .types = SHAPE_OBJECT,
-      .fields = ip_lists_fields,
-      .check = ip_lists_check },
+      .fields = ip_lists_fields },
     { 0 },
 };
 static const struct shape shape = { .name = "Test", .fields = fields };

@@ -9,6 +9,7 @@ export * from "./hooks.js";
 export * from "./lifetime.js";
 export * from "./mmdb.js";
 export * from "./origin.js";
+export * from "./places.js";
 export * from "./raw.js";
 export * from "./server.js";
 export * from "./tcp.js";

@@ -1,0 +1,47 @@
+/* Files of data that the server uses and did not make: which editions are in
+ * force, and whom their licences want to be named (docs/decisions/0046). */
+#include "admin/admin_int.h"
+#include "admin/nouns.h"
+#include "codec/rfc3339.h"
+
+static void put_text(struct buf *b, const char *name, struct sv text)
+{
+    json_put_name(b, name);
+    json_put_text(b, text);
+}
+
+static void show(struct buf *b, const struct data_file *f)
+{
+    char at[RFC3339_TEXT];
+    buf_putc(b, '{');
+    put_text(b, "id", f->name);
+    put_text(b, "kind", f->kind);
+    put_text(b, "type", f->type);
+    json_put_name(b, "inForce");
+    buf_puts(b, f->built_ms ? "true" : "false");
+    json_put_name(b, "builtAt");
+    if (f->built_ms) {
+        rfc3339_encode(at, f->built_ms);
+        json_put_text(b, sv_of(at, sizeof at));
+    } else {
+        buf_puts(b, "null");
+    }
+    put_text(b, "licence", f->licence);
+    put_text(b, "attribution", f->attribution);
+    put_text(b, "url", f->url);
+    put_text(b, "problem", f->problem);
+    buf_putc(b, '}');
+}
+
+void data_list(struct call *c)
+{
+    const struct admin_conf *conf = &c->admin->conf;
+    struct data_file files[DATA_FILES_MAX];
+    unsigned n = conf->data_files ? conf->data_files(conf->ctx, files) : 0;
+    answer_begin(c->a, 200, "");
+    for (unsigned i = 0; i < n; i++) {
+        answer_next(c->a);
+        show(&c->a->body, &files[i]);
+    }
+    answer_end(c->a);
+}
