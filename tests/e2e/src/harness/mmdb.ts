@@ -46,7 +46,7 @@ const uint = (type: number, bytes: number, value: number): Buffer => {
 };
 
 /** The file's bytes. Of networks that lie in each other the later one wins. */
-export function mmdb(networks: MmdbNetwork[], type = "Test-City"): Buffer {
+export function mmdb(networks: MmdbNetwork[], type = "Test-City", built_s = Math.floor(Date.now() / 1000)): Buffer {
   type Leaf = { data: number };
   type Node = [Node | Leaf | null, Node | Leaf | null];
   const root: Node = [null, null];
@@ -90,7 +90,7 @@ export function mmdb(networks: MmdbNetwork[], type = "Test-City"): Buffer {
     typed(7, 9, Buffer.alloc(0)),
     encoded("binary_format_major_version"), uint(5, 2, 2),
     encoded("binary_format_minor_version"), uint(5, 2, 0),
-    encoded("build_epoch"), uint(9, 6, Math.floor(Date.now() / 1000)),
+    encoded("build_epoch"), uint(9, 6, built_s),
     encoded("database_type"), encoded(type),
     encoded("ip_version"), uint(5, 2, 6),
     encoded("node_count"), uint(6, 4, nodes.length),
