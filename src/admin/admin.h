@@ -11,6 +11,7 @@
 #include "detect/place.h"
 #include "journal/journal.h"
 #include "live/counter.h"
+#include "live/detection.h"
 #include "live/keyset.h"
 #include "live/signing.h"
 #include "live/token.h"
@@ -35,6 +36,7 @@ struct admin_conf {
     struct tokens *tokens;
     struct counters *counters;
     struct subjects *subjects; /* NULL: no JWT is counted (tests) */
+    struct detection *detection; /* NULL: nothing is held (tests) */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */

@@ -2,6 +2,8 @@
  * a piece, so that a request waits a few milliseconds at most. */
 #include "admin/background.h"
 
+#include "admin/hold.h"
+
 #include <pthread.h>
 #include <stdio.h>
 
@@ -207,6 +209,7 @@ static bool prune(struct admin *a)
     if (!err) err = store_idempotency_prune(s, now_ms, BATCH, &answers);
     if (!err) err = store_use_prune(s, day - USE_DAYS, BATCH, &days);
     if (!err) err = store_change_prune(s, FEED_KEPT);
+    if (!err) err = store_hold_prune(s, now_ms);
     if (!err) err = probe(a, now_ms);
     if (!err) err = store_commit(s);
     if (!err) atomic_store(&a->store_fault, 0); /* it can be written to */
@@ -257,6 +260,7 @@ unsigned admin_tick(void *ctx)
     struct background *b = a->background;
     uint64_t now_ns = clock_mono_ns();
     bool more = uses_save(a);
+    holds_save(a);
     if (now_ns >= b->use_due_ns) {
         outcomes_save(a);
         b->use_due_ns = now_ns + USE_EVERY_MS * 1000000ull;

@@ -20,7 +20,7 @@ struct control {
     pthread_cond_t some;
     struct control_job *first, **last;
     unsigned n;
-    bool stopping;
+    bool stopping, woken;
     struct control_conf conf;
 };
 
@@ -29,7 +29,7 @@ static void wait_until(struct control *c, uint64_t due_ns)
 {
     struct timespec at = { (time_t)(due_ns / 1000000000u),
                            (long)(due_ns % 1000000000u) };
-    while (!c->first && !c->stopping)
+    while (!c->first && !c->stopping && !c->woken)
         if (pthread_cond_timedwait(&c->some, &c->lock, &at) == ETIMEDOUT)
             return;
 }
@@ -59,15 +59,17 @@ static void *control_loop(void *arg)
         pthread_mutex_lock(&c->lock);
         wait_until(c, due_ns);
         struct control_job *j = take_first(c);
-        bool end = !j && c->stopping;
+        bool end = !j && c->stopping, woken = c->woken;
+        c->woken = false;
         pthread_mutex_unlock(&c->lock);
+        if (end && woken) tick(c);
         if (end) return NULL;
         if (j) j->run(j);
         uint64_t now_ns = clock_mono_ns();
         uint64_t soon_ns = now_ns + TICK_AFTER_JOB_MS * 1000000u;
         if (now_ns >= due_ns)
             due_ns = tick(c);
-        else if (j && due_ns > soon_ns)
+        else if ((j || woken) && due_ns > soon_ns)
             due_ns = soon_ns;
     }
 }
@@ -113,6 +115,14 @@ int control_submit(struct control *c, struct control_job *j)
     }
     pthread_mutex_unlock(&c->lock);
     return err;
+}
+
+void control_wake(struct control *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->woken = true;
+    pthread_cond_signal(&c->some);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void control_stop(struct control **cp)

@@ -26,6 +26,9 @@ int control_start(struct control **out, const struct control_conf *conf);
 /* Any thread, never waits. ERR_LIMIT: the queue is full; ERR_SHUTDOWN: it is
  * stopping; the job stays the caller's in both cases. */
 int control_submit(struct control *c, struct control_job *j);
+/* There is something for the tick, which comes within 10 ms; what was left for
+ * it is done before the stop. Any thread, never waits long. */
+void control_wake(struct control *c);
 /* Runs what is queued, then joins. */
 void control_stop(struct control **c);
 

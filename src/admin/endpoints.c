@@ -11,6 +11,11 @@
     {                                                                       \
         .name = text, .types = type, .flags = SHAPE_READ_ONLY, .about = say \
     }
+#define LIST_OF(text, what, say)                                        \
+    {                                                                   \
+        .name = text, .types = SHAPE_OBJECTS, .flags = SHAPE_READ_ONLY, \
+        .fields = what, .about = say                                    \
+    }
 #define TIME(text, say)                                                \
     {                                                                  \
         .name = text, .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY, \
@@ -58,6 +63,40 @@ static const struct shape_field audit_fields[] = {
     OURS("after", SHAPE_MAP, "The object after."),
     TIME("createdAt", "When."),
     TIME("updatedAt", "The same."),
+    { 0 },
+};
+static const struct shape_field challenge_fields[] = {
+    OURS("id", SHAPE_STRING, "Id."),
+    OURS("status", SHAPE_STRING, "open; verified or denied when just decided."),
+    OURS("detector", SHAPE_STRING, "geoSentry or anomalyDetection."),
+    OURS("action", SHAPE_STRING, "challenge or block."),
+    OURS("denied", SHAPE_BOOLEAN, "Blocked by hand."),
+    OURS("application_id", SHAPE_STRING, "Where."),
+    OURS("token_id", SHAPE_STRING, "Who; empty: a subject."),
+    OURS("subject", SHAPE_STRING, "Subject of JWTs; empty: a token."),
+    OURS("evidence", SHAPE_MAP, "Why."),
+    TIME("expiresAt", "When it ends by itself; null: when it is cleared."),
+    TIME("createdAt", "When it was opened."),
+    TIME("updatedAt", "When it was decided."),
+    { 0 },
+};
+static const struct shape_field pattern_fields[] = {
+    OURS("pattern", SHAPE_STRING, "requestVolume, errorRate …"),
+    OURS("stands", SHAPE_STRING, "allow, monitor, alert, challenge, block."),
+    TIME("until", "When that ends; null: nothing stands."),
+    OURS("learntFrom", SHAPE_INTEGER, "Windows behind the baseline."),
+    OURS("requests", SHAPE_INTEGER, "In the present window."),
+    { 0 },
+};
+static const struct shape_field detection_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the token or application."),
+    OURS("subject", SHAPE_STRING, "The subject that was asked for."),
+    OURS("places", SHAPE_LIST,
+         "Places that GeoSentry keeps of a token: latitude, longitude, "
+         "radiusKm, country, verified, at."),
+    LIST_OF("patterns", pattern_fields,
+            "What is learnt and stands of each pattern."),
+    LIST_OF("held", challenge_fields, "Open challenges and blocks."),
     { 0 },
 };
 static const struct shape_field assertion_key_fields[] = {
@@ -142,6 +181,8 @@ static const struct answer_type
     tag = { "Tag", &shape_tag, tag_more, NULL },
     management_key = { "ManagementKey", &shape_management_key, key_more,
                        expires },
+    challenge = { "Challenge", NULL, challenge_fields, NULL },
+    detection = { "Detection", NULL, detection_fields, NULL },
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     origin_state = { "OriginState", NULL, origin_state_fields, NULL },
@@ -223,6 +264,9 @@ static const char *const usage_params[] = { "start", "end", NULL };
 static const char *const detach_params[] = { "detach", NULL };
 static const char *const status_params[] = { "status", NULL };
 static const char *const area_params[] = { "area", NULL };
+static const char *const challenge_params[] = { "application_id", "token_id",
+                                                "subject", NULL };
+static const char *const subject_params[] = { "subject", NULL };
 static const char *const audit_params[] = { "object_id", NULL };
 
 /* clang-format off */
@@ -246,6 +290,7 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define SECURES ACC "security|firewall"
 #define ABUSES ACC "abuse"
 #define TAGS   ACC "tag|tags"
+#define CHALLENGES ACC "challenge|challenges"
 #define KEYS   ACC "management-key"
 
 const struct endpoint endpoints[] = {
@@ -475,6 +520,37 @@ const struct endpoint endpoints[] = {
     { GET, .path = ACC "data", .also = "/api/v1/data", .role = ROLE_VIEWER,
       .answer = &data_file, .handle = data_list, .tag = "Data",
       .summary = "Files of data: editions in force, licences" },
+
+    /* what detectors hold and know */
+    { .method = HTTP_GET, .path = CHALLENGES, .role = ROLE_VIEWER,
+      .flags = EP_LIST, .status = 200, .answer = &challenge,
+      .params = challenge_params, .handle = challenge_list,
+      .tag = "Challenge", .summary = "List challenges and blocks that hold" },
+    { GET, .path = CHALLENGES "/{id}", .role = ROLE_VIEWER,
+      .answer = &challenge, .handle = challenge_get, .tag = "Challenge",
+      .summary = "Get a challenge" },
+    { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
+      .path = CHALLENGES "/{id}/verify|clear", .role = ROLE_EDITOR,
+      .answer = &challenge, .handle = challenge_verify, .tag = "Challenge",
+      .summary = "It was the rightful caller; a block needs the role admin" },
+    { .method = HTTP_POST, .status = 200, .flags = EP_WRITE,
+      .path = CHALLENGES "/{id}/deny", .role = ROLE_EDITOR,
+      .answer = &challenge, .handle = challenge_deny, .tag = "Challenge",
+      .summary = "It was not: block at once" },
+    { GET, .path = TOKENS "/{id}/detection", .role = ROLE_VIEWER,
+      .answer = &detection, .handle = detection_get, .tag = "Challenge",
+      .summary = "What detectors know of a token" },
+    { DELETE, .path = TOKENS "/{id}/detection", .role = ROLE_ADMIN,
+      .answer = &detection, .handle = detection_forget, .tag = "Challenge",
+      .summary = "Forget it, and let go of the token" },
+    { GET, .path = APPS "/{application_id}/detection", .role = ROLE_VIEWER,
+      .params = subject_params, .answer = &detection,
+      .handle = detection_application_get, .tag = "Challenge",
+      .summary = "What detectors know of an application, or hold of a subject" },
+    { DELETE, .path = APPS "/{application_id}/detection", .role = ROLE_ADMIN,
+      .params = subject_params, .answer = &detection,
+      .handle = detection_application_forget, .tag = "Challenge",
+      .summary = "Forget it, or let go of the subject" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

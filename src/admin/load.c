@@ -2,6 +2,7 @@
  * (they name the slots of shared quotas), then tokens in the order of their
  * slots, their aliases, the shared quotas, and the management keys. */
 #include "admin/background.h"
+#include "admin/hold.h"
 #include "admin/publish_int.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -178,6 +179,7 @@ int admin_load(struct admin *a, char problem[256])
         failed(&l, err, "management keys", "");
     if (!err && (err = assertion_load(a, l.assertion_algs)))
         failed(&l, err, "assertion keys", "");
+    if (!err && (err = holds_load(a))) failed(&l, err, "holds", "");
     arena_fini(&l.arena);
     mem_free(l.apps);
     mem_free(l.quotas);

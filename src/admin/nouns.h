@@ -33,6 +33,9 @@ handler management_key_create, management_key_list, management_key_get,
     management_key_patch, management_key_delete;
 handler assertion_key_list, assertion_key_rotate;
 handler audit_list;
+handler challenge_list, challenge_get, challenge_verify, challenge_deny;
+handler detection_get, detection_forget, detection_application_get,
+    detection_application_forget;
 handler server_openapi, server_health, server_ready, server_metrics;
 
 /* Is there an application, and which image has it? NULL after a 404. */

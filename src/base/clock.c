@@ -66,7 +66,8 @@ uint64_t clock_thread_cpu_ns(void)
 
 void clock_node_start(int64_t high_water_ms)
 {
-    node_base_ms = clock_wall_ms() - read_ns(CLOCK_BOOTTIME) / 1000000;
+    node_base_ms =
+        clock_wall_ms() - read_ns(CLOCK_BOOTTIME) / 1000000 - NODE_OFFSET;
     int64_t now = clock_node_ms();
     if (now < high_water_ms) node_base_ms += high_water_ms - now;
 }

@@ -9,6 +9,7 @@
  */
 #include "base/ensure.h"
 #include "check/check.h"
+#include "check/tracked.h"
 
 static check_fn *const checks[STEP_COUNT] = {
     [STEP_ENABLED] = check_enabled,
@@ -24,6 +25,8 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_SCOPES] = check_scopes,
     [STEP_ADDRESS] = check_address,
     [STEP_TOKEN_RULES] = check_token_rules,
+    [STEP_TRAVEL] = check_travel,
+    [STEP_ANOMALY] = check_anomaly,
     [STEP_BODY] = check_body,
     [STEP_WAF] = check_waf,
     [STEP_ANSWER] = check_answer,
@@ -105,5 +108,6 @@ enum verdict chain_run(struct exchange *x)
         chain_refund(x);
         check_work_end(x); /* refused before its check saw it */
     }
+    if (x->plan->tracked && v != VERDICT_WAIT) check_mark(x);
     return v;
 }

@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "check/jwt.h"
 #include "codec/base64url.h"
+#include "codec/digest.h"
 #include "live/subject.h"
 
 enum {
@@ -251,17 +252,43 @@ static yyjson_val *identity_at(const struct reading *r)
 }
 
 /* Who has no iss shares none with those who have one. */
-static void key_make(const struct reading *r, struct verified *v)
+enum { IDENTITY_PARTS = 5 };
+
+static void identity_of(const struct reading *r, const struct verified *v,
+                        struct sv out[IDENTITY_PARTS])
 {
     const struct plan_app *app = r->x->plan;
     bool by_claim = app->jwt->identity_n > 0;
     yyjson_val *iss = by_claim ? NULL : json_find(r->claims, "iss");
-    const struct sv parts[] = {
-        app->app.id, by_claim ? app->jwt->identity_name : SV("iss, sub"),
-        iss ? SV("iss") : SV(""), json_text(iss), v->subject
-    };
-    subjects_key(r->x->env->subjects, SUBJECT_JWT, parts, ARRAY_LEN(parts),
+    out[0] = app->app.id;
+    out[1] = by_claim ? app->jwt->identity_name : SV("iss, sub");
+    out[2] = iss ? SV("iss") : SV("");
+    out[3] = json_text(iss);
+    out[4] = v->subject;
+}
+
+static void key_make(const struct reading *r, struct verified *v)
+{
+    struct sv parts[IDENTITY_PARTS];
+    identity_of(r, v, parts);
+    subjects_key(r->x->env->subjects, SUBJECT_JWT, parts, IDENTITY_PARTS,
                  v->subject_key);
+}
+
+/* The same at every start: what is held of it is found again. */
+static void tracked_key_make(const struct reading *r, struct verified *v)
+{
+    struct sv parts[IDENTITY_PARTS], all[2 * IDENTITY_PARTS];
+    uint64_t lengths[IDENTITY_PARTS];
+    uint8_t hash[SHA256_BYTES];
+    identity_of(r, v, parts);
+    for (int i = 0; i < IDENTITY_PARTS; i++) {
+        lengths[i] = parts[i].n;
+        all[2 * i] = sv_of(&lengths[i], sizeof lengths[i]);
+        all[2 * i + 1] = parts[i];
+    }
+    sha256_parts(all, 2 * IDENTITY_PARTS, hash);
+    memcpy(v->tracked_key, hash, sizeof v->tracked_key);
 }
 
 static bool read_subject(const struct reading *r)
@@ -275,6 +302,7 @@ static bool read_subject(const struct reading *r)
                refuse(v, REASON_MISSING_CLAIM,
                       p->identity_n ? p->identity_name : SV("sub"));
     if (p->needs_subject) key_make(r, v);
+    if (r->x->plan->tracked) tracked_key_make(r, v);
     if (v->subject.n > SUBJECT_MAX) return true;
     char *text = arena_alloc(r->a, v->subject.n * 3);
     if (!text) return false;

@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "detect/place.h"
 #include "live/counter.h"
+#include "live/detection.h"
 #include "live/replay.h"
 #include "live/subject.h"
 #include "live/token.h"
@@ -75,6 +76,12 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "the token lacks a scope that is needed")                              \
     X(IP_NOT_ALLOWED, "ip_not_allowed", FORBIDDEN,                           \
       "the token may not be used from this address")                         \
+    X(IMPOSSIBLE_TRAVEL, "impossible_travel", FORBIDDEN,                     \
+      "the request comes from a place that could not be reached so fast")    \
+    X(ANOMALY_BLOCKED, "anomaly_blocked", FORBIDDEN,                         \
+      "this caller's requests are unlike any before")                        \
+    X(CHALLENGE_REQUIRED, "challenge_required", TOO_MANY,                    \
+      "the caller has to be verified before it may go on")                   \
     X(WAF_BLOCKED, "waf_blocked", FORBIDDEN,                                 \
       "the request was refused by a firewall")                               \
     X(CHECK_UNAVAILABLE, "check_unavailable", UNAVAILABLE,                   \
@@ -126,6 +133,7 @@ struct check_env {
     struct jwt_lane *jwt;      /* a reactor each (check/jwt.h) */
     struct replay *replay;     /* proofs that came */
     struct introspections *introspections;
+    struct detection *detection;    /* NULL: no profile has a detector */
     struct place_root *places; /* NULL: no location data, ever */
     struct place_lane *place_lanes; /* a reactor each (check/where.h) */
 };
@@ -169,6 +177,7 @@ struct exchange {
     struct sv scheme, host;         /* proxy: as the client asked for it; set
                                        when the profile binds by DPoP */
     struct sv method, url;          /* verify: telemetry's, or "" */
+    int64_t sent_ms;                /* verify: telemetry's time; 0: now */
     const uint8_t *certificate;     /* SHA-256 of the client's; NULL: none */
     /* The request's body, or its first plan->body.inspect_bytes: taken in by
      * the step BODY when a later one judges it; verify: never. The door sets
@@ -207,6 +216,9 @@ struct exchange {
                                        take.has_limit, for the fields */
     bool taken;                     /* something was taken */
     bool judged_limits;             /* `take` is filled */
+    /* whose traffic it is, and where it went, for detectors; valid to the end
+     * of the visit. Zeros: nobody in particular (check/tracked.h) */
+    uint64_t who[TRACK_KEY_WORDS], endpoint;
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
     uint16_t waits;
@@ -216,6 +228,8 @@ struct exchange {
     uint32_t retry_ms;              /* WAIT: in how long; 0: soon */
     uint8_t faults;                 /* steps passed over by onFault: open */
     enum reason reason;
+    struct id challenge;            /* what holds a refused caller; "" none */
+    uint32_t challenge_s;           /* it ends by itself in; 0: not soon */
     struct sv claim;                /* that a denial speaks of; valid as jwt */
     /* proxy: the field that held the credential; NULL: the query */
     const struct http_field *credential_field;

@@ -11,7 +11,6 @@ enum {
     ADOPT_S = 6 * 3600,
     ALERT_S = 600, /* how long an action stands */
     CHALLENGE_S = 300,
-    BLOCK_S = 900,
     LEAST_ERRORS = 5,
 };
 #define COUNTING 2.08F /* variance of log2 of a count n, times n */
@@ -100,7 +99,7 @@ static double natural_of(enum anomaly_pattern p, double v)
 
 static uint32_t stands_s(unsigned action)
 {
-    return action == DETECTOR_BLOCK       ? BLOCK_S
+    return action == DETECTOR_BLOCK       ? ANOMALY_BLOCK_S
            : action == DETECTOR_CHALLENGE ? CHALLENGE_S
                                           : ALERT_S;
 }
@@ -126,6 +125,7 @@ static void climb(const struct anomaly_rule *rule, enum anomaly_scope scope,
     unsigned action =
         rung(rule, scope, t->run, fabs(f->score) >= 2 * f->threshold);
     bool stands = t->until_s > end_s;
+    if (!stands) t->denied = false;
     f->fresh = t->run == 1 || action > t->action || !stands;
     if (!stands || action > t->action) {
         t->action = (uint8_t)action;
@@ -229,10 +229,18 @@ static unsigned turn(const struct anomaly *policy, enum anomaly_scope scope,
 static void count(struct anomaly_state *st, const struct anomaly_sample *s)
 {
     struct anomaly_tally *t = st->tally;
-    for (int i = 0; i < ANOMALY_PATTERNS; i++) t[i].n++;
+    t[ANOMALY_VOLUME].n++;
+    t[ANOMALY_ERRORS].n++;
+    t[ANOMALY_VELOCITY].n++;
     t[ANOMALY_ERRORS].sum += s->failed;
-    t[ANOMALY_TIME].sum += log2_rough(s->response_us);
-    t[ANOMALY_PAYLOAD].sum += (double)s->bytes;
+    if (!s->no_time) {
+        t[ANOMALY_TIME].n++;
+        t[ANOMALY_TIME].sum += log2_rough(s->response_us);
+    }
+    if (!s->no_bytes) {
+        t[ANOMALY_PAYLOAD].n++;
+        t[ANOMALY_PAYLOAD].sum += (double)s->bytes;
+    }
     unsigned bit = s->endpoint >> 56;
     st->endpoints[bit / 8] |= (uint8_t)(1u << bit % 8);
 }
@@ -259,30 +267,74 @@ unsigned anomaly_add(const struct anomaly *policy, enum anomaly_scope scope,
     return found;
 }
 
+struct anomaly_stand anomaly_stand_of(const struct anomaly_state *state,
+                                      enum anomaly_pattern pattern,
+                                      int64_t at_ms)
+{
+    const struct anomaly_tally *t = &state->tally[pattern];
+    if (t->until_s <= at_ms / 1000)
+        return (struct anomaly_stand){ .action = DETECTOR_ALLOW };
+    return (struct anomaly_stand){ (enum detector_action)t->action, pattern,
+                                   t->denied,
+                                   (int64_t)t->until_s - stands_s(t->action),
+                                   t->until_s };
+}
+
+struct anomaly_stand anomaly_stand(const struct anomaly *policy,
+                                   const struct anomaly_state *state,
+                                   int64_t at_ms)
+{
+    struct anomaly_stand best = { .action = DETECTOR_ALLOW };
+    if (!policy->enabled) return best;
+    for (unsigned p = 0; p < ANOMALY_PATTERNS; p++) {
+        const struct anomaly_rule *rule = &policy->rules[p];
+        if (!rule->on) continue;
+        struct anomaly_stand s =
+            anomaly_stand_of(state, (enum anomaly_pattern)p, at_ms);
+        if (s.action > rule->top && !s.denied)
+            s.action = (enum detector_action)rule->top;
+        if (s.action > best.action) best = s;
+    }
+    return best;
+}
+
 enum detector_action anomaly_standing(const struct anomaly *policy,
                                       const struct anomaly_state *state,
                                       int64_t at_ms,
                                       enum anomaly_pattern *pattern)
 {
-    unsigned best = DETECTOR_ALLOW;
-    if (!policy->enabled) return DETECTOR_ALLOW;
-    for (unsigned p = 0; p < ANOMALY_PATTERNS; p++) {
-        const struct anomaly_tally *t = &state->tally[p];
-        unsigned action = t->action;
-        if (!policy->rules[p].on || t->until_s <= at_ms / 1000) continue;
-        if (action > policy->rules[p].top) action = policy->rules[p].top;
-        if (action <= best) continue;
-        best = action;
-        if (pattern) *pattern = (enum anomaly_pattern)p;
-    }
-    return (enum detector_action)best;
+    struct anomaly_stand s = anomaly_stand(policy, state, at_ms);
+    if (pattern && s.action) *pattern = s.pattern;
+    return s.action;
+}
+
+void anomaly_restore(struct anomaly_state *state,
+                     const struct anomaly_stand *stand)
+{
+    struct anomaly_tally *t = &state->tally[stand->pattern];
+    t->action = (uint8_t)stand->action;
+    t->denied = stand->denied;
+    t->until_s = (uint32_t)stand->until_s;
 }
 
 void anomaly_clear(struct anomaly_state *state)
 {
     for (int p = 0; p < ANOMALY_PATTERNS; p++) {
         state->tally[p].action = DETECTOR_ALLOW;
+        state->tally[p].denied = false;
         state->tally[p].until_s = 0;
         state->tally[p].run = 0;
+    }
+}
+
+void anomaly_deny(struct anomaly_state *state, int64_t at_ms)
+{
+    for (int p = 0; p < ANOMALY_PATTERNS; p++) {
+        struct anomaly_tally *t = &state->tally[p];
+        if (t->action < DETECTOR_CHALLENGE || t->until_s <= at_ms / 1000)
+            continue;
+        t->until_s += ANOMALY_BLOCK_S - stands_s(t->action);
+        t->action = DETECTOR_BLOCK;
+        t->denied = true;
     }
 }

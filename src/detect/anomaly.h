@@ -18,7 +18,7 @@
 
 #include "model/anomaly.h"
 
-enum { ANOMALY_HOURS = 7 * 24, ANOMALY_SKETCH = 32 };
+enum { ANOMALY_HOURS = 7 * 24, ANOMALY_SKETCH = 32, ANOMALY_BLOCK_S = 900 };
 
 /* What every request touches. */
 struct anomaly_tally {
@@ -27,7 +27,8 @@ struct anomaly_tally {
     uint32_t start_s;  /* 0: none yet */
     uint32_t until_s;  /* the action below stands until then */
     uint8_t action;    /* enum detector_action */
-    uint8_t partial;   /* the first window began in its middle */
+    uint8_t partial : 1; /* the first window began in its middle */
+    uint8_t denied : 1;  /* the action is an administrator's, not the ladder's */
     uint16_t run;      /* anomalous windows in a row */
 };
 
@@ -63,6 +64,7 @@ struct anomaly_sample {
     uint64_t bytes;       /* of the request, with its body */
     uint32_t response_us;
     bool failed;          /* answered with 400 or above */
+    bool no_time, no_bytes; /* not known: no request of these two patterns */
 };
 
 struct anomaly_finding {
@@ -88,7 +90,27 @@ enum detector_action anomaly_standing(const struct anomaly *policy,
                                       const struct anomaly_state *state,
                                       int64_t at_ms,
                                       enum anomaly_pattern *pattern);
+struct anomaly_stand {
+    enum detector_action action; /* ALLOW: nothing stands */
+    enum anomaly_pattern pattern;
+    bool denied;
+    int64_t from_s, until_s;     /* node clock */
+};
+/* The same, with all that is to be told and kept of it. */
+struct anomaly_stand anomaly_stand(const struct anomaly *policy,
+                                   const struct anomaly_state *state,
+                                   int64_t at_ms);
+/* One pattern's alone, whatever the policy is by now. */
+struct anomaly_stand anomaly_stand_of(const struct anomaly_state *state,
+                                      enum anomaly_pattern pattern,
+                                      int64_t at_ms);
+/* As it stood before a restart. */
+void anomaly_restore(struct anomaly_state *state,
+                     const struct anomaly_stand *stand);
 /* An administrator ends what stands; what was learnt stays. */
 void anomaly_clear(struct anomaly_state *state);
+/* The opposite: what stands is a block, for as long as one lasts from when it
+ * began. */
+void anomaly_deny(struct anomaly_state *state, int64_t at_ms);
 
 #endif

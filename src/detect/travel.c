@@ -12,7 +12,6 @@ enum {
     LATITUDE_SCALE = 364, /* 0.3 km */
     LONGITUDE_SCALE = 182,
     ROUNDING_KM = 1,    /* of two such points */
-    HELD_MAX_S = 86400, /* a challenge that nobody takes ends */
     LATE_S = 600,       /* telemetry's timestamps lie within 5 min of ours */
 };
 #define EARTH_RADIUS_KM 6371.0088
@@ -182,6 +181,12 @@ static struct travel_seen seen(const struct travel_spot *s)
                                  (int64_t)s->at_s * 1000 };
 }
 
+bool travel_spot_seen(const struct travel_spot *spot, struct travel_seen *out)
+{
+    *out = seen(spot);
+    return spot->at_s != 0;
+}
+
 struct leg {
     double distance, counted, elapsed_s, speed;
 };
@@ -238,15 +243,19 @@ static enum travel_reason judge_legs(const struct travel *policy,
     return reason;
 }
 
+/* A policy that has become milder lets go of whom it would hold no longer. */
 static bool is_held(const struct travel *policy, const struct travel_state *st,
                     const struct travel_spot *s, uint32_t node_s)
 {
-    if (!st->held || st->held > policy->speed_action) return false;
+    unsigned top = policy->speed_action;
+    if (policy->has_region && policy->region_action > top)
+        top = policy->region_action;
+    if (!st->held || (st->held > top && !st->denied)) return false;
     if (st->held == DETECTOR_BLOCK) return true;
     struct travel_spot held = { .latitude = st->held_latitude,
                                 .longitude = st->held_longitude,
                                 .radius_km = st->held_radius_km };
-    return s && node_s - st->held_s < HELD_MAX_S && overlap(&held, s);
+    return s && node_s - st->held_s < TRAVEL_CHALLENGE_S && overlap(&held, s);
 }
 
 static struct travel_verdict held_verdict(const struct travel_state *st,
@@ -262,21 +271,68 @@ static struct travel_verdict held_verdict(const struct travel_state *st,
     return v;
 }
 
-static void act(const struct travel *policy, struct travel_state *st,
-                const struct travel_spot *s, struct travel_verdict *v)
+static void raise(const struct travel *policy, struct travel_state *st,
+                  enum detector_action action, uint32_t node_s,
+                  struct travel_verdict *v)
 {
-    v->action = policy->speed_action;
-    v->again = st->raised_s && s->node_s - st->raised_s < policy->window_s;
-    st->raised_s = s->node_s;
-    if (v->action < DETECTOR_CHALLENGE) {
-        remember(st, s);
-        return;
-    }
-    st->held = (uint8_t)v->action;
+    v->action = action;
+    v->again = st->raised_s && node_s - st->raised_s < policy->window_s;
+    st->raised_s = node_s;
+}
+
+static void hold(struct travel_state *st, enum detector_action action,
+                 const struct travel_spot *s)
+{
+    st->held = (uint8_t)action & 0x7f;
+    st->denied = false;
     st->held_latitude = s->latitude;
     st->held_longitude = s->longitude;
     st->held_radius_km = s->radius_km;
     st->held_s = s->node_s;
+}
+
+static void act(const struct travel *policy, struct travel_state *st,
+                const struct travel_spot *s, struct travel_verdict *v)
+{
+    raise(policy, st, policy->speed_action, s->node_s, v);
+    if (v->action < DETECTOR_CHALLENGE)
+        remember(st, s);
+    else
+        hold(st, v->action, s);
+}
+
+/* spot NULL: a country without a point, which nobody could recognize again
+ * when its challenge was passed: it is as outside as with BLOCK. */
+static struct travel_verdict outside(const struct travel *policy,
+                                     struct travel_state *st,
+                                     const struct travel_spot *spot,
+                                     const struct travel_sample *sample)
+{
+    const struct place *place = sample->place;
+    uint32_t node_s = seconds(sample->node_ms);
+    struct travel_verdict v = {
+        .reason = TRAVEL_OUTSIDE_REGION,
+        .to = { place->latitude, place->longitude, place->radius_km,
+                place->country, sample->at_ms },
+    };
+    enum detector_action action = policy->region_action;
+    if (action == DETECTOR_CHALLENGE && !spot) action = DETECTOR_BLOCK;
+    raise(policy, st, action, node_s, &v);
+    if (action == DETECTOR_CHALLENGE) hold(st, action, spot);
+    return v;
+}
+
+static bool is_outside(const struct travel *policy,
+                       const struct travel_state *st,
+                       const struct place *place,
+                       const struct travel_spot *spot)
+{
+    if (!policy->has_region || !place || !place->country ||
+        area_set_has(&policy->region, place->country))
+        return false;
+    int at = spot ? kept_as(st, spot) : -1;
+    return policy->region_action != DETECTOR_CHALLENGE || at < 0 ||
+           !(st->verified >> at & 1);
 }
 
 /* Of a sample that is older than the last: did it come out of order? Else a
@@ -302,14 +358,10 @@ struct travel_verdict travel_judge(const struct travel *policy,
     if (has_point) spot = spot_of(sample);
     if (is_held(policy, state, NULL, node_s))
         return held_verdict(state, has_point ? &spot : NULL);
-    if (place && policy->has_region && place->country &&
-        !area_set_has(&policy->region, place->country)) {
-        v.action = policy->region_action;
-        v.reason = TRAVEL_OUTSIDE_REGION;
-        v.to = (struct travel_seen){ place->latitude, place->longitude,
-                                     place->radius_km, place->country,
-                                     sample->at_ms };
-        return v;
+    if (is_outside(policy, state, place, has_point ? &spot : NULL)) {
+        if (has_point && is_held(policy, state, &spot, node_s))
+            return held_verdict(state, &spot);
+        return outside(policy, state, has_point ? &spot : NULL, sample);
     }
     if (!has_point || is_exempt(exempt, place)) return v;
     if (is_held(policy, state, &spot, node_s))
@@ -345,6 +397,14 @@ void travel_clear(struct travel_state *state, int64_t at_ms, int64_t node_ms)
     for (unsigned i = 0; i < TRAVEL_SPOTS; i++)
         if (state->spots[i].at_s) state->verified |= (uint8_t)(1u << i);
     state->held = 0;
+    state->denied = false;
+}
+
+void travel_deny(struct travel_state *state)
+{
+    if (!state->held) return;
+    state->held = DETECTOR_BLOCK;
+    state->denied = true;
 }
 
 const char *travel_reason_name(enum travel_reason reason)

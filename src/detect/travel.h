@@ -16,6 +16,9 @@
  *              requests from the places known before pass
  *   BLOCK      the subject stays held, wherever it is, until travel_clear
  *
+ * Outside allowCountries BLOCK holds nobody: it ends at the border. A place
+ * there that was cleared after a CHALLENGE is inside from then on.
+ *
  * Pure: no clock, no memory, no lock. The state is the caller's (a table of
  * fixed size in live/), and so is the lock around a call. */
 #ifndef DETECT_TRAVEL_H
@@ -31,13 +34,16 @@ struct travel_spot {
     uint32_t node_s; /* node clock */
 };
 
-enum { TRAVEL_SPOTS = 3 };
+enum { TRAVEL_SPOTS = 3, TRAVEL_CHALLENGE_S = 86400 };
 
-struct travel_state { /* zeros: nothing known yet */
+/* Zeros: nothing known yet. Kept on the disk while it is held
+ * (store_hold_put): who changes the layout moves the rows. */
+struct travel_state {
     struct travel_spot spots[TRAVEL_SPOTS];
     int16_t held_latitude, held_longitude;
     uint16_t held_radius_km;
-    uint8_t held;     /* enum detector_action: CHALLENGE, BLOCK, or 0 */
+    uint8_t held : 7; /* enum detector_action: CHALLENGE, BLOCK, or 0 */
+    uint8_t denied : 1; /* by an administrator: whatever the policy's action */
     uint8_t verified; /* bit i: spots[i] was verified */
     uint32_t held_s, raised_s; /* node clock */
 };
@@ -75,6 +81,9 @@ struct travel_verdict {
     double elapsed_s, speed_kmh;
 };
 
+/* A place that is kept; false: this one is empty. */
+bool travel_spot_seen(const struct travel_spot *spot, struct travel_seen *out);
+
 /* Numbers of networks whose places say nothing, in rising order. */
 struct travel_networks {
     const uint32_t *asn;
@@ -92,6 +101,9 @@ struct travel_verdict travel_judge(const struct travel *policy,
 /* The challenge was passed, or an administrator says so: the held place and
  * those kept are believed, also beside each other. */
 void travel_clear(struct travel_state *state, int64_t at_ms, int64_t node_ms);
+
+/* The opposite: who was held at a place is blocked wherever it is. */
+void travel_deny(struct travel_state *state);
 
 /* Great-circle distance. */
 double travel_distance_km(double latitude1, double longitude1, double latitude2,

@@ -148,6 +148,12 @@ static void put_refused(struct buf *out, const struct answer *a, bool in_batch)
         buf_put(out, SV(",\"claim\":"));
         json_put_text(out, a->x->claim);
     }
+    if (a->reason == REASON_CHALLENGE_REQUIRED) {
+        buf_put(out, SV(",\"challenge\":"));
+        json_put_text(out, id_sv(&a->x->challenge));
+        if (a->x->challenge_s)
+            put_u64_member(out, SV(",\"retryAfter\":"), a->x->challenge_s);
+    }
     if (a->reason == REASON_RATE_LIMITED ||
         a->reason == REASON_QUOTA_EXHAUSTED) {
         put_counts(out, a->x);

@@ -4,6 +4,7 @@
 #define EDGE_EDGE_INT_H
 
 #include "check/jwt.h"
+#include "check/tracked.h"
 #include "edge/edge.h"
 #include "edge/forward.h"
 #include "edge/reply.h"
@@ -124,6 +125,8 @@ struct visit_end {
     uint8_t door;
     bool no_bytes;           /* they are told by another event of this visit */
 };
+/* Until the origin's answer began; 0: it was not asked. */
+uint32_t visit_origin_us(const struct visit *v);
 void visit_report(struct visit *v, const struct visit_end *end);
 
 /* A request that became no exchange, or was too large or slow: the bodies of

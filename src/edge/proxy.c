@@ -28,6 +28,27 @@ static void unhold(struct proxy *p)
     p->held = NULL;
 }
 
+/* For anomaly detection. How long our own refusals took says nothing of the
+ * origin, how much went through a tunnel nothing of a request. */
+static void count_answer(struct proxy *p)
+{
+    struct http_stream_info info;
+    const struct check_env *env = p->v.er->edge->conf.checks;
+    if (!p->tracked) return;
+    http_stream_info(p->v.stream, &info);
+    const struct anomaly_sample sample = {
+        .at_ms = env->node_ms(),
+        .endpoint = p->x.endpoint,
+        .bytes = info.bytes_in,
+        .response_us = visit_origin_us(&p->v),
+        .failed = info.status >= 400,
+        .no_time = !p->v.origin_ns,
+        .no_bytes = p->tunnel,
+    };
+    p->x.jwt = NULL; /* of a turn long ago */
+    check_answered(&p->x, plan_find(env->plan, p->v.app_id), &sample);
+}
+
 /* The one event, and the end of the memory. */
 static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
 {
@@ -40,6 +61,7 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
     check_work_end(&p->x);
     intake_fini(p);
     unhold(p);
+    count_answer(p);
     visit_report(&p->v, &(struct visit_end){
                             .outcome = outcome,
                             .code = code,
@@ -81,6 +103,7 @@ static void proxy_gone(struct http_stream *s, int err)
 static uint32_t retry_after(const struct proxy *p, enum reason reason)
 {
     if (reason == REASON_CHECK_UNAVAILABLE) return 1;
+    if (reason == REASON_CHALLENGE_REQUIRED) return p->x.challenge_s;
     return reason_rows[reason].class_of == CLASS_TOO_MANY
                ? p->x.take.retry_after_s
                : 0;
@@ -103,6 +126,9 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
         .retry_after_s = retry_after(p, reason),
         .limit =
             reason == REASON_RATE_LIMITED ? sv_cstr(p->limit_name) : SV(""),
+        .challenge = reason == REASON_CHALLENGE_REQUIRED
+                         ? id_sv(&p->x.challenge)
+                         : SV(""),
         .claim = reason == p->x.reason ? p->x.claim : SV(""),
         .request_id = p->v.request_id,
         .limits = limits,
@@ -168,6 +194,7 @@ static bool take_facts(struct proxy *p, const struct plan_app *app,
 {
     p->detail = app->app.detail;
     p->limited = app->limited;
+    p->tracked = app->tracked;
     p->body_max = app->app.max_body_bytes;
     p->app_num = app->app.num;
     p->v.app_id = arena_dup(&p->v.arena, app->app.id);

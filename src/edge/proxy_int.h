@@ -61,6 +61,7 @@ struct proxy {
     uint32_t app_num;
     enum reason reason;          /* of our refusal or of a cut answer */
     bool detail, limited;
+    bool tracked;                /* its detectors want to know its end */
     bool limits_kept;
     bool problem;                /* refused without an application's reason */
     bool is_suspended;

@@ -81,6 +81,10 @@ static void put_refusal(struct buf *out, const struct refusal *why,
         buf_put(out, SV(",\"claim\":"));
         json_put_text(out, why->claim);
     }
+    if (why->detail && why->challenge.n) {
+        buf_put(out, SV(",\"challenge\":"));
+        json_put_text(out, why->challenge);
+    }
     buf_put(out, SV("}}"));
 }
 
@@ -168,10 +172,13 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
         add(out, HN_RETRY_AFTER, SV("Retry-After"),
             sv_of(text->p + start, text->n - start));
     }
+    if (why->challenge.n)
+        add(out, HN_OTHER, SV("X-Typeauth-Challenge"), why->challenge);
     for (size_t i = 0; i < why->limits_n; i++)
         out->fields[out->head.fields_n++] = why->limits[i];
     reply_cors(why->cors, out);
-    bool own_words = why->detail && (why->limit.n || why->claim.n);
+    bool own_words = why->detail &&
+                     (why->limit.n || why->claim.n || why->challenge.n);
     if (status == own && !own_words) {
         set_body(out, r->bodies[why->reason][why->detail]);
         return;

@@ -26,6 +26,7 @@ struct refusal {
     unsigned status;        /* 0: the reason's own */
     uint32_t retry_after_s; /* 0: none is sent */
     struct sv limit;        /* detail: the limit that refused; "" none */
+    struct sv challenge;    /* what holds the caller; "" none */
     struct sv claim;        /* detail: the claim that refused; "" none */
     struct sv request_id;
     const struct http_field *limits; /* RateLimit … */
@@ -33,7 +34,7 @@ struct refusal {
     const struct cors_answer *cors; /* NULL: none */
 };
 
-enum { REPLY_FIELDS_MAX = 6 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
+enum { REPLY_FIELDS_MAX = 7 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
         REPLY_TEXT_MAX = 4096 };
 
 struct reply { /* to be given to http_stream_answer */

@@ -59,6 +59,18 @@ static bool may_ask(const struct verify *vf, const struct application *app,
                      &vf->v.address.client));
 }
 
+/* For anomaly detection: what time it took and how large it was, only its
+ * asker knows. */
+static void count_answer(struct exchange *x, enum verdict v)
+{
+    const struct anomaly_sample sample = { .at_ms = x->env->node_ms(),
+                                           .endpoint = x->endpoint,
+                                           .failed = v != VERDICT_PASS,
+                                           .no_time = true,
+                                           .no_bytes = true };
+    check_answered(x, x->plan, &sample);
+}
+
 /* An unknown application, one that the caller may not ask about, and an
  * unknown token answer alike; so does a question without a token, always.
  * False: refused with x->reason. */
@@ -84,7 +96,8 @@ static bool exchange_begin(struct verify *vf, const struct question *q,
 }
 
 /* What is asked, as it was read in this turn. */
-static void exchange_ask(struct exchange *x, const struct question *q)
+static void exchange_ask(const struct verify *vf, struct exchange *x,
+                         const struct question *q)
 {
     x->credential = q->token;
     x->client = q->client;
@@ -94,6 +107,8 @@ static void exchange_ask(struct exchange *x, const struct question *q)
     x->headers = q->headers;
     x->method = q->method;
     x->url = q->url;
+    /* none said: as of the run, not of this visit's beginning */
+    x->sent_ms = q->at_ms != vf->v.wall_ms ? q->at_ms : 0;
     x->certificate = q->has_certificate ? q->certificate : NULL;
     x->scopes = q->scopes;
     x->scopes_n = q->scopes_n;
@@ -127,7 +142,7 @@ static enum verdict judge(struct verify *vf, const struct question *q,
         *x = vf->kept;
     else if (!exchange_begin(vf, q, *x))
         return VERDICT_DENY;
-    exchange_ask(*x, q);
+    exchange_ask(vf, *x, q);
     do {
         v = chain_run(*x);
         if ((v != VERDICT_WAIT && v != VERDICT_WORK) || hold(vf, x)) continue;
@@ -137,6 +152,8 @@ static enum verdict judge(struct verify *vf, const struct question *q,
         v = VERDICT_DENY;
     } while (v == VERDICT_WORK &&
              !work_start(vf->v.er, &vf->suspended, *x, NULL));
+    if ((*x)->plan->tracked && v != VERDICT_WAIT && v != VERDICT_WORK)
+        count_answer(*x, v);
     return v;
 }
 

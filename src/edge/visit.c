@@ -75,6 +75,11 @@ static uint32_t micros(uint64_t from_ns, uint64_t to_ns)
     return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+uint32_t visit_origin_us(const struct visit *v)
+{
+    return v->origin_ns ? micros(v->start_ns, v->origin_ns) : 0;
+}
+
 void visit_report(struct visit *v, const struct visit_end *end)
 {
     struct http_stream_info info;
@@ -94,7 +99,7 @@ void visit_report(struct visit *v, const struct visit_end *end)
         .client = v->address.client,
         .status = info.status,
         .total_us = micros(v->start_ns, clock_mono_ns()),
-        .origin_us = v->origin_ns ? micros(v->start_ns, v->origin_ns) : 0,
+        .origin_us = visit_origin_us(v),
         .http_minor = info.minor,
         .tls = v->tls,
     };

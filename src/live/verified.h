@@ -38,6 +38,7 @@ struct verified {
     uint8_t cnf_cert[JWK_THUMBPRINT_BYTES]; /* x5t#S256, RFC 8705 3.1 */
     struct sv refused_claim;
     uint64_t subject_key[2]; /* when something is counted by it */
+    uint64_t tracked_key[2]; /* when detectors know it by it */
     /* --- texts and lists: copied into the cache --- */
     struct sv subject;       /* of identityClaim, else sub; "" none */
     struct sv subject_header, scopes_header; /* encoded for the origin */

@@ -162,7 +162,9 @@ static int doors_open(struct server *s)
     struct control_conf control = { .queue_max = 1024,
                                     .tick = server_tick,
                                     .ctx = s };
-    if (control_start(&s->control, &control)) return -1;
+    struct control *started;
+    if (control_start(&started, &control)) return -1;
+    s->control = started;
     struct door_conf door = {
         .control = s->control,
         .serve = admin_serve,
@@ -231,7 +233,9 @@ static void lane_close(struct lane *l)
 void lanes_close(struct server *s)
 {
     /* the control thread mails answers to reactors: it ends first */
-    if (s->control) control_stop(&s->control);
+    struct control *control = s->control;
+    s->control = NULL; /* no reactor is left that would wake it */
+    if (control) control_stop(&control);
     if (s->workers) workers_free(&s->workers);
     if (s->judges) workers_free(&s->judges);
     struct reach *reach = s->reach;

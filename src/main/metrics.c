@@ -171,6 +171,7 @@ void lanes_metrics(void *server, struct buf *out)
     keysets_metrics(s->keysets, clock_node_ms(), out);
     introspections_metrics(s->introspections, out);
     jwt_metrics(s, out);
+    detection_metrics(s->detection, out);
     place_metrics(s, out);
     origin_metrics(s, out);
     waf_metrics(s, out);

@@ -52,6 +52,7 @@ struct server {
     struct signing *signing;
     struct replay *replay;
     struct introspections *introspections;
+    struct detection *detection;
     char issuer[300];
     struct workers *workers;
     struct workers *judges; /* work of checks: the WAF */
@@ -62,7 +63,7 @@ struct server {
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */
-    struct control *control;
+    struct control *_Atomic control; /* the detectors wake it */
     struct api_door *door, *ops_door;
     struct tls_server *_Atomic gateway_tls, *_Atomic api_tls;
     struct egress egress;

@@ -147,6 +147,10 @@ static const struct row rows[] = {
     N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",
       "callers without a token record that can be counted at a time (subjects "
       "of JWTs), 100 bytes each; made when first needed, then of that size"),
+    N("tracked-max", tracked_max, 1024, 16777216, "65536", "N",
+      "tokens and subjects of JWTs that GeoSentry and anomaly detection each "
+      "remember at a time: 88 and 1200 bytes, taken as they come. The "
+      "longest idle give way"),
     N("dpop-proofs-max", dpop_proofs_max, 1024, 268435456, "1048576", "N",
       "DPoP proofs remembered at a time, 8 bytes each: each for about a "
       "minute. More are refused with 503"),

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "check/tracked.h"
 #include "main/process.h"
 #include "main/server.h"
 
@@ -103,6 +104,25 @@ static int subjects_start(struct server *s)
     return 0;
 }
 
+/* What is held waits for the control thread to write it. */
+static void wake_control(void *ctx)
+{
+    struct server *s = ctx;
+    struct control *c = s->control;
+    if (c) control_wake(c);
+}
+
+static void detection_start(struct server *s)
+{
+    const struct detection_conf conf = {
+        .subjects = (uint32_t)s->set.tracked_max,
+        .travel_bytes = sizeof(struct travel_state),
+        .anomaly_bytes = sizeof(struct anomaly_state),
+        .holds = { wake_control, s },
+    };
+    detection_new(&s->detection, &conf);
+}
+
 static int live_open(struct server *s)
 {
     char problem[256] = "";
@@ -119,6 +139,7 @@ static int live_open(struct server *s)
     tokens.counters = s->counters;
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
     if (subjects_start(s)) return -1;
+    detection_start(s);
     struct keysets_conf keys = { .lanes = s->lanes_n,
                                  .wake = wake_reach,
                                  .ctx = s };
@@ -166,6 +187,7 @@ int server_state_open(struct server *s)
         .tokens = s->tokens,
         .counters = s->counters,
         .subjects = s->subjects,
+        .detection = s->detection,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -206,6 +228,7 @@ int server_state_open(struct server *s)
                                     .jwt = s->jwt,
                                     .replay = s->replay,
                                     .introspections = s->introspections,
+                                    .detection = s->detection,
                                     .places = places_root(s->places),
                                     .place_lanes = s->place_lanes };
     return 0;
@@ -234,6 +257,7 @@ void server_state_close(struct server *s)
     places_close(&s->places);
     replay_free(&s->replay);
     introspections_free(&s->introspections);
+    detection_free(&s->detection);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

@@ -22,7 +22,8 @@
     X(MONITOR, "mon_", "monitor", NULL)                                     \
     X(MANAGEMENT_KEY, "key_", "management-key", NULL)                       \
     X(ALERT, "alert_", "alert", NULL)                                       \
-    X(EVENT, "evt_", "events", NULL)
+    X(EVENT, "evt_", "events", NULL)                                        \
+    X(CHALLENGE, "chal_", "challenge", NULL)
 
 /* Numbers are stored: append only. */
 enum kind {

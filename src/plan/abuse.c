@@ -34,6 +34,21 @@ static void body_wish(struct plan_abuse *s)
                                   .closed = closed };
 }
 
+/* Anomaly profile Regional is STANDARD with GeoSentry's region: who is outside
+ * is refused, also where GeoSentry judges no journeys. */
+static void region_join(struct abuse *p)
+{
+    struct travel *t = &p->travel;
+    if (!p->anomaly.enabled || p->anomaly.profile != ANOMALY_REGIONAL ||
+        !t->has_region)
+        return;
+    t->region_action = DETECTOR_BLOCK;
+    if (t->enabled) return;
+    t->enabled = true;
+    t->max_speed_kmh = UINT32_MAX; /* nobody is faster */
+    t->hours.on = false;
+}
+
 static int abuse_build(struct sv doc, struct arena *a, const void **value,
                        struct plan_problem *why)
 {
@@ -48,6 +63,7 @@ static int abuse_build(struct sv doc, struct arena *a, const void **value,
         err = set_build("exceptions", p->exceptions, p->exceptions_n, a,
                         &s->exceptions, why);
     if (!err) body_wish(s);
+    if (!err) region_join(&s->profile);
     *value = s;
     return err;
 }

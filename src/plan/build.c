@@ -106,6 +106,14 @@ static bool wants_waf(const struct plan_app *a)
            a->security->profile.waf.mode != WAF_OFF;
 }
 
+/* Who is nobody in particular has neither journeys nor habits. */
+static void add_tracked(const struct plan_app *a, struct plan_steps *steps)
+{
+    if (!a->tracked) return;
+    if (a->abuse->profile.travel.enabled) add(steps, STEP_TRAVEL);
+    if (a->abuse->profile.anomaly.enabled) add(steps, STEP_ANOMALY);
+}
+
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
  * nothing behind the refusal; one that is public (and says so) needs nothing
  * to pass. What a token's own record may ask for (limits, address list) is
@@ -132,6 +140,7 @@ static void build_steps(struct plan_app *a)
             add(steps, STEP_SCOPES);
         if (a->security && a->security->token_rules)
             add(steps, STEP_TOKEN_RULES);
+        if (a->has_auth) add_tracked(a, steps);
         if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
         if (wants_waf(a)) add(steps, STEP_WAF);
         if (routes) add(steps, STEP_ANSWER);
@@ -213,6 +222,8 @@ static int build_forms(struct plan *p, const struct plan_source *src,
                           *abuse = a->forms[FORM_ABUSE];
     a->security = security ? security->value : NULL;
     a->abuse = abuse ? abuse->value : NULL;
+    a->tracked = a->abuse && (a->abuse->profile.travel.enabled ||
+                              a->abuse->profile.anomaly.enabled);
     return 0;
 }
 

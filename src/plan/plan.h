@@ -42,6 +42,8 @@
     X(SCOPES)       /* 10  scopes asked for */                              \
     X(ADDRESS)      /* 10  the token's IP allow-list */                     \
     X(TOKEN_RULES)  /* 10  rules that name fields of the token */           \
+    X(TRAVEL)       /* 11  GeoSentry: could it have come here so fast? */   \
+    X(ANOMALY)      /* 11  what stands of anomalies found before */         \
     X(BODY)         /* 11a the body, as far as a later step judges it */    \
     X(WAF)          /* 13  headers and body by the Core Rule Set */         \
     X(ANSWER)       /* 15  the route's own answer */
@@ -95,6 +97,8 @@ struct plan_app {
     struct plan_steps steps[DOOR_COUNT];
     const struct plan_security *security; /* NULL: no profile */
     const struct plan_abuse *abuse;       /* NULL: no profile */
+    bool tracked;              /* the abuse profile has GeoSentry or anomaly
+                                  detection */
     struct compiled *forms[FORM_COUNT];   /* what holds them; or NULL */
     struct plan_body body;     /* what the profiles' checks want of it */
     struct plan_body body_less_waf; /* the same when a rule skips the WAF */

@@ -6,6 +6,7 @@
  *     │ └─── management_key (sealed digest, role)
  *   account_num, app_num             small numbers; outlive their records
  *                                    until the last token is purged
+ *   record (application) ──< hold    what detectors hold of its callers
  *   token ──< token_tag              slot is the row's number: loading in the
  *                                    order of slots reads the file in order
  *
@@ -145,7 +146,24 @@ static const char version_1[] =
     " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
     " kind INTEGER NOT NULL, id TEXT NOT NULL);";
 
-static const char *const versions[] = { version_1 };
+/* What detectors hold (live/hold.h): one a detector and subject. Goes with its
+ * application. */
+static const char version_2[] =
+    "CREATE TABLE hold ("
+    " id BLOB PRIMARY KEY,"
+    " detector INTEGER NOT NULL, mark BLOB NOT NULL,"
+    " account TEXT NOT NULL,"
+    " app TEXT NOT NULL REFERENCES record (id) ON DELETE CASCADE,"
+    " token BLOB, subject TEXT NOT NULL,"
+    " action INTEGER NOT NULL, denied INTEGER NOT NULL,"
+    " opened INTEGER NOT NULL, ends INTEGER NOT NULL,"
+    " evidence TEXT NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX hold_mark ON hold (detector, mark);"
+    "CREATE INDEX hold_list ON hold (account, id);"
+    "CREATE INDEX hold_app ON hold (app);"
+    "CREATE INDEX hold_ends ON hold (ends);";
+
+static const char *const versions[] = { version_1, version_2 };
 
 static int present_version(struct sql_db *db, int64_t *out)
 {

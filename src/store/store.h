@@ -18,6 +18,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include "live/hold.h"
 #include "model/record.h"
 #include "model/token_row.h"
 
@@ -302,6 +303,33 @@ int store_change_each(struct store *s, uint64_t above_seq,
 int store_change_last(struct store *s, uint64_t *seq);
 /* Keeps the last `keep` rows. */
 int store_change_prune(struct store *s, uint64_t keep);
+
+/* --- what detectors hold (live/hold.h) --------------------------------------------------- */
+/* In the place of what that detector held of that subject before.
+ * ERR_CONFLICT: its application is gone. */
+int store_hold_put(struct store *s, const struct hold *h);
+/* Also one that has ended. */
+int store_hold_get(struct store *s, struct sv account_id,
+                   const struct ulid *id, struct hold *out);
+int store_hold_delete(struct store *s, const struct ulid *id);
+struct store_hold_filter {
+    struct sv app_id, subject; /* "": any */
+    const struct ulid *token;  /* NULL: any */
+    int64_t now_ms;            /* those that ended before are left out */
+};
+struct store_holds {
+    struct hold *rows; /* in the arena, newest first */
+    uint32_t n;
+    bool has_more;
+};
+/* Cursors are "chal_" ids. */
+int store_hold_list(struct store *s, struct sv account_id,
+                    const struct store_hold_filter *f,
+                    const struct store_page *page, struct arena *a,
+                    struct store_holds *out);
+typedef int store_hold_fn(void *ctx, const struct hold *h);
+int store_hold_each(struct store *s, store_hold_fn *fn, void *ctx);
+int store_hold_prune(struct store *s, int64_t now_ms);
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 struct store_owner {

@@ -96,6 +96,14 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/management-key/{id}": "viewer",
   "patch /{account_id}/management-key/{id}": "owner",
   "delete /{account_id}/management-key/{id}": "owner",
+  "get /{account_id}/challenge": "viewer",
+  "get /{account_id}/challenge/{id}": "viewer",
+  "post /{account_id}/challenge/{id}/verify": "editor", // a block: admin (detection.test.ts)
+  "post /{account_id}/challenge/{id}/deny": "editor",
+  "get /{account_id}/token/{id}/detection": "viewer",
+  "delete /{account_id}/token/{id}/detection": "admin",
+  "get /{account_id}/applications/{application_id}/detection": "viewer",
+  "delete /{account_id}/applications/{application_id}/detection": "admin",
   "get /{account_id}/audit": "admin",
   "get /assertion-keys": "root",
   "post /assertion-keys/rotate": "root",
@@ -136,7 +144,7 @@ function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
     : /authentication/.test(path) ? "auth"
     : /routing/.test(path) ? "route" : /security/.test(path) ? "sec" : /abuse/.test(path) ? "abuse" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
-    : /management/.test(path) ? "key" : "acc";
+    : /challenge/.test(path) ? "chal" : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
     .replace("{application_id}", "app_00000000000000000000000000")

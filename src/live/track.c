@@ -1,0 +1,201 @@
+/* Sets of eight behind track.h. */
+#include "live/track.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "base/rand.h"
+
+enum {
+    WAYS = 8,
+    LINE = 64,
+    SPINS = 400, /* some microseconds */
+    AHEAD_S = 2, /* another core's clock may have turned a second */
+};
+
+struct track_set {
+    _Alignas(LINE) _Atomic uint32_t lock;
+    uint8_t used, told;      /* bits of ways */
+    uint32_t free_s[WAYS];   /* last used, or held until then */
+    uint64_t key[WAYS][TRACK_KEY_WORDS];
+};
+
+struct tracks {
+    uint32_t sets;
+    size_t state_bytes;
+    uint64_t mix[2];
+    void *_Atomic memory; /* NULL until it is first used */
+    _Atomic uint64_t used, evicted, full, busy;
+};
+
+void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes)
+{
+    struct tracks *t = NEW(struct tracks);
+    ENSURE(places >= TRACKS_MIN && places <= TRACKS_MAX);
+    t->sets = (places + WAYS - 1) / WAYS;
+    t->state_bytes = (state_bytes + 7) / 8 * 8;
+    rand_bytes(t->mix, sizeof t->mix);
+    *out = t;
+}
+
+void tracks_free(struct tracks **at)
+{
+    if (!*at) return;
+    mem_free(atomic_load(&(*at)->memory));
+    mem_free(*at);
+    *at = NULL;
+}
+
+/* --- memory ---------------------------------------------------------------- */
+
+static size_t bytes_of(const struct tracks *t)
+{
+    return t->sets * (sizeof(struct track_set) + WAYS * t->state_bytes) + LINE;
+}
+
+/* Untouched zero pages. Of two that come first at once one gives its back. */
+static void *memory_of(struct tracks *t, bool make)
+{
+    void *present = atomic_load_explicit(&t->memory, memory_order_acquire);
+    if (present || !make) return present;
+    void *mine = mem_zalloc(bytes_of(t));
+    if (atomic_compare_exchange_strong(&t->memory, &present, mine)) return mine;
+    mem_free(mine);
+    return present;
+}
+
+static struct track_set *sets_in(void *memory)
+{
+    uintptr_t at = (uintptr_t)memory;
+    return (struct track_set *)((at + LINE - 1) & ~(uintptr_t)(LINE - 1));
+}
+
+static uint32_t set_of(const struct tracks *t, const uint64_t *key)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide m = (wide)((key[0] ^ t->mix[0]) | 1) * (key[1] ^ t->mix[1]);
+    uint64_t h = (uint64_t)m ^ (uint64_t)(m >> 64);
+    return (uint32_t)((wide)h * t->sets >> 64);
+}
+
+/* --- the lock ---------------------------------------------------------------- */
+
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool lock(struct track_set *s)
+{
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t is_free = 0;
+        if (atomic_compare_exchange_weak_explicit(&s->lock, &is_free, 1,
+                                                  memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+        pause_briefly();
+    }
+    return false;
+}
+
+static void unlock(struct track_set *s)
+{
+    atomic_store_explicit(&s->lock, 0, memory_order_release);
+}
+
+/* --- finding ------------------------------------------------------------------ */
+
+static int way_of(const struct track_set *s, const uint64_t *key)
+{
+    for (int w = 0; w < WAYS; w++)
+        if (s->used >> w & 1 && s->key[w][0] == key[0] &&
+            s->key[w][1] == key[1])
+            return w;
+    return -1;
+}
+
+/* -1: all are held. */
+static int way_free(const struct track_set *s, uint32_t now_s)
+{
+    int best = -1;
+    for (int w = 0; w < WAYS; w++) {
+        if (!(s->used >> w & 1)) return w;
+        if (s->free_s[w] > now_s + AHEAD_S) continue;
+        if (best < 0 || s->free_s[w] < s->free_s[best]) best = w;
+    }
+    return best;
+}
+
+static int way_take(struct tracks *t, struct track_set *s, const uint64_t *key,
+                    uint32_t now_s)
+{
+    int w = way_free(s, now_s);
+    if (w < 0) {
+        atomic_fetch_add_explicit(&t->full, 1, memory_order_relaxed);
+        return w;
+    }
+    uint8_t bit = (uint8_t)(1u << w);
+    atomic_fetch_add_explicit(s->used & bit ? &t->evicted : &t->used, 1,
+                              memory_order_relaxed);
+    s->used |= bit;
+    s->told &= (uint8_t)~bit;
+    s->free_s[w] = 0;
+    memcpy(s->key[w], key, sizeof s->key[w]);
+    return w;
+}
+
+enum track_found track_open(struct tracks *t,
+                            const uint64_t key[TRACK_KEY_WORDS], bool make,
+                            uint32_t now_s, struct track *out)
+{
+    void *memory = memory_of(t, make);
+    if (!memory) return TRACK_ABSENT;
+    struct track_set *sets = sets_in(memory), *s = &sets[set_of(t, key)];
+    if (!lock(s)) {
+        atomic_fetch_add_explicit(&t->busy, 1, memory_order_relaxed);
+        return TRACK_BUSY;
+    }
+    int w = way_of(s, key);
+    bool fresh = w < 0;
+    if (fresh && make) w = way_take(t, s, key, now_s);
+    if (w < 0) {
+        unlock(s);
+        return make ? TRACK_FULL : TRACK_ABSENT;
+    }
+    size_t place = (size_t)(s - sets) * WAYS + (size_t)w;
+    *out = (struct track){
+        .state = (char *)(sets + t->sets) + place * t->state_bytes,
+        .keep_s = s->free_s[w] > now_s + AHEAD_S ? s->free_s[w] : 0,
+        .told = s->told >> w & 1,
+        .now_s = now_s,
+        .at = (uint32_t)w,
+        .set = s,
+    };
+    if (fresh) memset(out->state, 0, t->state_bytes);
+    return TRACK_OPEN;
+}
+
+void track_close(struct track *k)
+{
+    struct track_set *s = k->set;
+    uint8_t bit = (uint8_t)(1u << k->at);
+    s->free_s[k->at] = k->keep_s > k->now_s ? k->keep_s : k->now_s;
+    s->told = k->told ? s->told | bit : s->told & (uint8_t)~bit;
+    unlock(s);
+}
+
+void tracks_stats(const struct tracks *t, struct tracks_stats *out)
+{
+    *out = (struct tracks_stats){
+        .places = (uint64_t)t->sets * WAYS,
+        .used = atomic_load_explicit(&t->used, memory_order_relaxed),
+        .evicted = atomic_load_explicit(&t->evicted, memory_order_relaxed),
+        .full = atomic_load_explicit(&t->full, memory_order_relaxed),
+        .busy = atomic_load_explicit(&t->busy, memory_order_relaxed),
+        .bytes = atomic_load(&t->memory) ? bytes_of(t) : 0,
+    };
+}
