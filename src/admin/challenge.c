@@ -108,8 +108,8 @@ static struct hold *challenge_find(struct call *c)
     if (!h) return call_fail_store(c, ERR_NOMEM), NULL;
     int err = id_parse(KIND_CHALLENGE, c->route.vars[0], &id);
     if (!err)
-        err = store_hold_get(c->admin->conf.store, id_sv(&c->account_id), &id,
-                             h);
+        err =
+            store_hold_get(c->admin->conf.store, id_sv(&c->account_id), &id, h);
     if (!err && h->ends_ms && h->ends_ms <= c->now_ms) err = ERR_NOTFOUND;
     if (!err) return h;
     if (err == ERR_NOTFOUND || err == ERR_INVALID)
@@ -143,9 +143,9 @@ static bool audit(struct call *c, const struct hold *h, const char *verb)
     struct id id = id_make(KIND_CHALLENGE, &h->id);
     buf_init(&before, 2 * sizeof *h);
     hold_show(h, "open", h->opened_ms, &before);
-    bool done = call_audit(c, "challenge", verb,
-                           arena_dup(c->arena, id_sv(&id)), buf_sv(&before),
-                           SV(""));
+    bool done =
+        call_audit(c, "challenge", verb, arena_dup(c->arena, id_sv(&id)),
+                   buf_sv(&before), SV(""));
     buf_fini(&before);
     return done;
 }
@@ -194,8 +194,8 @@ void challenge_deny(struct call *c)
         return;
     }
     if (!audit(c, h, "deny")) return;
-    int err = hold_denied(h) ? store_hold_put(c->admin->conf.store, h)
-                             : ERR_CORRUPT;
+    int err =
+        hold_denied(h) ? store_hold_put(c->admin->conf.store, h) : ERR_CORRUPT;
     if (err) {
         call_fail_store(c, err);
         return;

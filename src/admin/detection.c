@@ -66,8 +66,8 @@ static void put_patterns(struct buf *b, const struct anomaly_state *st)
     json_put_name(b, "patterns");
     buf_putc(b, '[');
     for (int p = 0; p < ANOMALY_PATTERNS; p++) {
-        struct anomaly_stand s = anomaly_stand_of(st, (enum anomaly_pattern)p,
-                                                  clock_node_ms());
+        struct anomaly_stand s =
+            anomaly_stand_of(st, (enum anomaly_pattern)p, clock_node_ms());
         buf_puts(b, p ? ",{" : "{");
         put_text(b, "pattern", sv_cstr(anomaly_pattern_names[p]));
         put_text(b, "stands", sv_cstr(action_name(s.action)));
@@ -111,10 +111,10 @@ static void put_held(struct buf *b, const struct store_holds *held)
 /* --- whose ------------------------------------------------------------------------------ */
 
 struct whose {
-    struct sv id;           /* as in the path */
-    uint64_t key[2];        /* of the token, of the application */
+    struct sv id;    /* as in the path */
+    uint64_t key[2]; /* of the token, of the application */
     bool is_token;
-    struct sv subject;      /* p NULL: the application itself */
+    struct sv subject; /* p NULL: the application itself */
     struct store_holds held;
 };
 
@@ -171,8 +171,7 @@ static void answer(struct call *c, const struct whose *w)
         call_fail_store(c, ERR_NOMEM);
         return;
     }
-    if (w->is_token)
-        state_copy(d->travel, w->key, &travel, sizeof travel);
+    if (w->is_token) state_copy(d->travel, w->key, &travel, sizeof travel);
     if (!w->subject.p)
         state_copy(w->is_token ? d->anomaly : d->applications, w->key, anomaly,
                    sizeof *anomaly);
@@ -210,7 +209,8 @@ static void forgotten(struct call *c)
     for (uint32_t i = 0; i < w->held.n; i++)
         hold_forget(c->admin, w->held.rows[i].key);
     if (w->is_token) hold_forget(c->admin, w->key);
-    if (!w->is_token && !w->subject.p) hold_forget_application(c->admin, w->key);
+    if (!w->is_token && !w->subject.p)
+        hold_forget_application(c->admin, w->key);
     w->held.n = 0;
     answer(c, w);
 }

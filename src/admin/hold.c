@@ -45,8 +45,8 @@ static bool is_of_state(const struct hold *h, const void *state)
         return st->held && is_id(h, st->held_s);
     }
     for (int p = 0; p < ANOMALY_PATTERNS; p++) {
-        struct anomaly_stand s = anomaly_stand_of(
-            state, (enum anomaly_pattern)p, clock_node_ms());
+        struct anomaly_stand s =
+            anomaly_stand_of(state, (enum anomaly_pattern)p, clock_node_ms());
         if (s.action >= DETECTOR_CHALLENGE && is_id(h, s.from_s)) return true;
     }
     return false;

@@ -76,8 +76,7 @@ enum verdict check_anomaly(struct exchange *x)
         track_open(x->env->detection->anomaly, x->who, false, now_s, &k);
     if (found == TRACK_BUSY) return VERDICT_WAIT;
     if (found != TRACK_OPEN) return VERDICT_PASS; /* not known: new */
-    struct anomaly_stand s =
-        anomaly_stand(&profile->anomaly, k.state, node_ms);
+    struct anomaly_stand s = anomaly_stand(&profile->anomaly, k.state, node_ms);
     bool tells = s.action >= DETECTOR_CHALLENGE && !k.told && !x->peek;
     if (tells) k.told = true;
     track_close(&k);
@@ -98,17 +97,16 @@ static void report(struct exchange *x, enum anomaly_scope scope,
     for (unsigned i = 0; i < n; i++) {
         const struct anomaly_finding *f = &found[i];
         if (!f->fresh && !f->adopted) continue;
-        bool held =
-            scope == ANOMALY_SUBJECT && f->action >= DETECTOR_CHALLENGE;
+        bool held = scope == ANOMALY_SUBJECT && f->action >= DETECTOR_CHALLENGE;
         check_found(x, "anomaly_detected", f->action, held,
                     evidence_of(x, scope, f));
     }
 }
 
 /* The finding that holds the subject from now on; NULL: none of these. */
-static const struct anomaly_finding *
-holding(const struct anomaly_stand *s, const struct anomaly_finding *found,
-        unsigned n)
+static const struct anomaly_finding *holding(
+    const struct anomaly_stand *s, const struct anomaly_finding *found,
+    unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         if (found[i].pattern == s->pattern && found[i].fresh &&

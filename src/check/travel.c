@@ -63,8 +63,7 @@ static void judge(const struct exchange *x, const struct travel *policy,
     struct travel_state *present = k ? k->state : NULL;
     out->state = present ? *present : (struct travel_state){ 0 };
     struct travel_state *st = x->peek || !present ? &out->state : present;
-    out->verdict =
-        travel_judge(policy, &travel_networks_known, st, sample);
+    out->verdict = travel_judge(policy, &travel_networks_known, st, sample);
     out->state = *st;
     const struct travel_verdict *v = &out->verdict;
     out->holds = v->action >= DETECTOR_CHALLENGE && st->held == v->action;
@@ -72,7 +71,7 @@ static void judge(const struct exchange *x, const struct travel *policy,
     bool again = v->reason == TRAVEL_HELD;
     out->tell = out->holds && !(again && k->told);
     if (out->holds) k->told = true;
-    k->keep_s = !st->held                     ? 0
+    k->keep_s = !st->held                    ? 0
                 : st->held == DETECTOR_BLOCK ? TRACK_KEPT
                                              : st->held_s + TRAVEL_CHALLENGE_S;
 }
@@ -138,9 +137,8 @@ enum verdict check_travel(struct exchange *x)
     if (!check_who(x)) return VERDICT_PASS;
     sample.place = check_place(x);
     bool make = sample.place != NULL && !x->peek;
-    enum track_found found =
-        track_open(x->env->detection->travel, x->who, make,
-                   (uint32_t)(node_ms / 1000), &k);
+    enum track_found found = track_open(x->env->detection->travel, x->who, make,
+                                        (uint32_t)(node_ms / 1000), &k);
     if (found == TRACK_BUSY) return VERDICT_WAIT;
     judge(x, &profile->travel, &sample, found == TRACK_OPEN ? &k : NULL, &j);
     if (found == TRACK_OPEN) track_close(&k);

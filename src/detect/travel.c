@@ -11,8 +11,8 @@
 enum {
     LATITUDE_SCALE = 364, /* 0.3 km */
     LONGITUDE_SCALE = 182,
-    ROUNDING_KM = 1,    /* of two such points */
-    LATE_S = 600,       /* telemetry's timestamps lie within 5 min of ours */
+    ROUNDING_KM = 1, /* of two such points */
+    LATE_S = 600,    /* telemetry's timestamps lie within 5 min of ours */
 };
 #define EARTH_RADIUS_KM 6371.0088
 
@@ -323,8 +323,7 @@ static struct travel_verdict outside(const struct travel *policy,
 }
 
 static bool is_outside(const struct travel *policy,
-                       const struct travel_state *st,
-                       const struct place *place,
+                       const struct travel_state *st, const struct place *place,
                        const struct travel_spot *spot)
 {
     if (!policy->has_region || !place || !place->country ||

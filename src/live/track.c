@@ -17,8 +17,8 @@ enum {
 
 struct track_set {
     _Alignas(LINE) _Atomic uint32_t lock;
-    uint8_t used, told;      /* bits of ways */
-    uint32_t free_s[WAYS];   /* last used, or held until then */
+    uint8_t used, told;    /* bits of ways */
+    uint32_t free_s[WAYS]; /* last used, or held until then */
     uint64_t key[WAYS][TRACK_KEY_WORDS];
 };
 

@@ -48,8 +48,8 @@ int store_hold_put(struct store *s, const struct hold *h)
 
 /* --- reading ---------------------------------------------------------------------- */
 
-#define SELECT                                                              \
-    "SELECT id, detector, mark, account, app, token, subject, action,"      \
+#define SELECT                                                         \
+    "SELECT id, detector, mark, account, app, token, subject, action," \
     " denied, opened, ends, evidence, state FROM hold"
 
 /* ERR_CORRUPT: longer than it may be. */
@@ -87,11 +87,10 @@ static int hold_read(struct sql *q, struct hold *h)
     return rc;
 }
 
-int store_hold_get(struct store *s, struct sv account_id,
-                   const struct ulid *id, struct hold *out)
+int store_hold_get(struct store *s, struct sv account_id, const struct ulid *id,
+                   struct hold *out)
 {
-    struct sql *q =
-        sql_get(s->db, SELECT " WHERE account = ?1 AND id = ?2");
+    struct sql *q = sql_get(s->db, SELECT " WHERE account = ?1 AND id = ?2");
     sql_bind_text(q, 1, account_id);
     sql_bind_blob(q, 2, id->b, sizeof id->b);
     int rc = sql_step(q);
@@ -101,10 +100,10 @@ int store_hold_get(struct store *s, struct sv account_id,
     return rc;
 }
 
-#define FILTERED                                                       \
-    SELECT " WHERE account = ?1 AND (?4 = '' OR app = ?4)"             \
-           " AND (?5 = '' OR subject = ?5)"                            \
-           " AND (?6 IS NULL OR token = ?6)"                           \
+#define FILTERED                                           \
+    SELECT " WHERE account = ?1 AND (?4 = '' OR app = ?4)" \
+           " AND (?5 = '' OR subject = ?5)"                \
+           " AND (?6 IS NULL OR token = ?6)"               \
            " AND (ends = 0 OR ends > ?7)"
 
 static void turn_around(struct store_holds *h)

@@ -96,9 +96,9 @@ static void world_begin(const char *profile, bool data)
                      "{\"id\":\"abuse_01M852V1HJX1J0S2KCZPRS5W5B\","
                      "\"account_id\":\"" ACCOUNT_ID "\",\"name\":\"a\",%s}",
                      profile);
-    assert_int_equal(plan_abuse_type.build(sv_of(doc, (size_t)n), &w.image,
-                                           &abuse, &why),
-                     0);
+    assert_int_equal(
+        plan_abuse_type.build(sv_of(doc, (size_t)n), &w.image, &abuse, &why),
+        0);
     w.app.abuse = abuse;
     w.app.tracked = true;
     w.app.app.id = SV(APP_ID);
@@ -137,10 +137,10 @@ static void exchange_begin(enum door door, const char *client)
 /* --- journeys -------------------------------------------------------------------- */
 
 struct leg {
-    const char *from; /* NULL: the end */
-    int after_min;    /* what passes before it, on both clocks */
-    int wall_step_min; /* and a step of the wall clock alone */
-    int sent_min;     /* telemetry's timestamp, against the wall clock */
+    const char *from;   /* NULL: the end */
+    int after_min;      /* what passes before it, on both clocks */
+    int wall_step_min;  /* and a step of the wall clock alone */
+    int sent_min;       /* telemetry's timestamp, against the wall clock */
     enum reason reason; /* NONE: it passes */
     bool found;
 };
@@ -283,8 +283,7 @@ static void a_challenge_is_told_once_with_its_evidence(void **state)
     assert_int_equal(h.action, DETECTOR_CHALLENGE);
     assert_string_equal(h.app_id.text, APP_ID);
     assert_int_equal(h.ends_ms, w.wall_ms + TRAVEL_CHALLENGE_S * 1000ll);
-    yyjson_doc *doc =
-        yyjson_read(h.evidence, h.evidence_n, YYJSON_READ_NOFLAG);
+    yyjson_doc *doc = yyjson_read(h.evidence, h.evidence_n, YYJSON_READ_NOFLAG);
     yyjson_val *root = yyjson_doc_get_root(doc);
     assert_string_equal(yyjson_get_str(yyjson_obj_get(root, "reason")),
                         "impossible_travel");
@@ -506,7 +505,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_journey_is_judged_by_its_profile),
         cmocka_unit_test(a_challenge_is_told_once_with_its_evidence),
-        cmocka_unit_test(what_no_queue_had_room_for_is_told_by_the_next_refusal),
+        cmocka_unit_test(
+            what_no_queue_had_room_for_is_told_by_the_next_refusal),
         cmocka_unit_test(a_look_changes_nothing),
         cmocka_unit_test(without_location_data_on_fault_decides),
         cmocka_unit_test(a_table_full_of_the_held_is_a_fault),
