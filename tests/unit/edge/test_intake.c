@@ -456,6 +456,62 @@ static void without_memory_for_bodies_nobody_is_judged(void **state)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, house_setup, house_teardown)
 
+/* --- sent again ----------------------------------------------------------------- */
+
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+#define PUT(more) "PUT /in HTTP/1.1\r\nHost: a.test\r\n" more LAST
+
+static bool origin_recovers(struct house *h)
+{
+    if (h->origin.from) h->origin.reply = OK;
+    return client_is_over(h);
+}
+
+static const struct {
+    const char *says, *waf, *request, *until;
+    unsigned status, times;
+} repeats[] = {
+    { "a body that is held whole is given again", DETECT,
+      PUT("Content-Length: 5\r\n") "hello", "hello", 200, 2 },
+    { "in chunks too, to its end", DETECT,
+      PUT("Transfer-Encoding: chunked\r\n") "5\r\nhello\r\n0\r\n\r\n",
+      "hello\r\n0\r\n\r\n", 200, 2 },
+    { "one that streams is gone", "\"mode\":\"off\"",
+      PUT("Content-Length: 5\r\n") "hello", "hello", 503, 1 },
+    { "so is one that is not idempotent", DETECT,
+      POST("Content-Length: 5\r\n" LAST) "hello", "hello", 503, 1 },
+};
+
+static void a_body_that_is_held_may_be_sent_again(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(repeats); i++) {
+        struct origin *o = &house.origin;
+        app_with(repeats[i].waf, NULL,
+                 ",\"public\":true,\"retries\":{\"attempts\":2,"
+                 "\"on\":[\"connect\",\"503\"]}");
+        o->reply = BUSY;
+        o->until = repeats[i].until;
+        o->seen.n = o->from = 0;
+        house_dial(house.gateway);
+        house_send(sv_cstr(repeats[i].request));
+        house_run(origin_recovers);
+        char line[32];
+        snprintf(line, sizeof line, "HTTP/1.1 %u ", repeats[i].status);
+        if (!strstr(client_text(), line))
+            fprintf(stderr, "# %s\n", repeats[i].says);
+        must_hold(client_text(), line);
+        unsigned times = 0;
+        for (const char *at = origin_text();
+             (at = strstr(at, repeats[i].until)); at++)
+            times++;
+        assert_int_equal(times, repeats[i].times);
+        the_event(OUTCOME_PASSED, "", repeats[i].status);
+        buf_fini(&house.client.in);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +526,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             without_memory_for_bodies_nobody_is_judged, small_setup,
             small_teardown),
+        TEST(a_body_that_is_held_may_be_sent_again),
         TEST(large_bodies_pass_whole_and_the_origin_holds_them_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
