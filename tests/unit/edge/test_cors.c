@@ -21,10 +21,11 @@ static const struct cors *configured(const char *json)
     return app.cors;
 }
 
-#define SITES "\"allowOrigins\":[\"https://app.test\",\"https://*.b.test:8443\"," \
-              "\"http://[::1]:3000\"]"
+#define SITES                                                           \
+    "\"allowOrigins\":[\"https://app.test\",\"https://*.b.test:8443\"," \
+    "\"http://[::1]:3000\"]"
 #define VARY "Vary: Origin\n"
-#define PRE_VARY                                  \
+#define PRE_VARY                                    \
     "Vary: Origin, Access-Control-Request-Method, " \
     "Access-Control-Request-Headers\n"
 #define ALLOW(origin) "Access-Control-Allow-Origin: " origin "\n"
@@ -41,8 +42,7 @@ static const struct {
     { "the port counts", "{" SITES "}", "Origin: https://app.test:444\r\n",
       VARY },
     { "the scheme's own port is none", "{" SITES "}",
-      "Origin: https://app.test:443\r\n",
-      ALLOW("https://app.test:443") VARY },
+      "Origin: https://app.test:443\r\n", ALLOW("https://app.test:443") VARY },
     { "a wildcard takes a label", "{" SITES "}",
       "Origin: https://x.b.test:8443\r\n",
       ALLOW("https://x.b.test:8443") VARY },
@@ -66,10 +66,12 @@ static const struct {
     { "all sites", "{\"allowOrigins\":[\"*\"]}", "Origin: https://x.test\r\n",
       ALLOW("*") },
     { "credentials and fields that scripts may read",
-      "{" SITES ",\"allowCredentials\":true,\"exposeHeaders\":[\"X-A\",\"ETag\"]}",
+      "{" SITES
+      ",\"allowCredentials\":true,\"exposeHeaders\":[\"X-A\",\"ETag\"]}",
       "Origin: https://app.test\r\n",
       ALLOW("https://app.test") "Access-Control-Allow-Credentials: true\n"
-      "Access-Control-Expose-Headers: X-A, ETag\n" VARY },
+                                "Access-Control-Expose-Headers: X-A, "
+                                "ETag\n" VARY },
 };
 
 static void an_answer_says_which_site_may_read_it(void **state)
@@ -90,18 +92,23 @@ static void an_answer_says_which_site_may_read_it(void **state)
     }
 }
 
-#define ASKS(method) \
-    "Origin: https://app.test\r\nAccess-Control-Request-Method: " method "\r\n"
-#define METHODS "\"allowMethods\":[\"GET\",\"PUT\"]"
+/* clang-format off */
+#define ASKS(method)             \
+    "Origin: https://app.test
+" \
+    "Access-Control-Request-Method: " method "
+"
+/* clang-format on */
 
 static const struct {
     const char *says, *cors, *fields, *answer;
 } preflights[] = {
     { "method and fields that are asked for", "{" SITES "," METHODS "}",
       ASKS("PUT") "Access-Control-Request-Headers: authorization,x-a\r\n",
-      PRE_VARY ALLOW("https://app.test")
-          "Access-Control-Allow-Methods: GET, PUT\n"
-          "Access-Control-Allow-Headers: authorization,x-a\n" },
+      PRE_VARY ALLOW(
+          "https://app.test") "Access-Control-Allow-Methods: GET, PUT\n"
+                              "Access-Control-Allow-Headers: "
+                              "authorization,x-a\n" },
     { "another method", "{" SITES "," METHODS "}", ASKS("DELETE"), PRE_VARY },
     { "methods are written as they are", "{" SITES "," METHODS "}", ASKS("put"),
       PRE_VARY },
@@ -110,19 +117,20 @@ static const struct {
       PRE_VARY },
     { "what is no list of names is not said back", "{" SITES "," METHODS "}",
       ASKS("GET") "Access-Control-Request-Headers: x-a, <b>\r\n",
-      PRE_VARY ALLOW("https://app.test")
-          "Access-Control-Allow-Methods: GET, PUT\n" },
+      PRE_VARY ALLOW(
+          "https://app.test") "Access-Control-Allow-Methods: GET, PUT\n" },
     { "named fields and an age",
       "{" SITES "," METHODS ",\"allowHeaders\":[\"X-A\"],\"maxAge\":600,"
       "\"allowCredentials\":true}",
       ASKS("GET") "Access-Control-Request-Headers: x-b\r\n",
-      PRE_VARY ALLOW("https://app.test")
-          "Access-Control-Allow-Credentials: true\n"
-          "Access-Control-Allow-Methods: GET, PUT\n"
-          "Access-Control-Allow-Headers: X-A\n"
-          "Access-Control-Max-Age: 600\n" },
-    { "everything", "{\"allowOrigins\":[\"*\"],\"allowMethods\":[\"*\"],"
-                    "\"allowHeaders\":[\"*\"]}",
+      PRE_VARY ALLOW(
+          "https://app.test") "Access-Control-Allow-Credentials: true\n"
+                              "Access-Control-Allow-Methods: GET, PUT\n"
+                              "Access-Control-Allow-Headers: X-A\n"
+                              "Access-Control-Max-Age: 600\n" },
+    { "everything",
+      "{\"allowOrigins\":[\"*\"],\"allowMethods\":[\"*\"],"
+      "\"allowHeaders\":[\"*\"]}",
       ASKS("PURGE"),
       PRE_VARY ALLOW("*") "Access-Control-Allow-Methods: *\n"
                           "Access-Control-Allow-Headers: *\n" },
