@@ -92,14 +92,8 @@ static void an_answer_says_which_site_may_read_it(void **state)
     }
 }
 
-/* clang-format off */
-#define ASKS(method)             \
-    "Origin: https://app.test
-" \
-    "Access-Control-Request-Method: " method "
-"
-/* clang-format on */
-
+#define ASKING "Origin: https://app.test\r\nAccess-Control-Request-Method: "
+#define ASKS(method) ASKING method "\r\n"
 static const struct {
     const char *says, *cors, *fields, *answer;
 } preflights[] = {
