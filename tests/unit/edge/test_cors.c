@@ -94,6 +94,8 @@ static void an_answer_says_which_site_may_read_it(void **state)
 
 #define ASKING "Origin: https://app.test\r\nAccess-Control-Request-Method: "
 #define ASKS(method) ASKING method "\r\n"
+#define METHODS "\"allowMethods\":[\"GET\",\"PUT\"]"
+
 static const struct {
     const char *says, *cors, *fields, *answer;
 } preflights[] = {
