@@ -11,6 +11,7 @@
 #ifndef CODEC_OPENAPI_H
 #define CODEC_OPENAPI_H
 
+#include "base/buf.h"
 #include "codec/http.h"
 #include "codec/schema.h"
 
@@ -37,6 +38,7 @@ struct openapi_report {
 
 struct openapi_options {
     bool jit;
+    bool answers; /* responses are compiled too, for openapi_judge_answer */
 };
 
 struct openapi;
@@ -51,6 +53,15 @@ unsigned openapi_operations(const struct openapi *o);
 /* Method, template and operationId (may be empty) of an operation. */
 void openapi_operation_name(const struct openapi *o, unsigned operation,
                             struct sv *method, struct sv *path, struct sv *id);
+bool openapi_operation_has_body(const struct openapi *o, unsigned operation);
+/* The next operation from *at on (begin with 0) of that template, as the
+ * document writes it, and method ("": any). UINT_MAX: no further one. */
+unsigned openapi_operation_find(const struct openapi *o, struct sv method,
+                                struct sv path, unsigned *at);
+/* The methods of a judged request's path: "GET, POST". */
+void openapi_allow(const struct openapi *o, unsigned path, struct buf *out);
+/* Memory that the document's program takes, without its patterns. */
+size_t openapi_bytes(const struct openapi *o);
 
 /* --- judging ------------------------------------------------------------------ */
 
@@ -62,18 +73,23 @@ struct openapi_request {
     unsigned fields_n;
     struct sv body;
     bool has_body; /* also an empty one that has a length */
+    bool unseen;   /* the body is not known: its type alone is judged */
+    const uint64_t *only; /* a bit an operation: others are passed by; NULL:
+                             all are judged */
 };
 
 enum openapi_verdict {
     OPENAPI_OK,      /* as the document says */
     OPENAPI_BLOCK,   /* not so: status, violations */
     OPENAPI_UNKNOWN, /* no such operation: status 404, or 405 */
+    OPENAPI_PASSED,  /* not one of `only` */
 };
 
 struct openapi_judgement {
     enum openapi_verdict verdict;
     unsigned status;    /* 200, 400, 404, 405, 415 */
     unsigned operation; /* UINT_MAX: none */
+    unsigned path;      /* for openapi_allow; UINT_MAX: no such path */
     bool over;          /* refused for what it would cost to judge */
 };
 
@@ -83,5 +99,19 @@ struct openapi_judgement {
 struct openapi_judgement openapi_judge(const struct openapi *o,
                                        const struct openapi_request *r,
                                        struct schema_judge *j);
+
+struct openapi_answer {
+    unsigned operation, status;
+    struct sv type; /* Content-Type; p NULL: none */
+    struct sv body;
+};
+/* Does it take the body to judge this answer: is it JSON by a schema? */
+bool openapi_answer_is_judged(const struct openapi *o, unsigned operation,
+                              unsigned status, struct sv type);
+/* OK, or BLOCK with violations below /body; a status or type that the document
+ * does not name is one. Loaded with `answers`. */
+struct openapi_judgement openapi_judge_answer(const struct openapi *o,
+                                              const struct openapi_answer *r,
+                                              struct schema_judge *j);
 
 #endif

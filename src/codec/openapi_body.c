@@ -20,25 +20,29 @@ static bool range_holds(struct sv range, struct sv type)
            sv_starts(type, sv_first(range, range.n - 1));
 }
 
-/* The same type, else the narrowest range. */
-static const struct openapi_media *media_find(
-    const struct openapi_operation *op, struct sv type)
+const struct openapi_media *openapi_media_find(const struct openapi_medias *of,
+                                               struct sv field, char lower[256],
+                                               struct sv *type)
 {
     const struct openapi_media *found = NULL;
-    for (unsigned i = 0; i < op->medias_n; i++) {
-        const struct openapi_media *m = &op->medias[i];
-        if (sv_eq(m->type, type)) return m;
-        if (range_holds(m->type, type) && (!found || found->type.n < m->type.n))
+    if (!field.p) return NULL;
+    *type = type_of(field, lower, 256);
+    for (unsigned i = 0; i < of->n; i++) {
+        const struct openapi_media *m = &of->at[i];
+        if (sv_eq(m->type, *type)) return m;
+        if (range_holds(m->type, *type) &&
+            (!found || found->type.n < m->type.n))
             found = m;
     }
     return found;
 }
 
-static void judge_json(struct openapi_run *run, const struct openapi_media *m)
+void openapi_judge_json(struct openapi_run *run, uint32_t schema,
+                        struct sv body)
 {
     struct json_why why;
     yyjson_doc *doc;
-    int rc = json_decode_exact(run->request->body, run->j->arena, &doc, &why);
+    int rc = json_decode_exact(body, run->j->arena, &doc, &why);
     if (rc == ERR_INVALID) {
         struct sv says =
             arena_printf(run->j->arena, "is not JSON: %s%s%.*s", why.reason,
@@ -49,8 +53,7 @@ static void judge_json(struct openapi_run *run, const struct openapi_media *m)
     } else if (rc != 0) {
         run->over = true;
     } else {
-        openapi_judge_value(run, m->schema, SV("/body"),
-                            yyjson_doc_get_root(doc));
+        openapi_judge_value(run, schema, SV("/body"), yyjson_doc_get_root(doc));
     }
 }
 
@@ -123,26 +126,30 @@ unsigned openapi_body_judge(struct openapi_run *run,
                             const struct openapi_operation *op)
 {
     char lower[256];
-    struct sv field = openapi_field(run, SV("Content-Type"));
+    struct sv type, field = openapi_field(run, SV("Content-Type"));
     if (!op->has_body) return 200;
-    if (!run->request->body.n) {
+    if (run->request->unseen && !field.p) return 200;
+    if (!run->request->body.n && !run->request->unseen) {
         if (!op->body_required) return 200;
         openapi_fail(run, SV("/body"), "required", "a body is missing");
         return 400;
     }
-    struct sv type = type_of(field, lower, sizeof lower);
-    const struct openapi_media *m = field.p ? media_find(op, type) : NULL;
+    const struct openapi_media *m =
+        openapi_media_find(&op->medias, field, lower, &type);
     if (!m) {
         openapi_fail(run, SV("/header/Content-Type"), "content",
                      field.p ? "this type of content is not accepted"
                              : "is missing");
         return 415;
     }
+    if (run->request->unseen) return 200;
     enum openapi_body_kind kind = (enum openapi_body_kind)m->kind;
     /* a range: by what was sent */
     if (kind == BODY_OPAQUE && openapi_media_is_json(type)) kind = BODY_JSON;
     switch (kind) {
-    case BODY_JSON: judge_json(run, m); break;
+    case BODY_JSON:
+        openapi_judge_json(run, m->schema, run->request->body);
+        break;
     case BODY_FORM: judge_form(run, m); break;
     case BODY_MULTIPART: judge_parts(run, m, field); break;
     case BODY_TEXT: judge_text(run, m); break;

@@ -48,11 +48,24 @@ struct openapi_media {
     unsigned encodings_n;
 };
 
+struct openapi_medias {
+    struct openapi_media *at;
+    unsigned n;
+};
+
+/* What an operation says of answers: a status, a class ("2XX": 2), or all
+ * others (0). */
+struct openapi_response {
+    uint16_t status;
+    struct openapi_medias medias;
+};
+
 struct openapi_operation {
     struct sv method, path, id;
     struct openapi_parameter *parameters;
-    struct openapi_media *medias;
-    unsigned parameters_n, medias_n;
+    struct openapi_medias medias;
+    struct openapi_response *responses;
+    unsigned parameters_n, responses_n;
     bool has_body, body_required;
 };
 
@@ -98,7 +111,7 @@ struct openapi_loader {
     struct schema_build *build;
     struct openapi_report *report;
     struct map ids; /* operationId -> anything */
-    bool is_30;
+    bool is_30, answers;
 };
 
 void openapi_note(struct openapi_loader *l, bool is_error,
@@ -115,9 +128,11 @@ void openapi_operation_load(struct openapi_loader *l, uint32_t path,
                             int method, const yyjson_val *key,
                             const yyjson_val *item,
                             const yyjson_val *operation);
-void openapi_medias_load(struct openapi_loader *l,
-                         struct openapi_operation *op,
-                         const yyjson_val *content);
+void openapi_medias_load(struct openapi_loader *l, const yyjson_val *content,
+                         struct openapi_medias *out);
+void openapi_responses_load(struct openapi_loader *l,
+                            struct openapi_operation *op,
+                            const yyjson_val *responses);
 /* Adds a template; index of the path, or -1 (noted). */
 int64_t openapi_path_add(struct openapi_loader *l, const yyjson_val *key);
 /* Which variable of the template has the name, from 0; -1: none. */
@@ -180,6 +195,14 @@ void openapi_parameters_judge(struct openapi_run *run,
                               const struct openapi_match *m);
 unsigned openapi_body_judge(struct openapi_run *run,
                             const struct openapi_operation *op);
+/* The media for a type of content: the same, else the narrowest range; NULL:
+ * none. `lower` holds the type in small letters. */
+const struct openapi_media *openapi_media_find(const struct openapi_medias *of,
+                                               struct sv field, char lower[256],
+                                               struct sv *type);
+/* The body as JSON by the schema. */
+void openapi_judge_json(struct openapi_run *run, uint32_t schema,
+                        struct sv body);
 /* A violation of ours; makes the run bad. */
 void openapi_fail(struct openapi_run *run, struct sv instance,
                   const char *keyword, const char *says);

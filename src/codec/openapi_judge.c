@@ -29,7 +29,12 @@ static uint32_t operation_of(const struct openapi *o, uint32_t path,
 static struct openapi_judgement unknown(unsigned status)
 {
     return (struct openapi_judgement){ OPENAPI_UNKNOWN, status, UINT_MAX,
-                                       false };
+                                       UINT_MAX, false };
+}
+
+static bool is_wanted(const struct openapi_request *r, uint32_t operation)
+{
+    return !r->only || r->only[operation / 64] >> operation % 64 & 1;
 }
 
 struct openapi_judgement openapi_judge(const struct openapi *o,
@@ -42,12 +47,19 @@ struct openapi_judgement openapi_judge(const struct openapi *o,
     if (path_has_dots(r->path)) {
         openapi_fail(&run, SV("/path"), "path", "has segments of dots");
         return (struct openapi_judgement){ OPENAPI_BLOCK, 400, UINT_MAX,
-                                           false };
+                                           UINT_MAX, false };
     }
     openapi_match(o, r->path, j, &match);
     if (!match.path) return unknown(404);
     uint32_t operation = operation_of(o, match.path, r->method);
-    if (!operation) return unknown(405);
+    if (!operation) {
+        struct openapi_judgement none = unknown(405);
+        none.path = match.path - 1;
+        return none;
+    }
+    if (!is_wanted(r, operation - 1))
+        return (struct openapi_judgement){ OPENAPI_PASSED, 200, operation - 1,
+                                           match.path - 1, false };
     const struct openapi_operation *op = &o->operations[operation - 1];
     yyjson_val first[FIRST_VALUES];
     json_flat_init(&run.flat, REQUEST_VALUES_MAX, first, FIRST_VALUES);
@@ -61,6 +73,7 @@ struct openapi_judgement openapi_judge(const struct openapi *o,
                   : status == 415 ? 415
                                   : 400,
         .operation = operation - 1,
+        .path = match.path - 1,
         .over = run.over,
     };
 }

@@ -291,7 +291,7 @@ static int build_begin(struct openapi_loader *l,
 int openapi_load(struct sv text, const struct openapi_options *options,
                  struct openapi **out, struct openapi_report *report)
 {
-    struct openapi_loader l = { .report = report };
+    struct openapi_loader l = { .report = report, .answers = options->answers };
     struct arena document;
     *out = NULL;
     report->notes = NULL;
@@ -335,17 +335,4 @@ void openapi_free(struct openapi **o)
     arena_fini(&old->arena);
     mem_free(old);
     *o = NULL;
-}
-
-unsigned openapi_operations(const struct openapi *o)
-{
-    return o->operations_n;
-}
-
-void openapi_operation_name(const struct openapi *o, unsigned operation,
-                            struct sv *method, struct sv *path, struct sv *id)
-{
-    *method = o->operations[operation].method;
-    *path = o->operations[operation].path;
-    *id = o->operations[operation].id;
 }

@@ -254,17 +254,17 @@ static void encodings_load(struct openapi_loader *l, const yyjson_val *v,
     }
 }
 
-void openapi_medias_load(struct openapi_loader *l, struct openapi_operation *op,
-                         const yyjson_val *content)
+void openapi_medias_load(struct openapi_loader *l, const yyjson_val *content,
+                         struct openapi_medias *out)
 {
     yyjson_val *key, *v;
     size_t i, max, most = yyjson_obj_size(unconst(content));
-    op->medias = ARENA_ARRAY(&l->o->arena, struct openapi_media, most);
+    out->at = ARENA_ARRAY(&l->o->arena, struct openapi_media, most);
     yyjson_obj_foreach(unconst(content), i, max, key, v)
     {
         const yyjson_val *schema = json_find(v, "schema");
-        if (!op->medias) return;
-        struct openapi_media *media = &op->medias[op->medias_n++];
+        if (!out->at) return;
+        struct openapi_media *media = &out->at[out->n++];
         *media = (struct openapi_media){ .type = type_keep(l, json_text(key)),
                                          .schema = SCHEMA_NONE };
         media->kind = (uint8_t)kind_of(media->type);
@@ -287,7 +287,7 @@ static void body_load(struct openapi_loader *l, struct openapi_operation *op,
     }
     op->has_body = true;
     op->body_required = flag(l, v, "required", false);
-    openapi_medias_load(l, op, content);
+    openapi_medias_load(l, content, &op->medias);
 }
 
 /* --- operations -------------------------------------------------------------------- */
@@ -322,6 +322,7 @@ void openapi_operation_load(struct openapi_loader *l, uint32_t path, int method,
                     json_find(item, "parameters"));
     variables_check(l, v, &op);
     body_load(l, &op, json_find(v, "requestBody"));
+    if (l->answers) openapi_responses_load(l, &op, json_find(v, "responses"));
     struct openapi_operation *slot = SCHEMA_PUSH(o, operations);
     if (!slot) return;
     *slot = op;
