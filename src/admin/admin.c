@@ -2,6 +2,7 @@
 
 #include "admin/admin_int.h"
 #include "admin/background.h"
+#include "admin/coverage.h"
 #include "admin/openapi.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -31,6 +32,7 @@ int admin_new(struct admin **out, const struct admin_conf *conf)
     a->keys = key_ring_new();
     a->failures = auth_limit_new();
     a->background = background_new();
+    a->coverage = coverage_new(a);
     buf_init(&a->openapi, OPENAPI_MAX_BYTES);
     openapi_write(conf->version, &a->openapi);
     *out = a;
@@ -44,6 +46,7 @@ void admin_free(struct admin **ap)
     key_ring_free(&a->keys);
     auth_limit_free(&a->failures);
     background_free(&a->background);
+    coverage_free(&a->coverage);
     buf_fini(&a->openapi);
     arena_fini(&a->texts);
     mem_wipe(&a->assertion, sizeof a->assertion);

@@ -45,6 +45,7 @@ struct admin_conf {
     const struct sv *api_names; /* the API's own hosts: no application's */
     size_t api_names_n;
     unsigned applications_max; /* an account */
+    unsigned schema_endpoints_max; /* operations that a profile protects */
     struct signing *signing;  /* NULL: nothing is asserted (tests) */
     unsigned assertion_key_days; /* rotated at this age; 0: never */
     struct sv version;        /* shown in /openapi.json */

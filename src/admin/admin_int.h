@@ -26,6 +26,7 @@ struct admin {
     uint64_t diverged_above;     /* … among the feed's rows above this one */
     _Atomic int store_fault;     /* last write's ERR_IO, ERR_FULL …; 0: fine */
     struct background *background;
+    struct coverage_set *coverage;
     struct assertion_keys assertion; /* as in the store */
 };
 

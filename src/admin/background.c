@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "admin/coverage.h"
 #include "admin/publish_int.h"
 #include "base/clock.h"
 #include "base/epoch.h"
@@ -31,7 +32,7 @@ struct background {
     pthread_mutex_t lock;
     struct token_use *uses; /* under the lock */
     size_t uses_n, uses_cap;
-    uint64_t use_due_ns, purge_due_ns, feed_due_ns;
+    uint64_t use_due_ns, purge_due_ns, feed_due_ns, coverage_due_ns;
     uint64_t feed_seq; /* rows up to here have been looked at */
     bool purging;      /* there is more to purge: go on at once */
 };
@@ -275,6 +276,11 @@ unsigned admin_tick(void *ctx)
         feed_follow(a);
         assertion_tick(a, clock_wall_ms());
         b->feed_due_ns = now_ns + FEED_EVERY_MS * 1000000ull;
+    }
+    coverage_fold(a->coverage);
+    if (now_ns >= b->coverage_due_ns) {
+        coverage_save(a->coverage);
+        b->coverage_due_ns = now_ns + PURGE_EVERY_MS * 1000000ull;
     }
     return epoch_reclaim() || more ? RECLAIM_MS : FEED_EVERY_MS;
 }

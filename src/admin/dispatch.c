@@ -185,6 +185,8 @@ size_t admin_body_max(void *ctx, enum http_method m, struct sv path)
     struct route r;
     (void)ctx;
     route_find(m, path, &r);
-    return r.endpoint && (r.endpoint->flags & EP_IMPORT) ? IMPORT_BODY_MAX_BYTES
-                                                         : BODY_MAX_BYTES;
+    unsigned flags = r.endpoint ? r.endpoint->flags : 0;
+    return flags & EP_DOCUMENT ? SCHEMA_BODY_MAX_BYTES
+           : flags & EP_IMPORT ? IMPORT_BODY_MAX_BYTES
+                               : BODY_MAX_BYTES;
 }

@@ -17,9 +17,10 @@ enum endpoint_flag {
     EP_OPEN = 32,    /* no key needed */
     EP_OPS = 64,     /* no key needed on an ops listener */
     EP_SERVER = 128, /* of the server, not of an account */
-    EP_IMPORT = 256, /* larger body */
+    EP_IMPORT = 256, /* larger body: 16 MiB */
     EP_PLAIN = 512, /* no envelope */
     EP_DOC = 1024,   /* described here, served by another folder */
+    EP_DOCUMENT = 4096, /* a still larger body: 32 MiB */
     EP_LOOSE = 2048, /* unknown fields of the body are ignored */
 };
 

@@ -163,13 +163,32 @@ static const struct shape_field verdict_fields[] = {
     { 0 },
 };
 
+static const struct shape_field coverage_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the profile."),
+    TIME("since", "Counted since."),
+    OURS("operations", SHAPE_LIST,
+         "Each with method, path, operationId, protected, count, lastSeen."),
+    OURS("seen", SHAPE_INTEGER, "Operations that were asked for."),
+    OURS("never", SHAPE_INTEGER, "Operations that were not."),
+    OURS("unknown", SHAPE_LIST,
+         "What hit no operation, the most frequent first: method, path (values "
+         "as {}), count, lastSeen."),
+    OURS("unknownOthers", SHAPE_INTEGER,
+         "Further requests that hit none and were not looked at."),
+    { 0 },
+};
+
 static const char *const not_shown[] = { "amount", "expires", NULL };
 static const char *const expires[] = { "expires", NULL };
+static const char *const openapi[] = { "openapi", NULL };
 
 static const struct answer_type
     routing = { "Routing", &shape_routing, NULL, NULL },
     security = { "Security", &shape_security, NULL, NULL },
     abuse = { "Abuse", &shape_abuse, NULL, NULL },
+    schema = { "Schema", &shape_schema, NULL, openapi },
+    schema_whole = { "SchemaWithDocument", &shape_schema, NULL, NULL },
+    coverage = { "SchemaCoverage", NULL, coverage_fields, NULL },
     jwt = { "JwtProfile", &shape_jwt, NULL, NULL },
     jwk = { "KeySet", &shape_jwk, NULL, NULL },
     jwt_validation = { "JwtValidation", &shape_jwt_rules, NULL, NULL },
@@ -289,6 +308,7 @@ static const char *const audit_params[] = { "object_id", NULL };
 #define ROUTES ACC "routing"
 #define SECURES ACC "security|firewall"
 #define ABUSES ACC "abuse"
+#define SCHEMAS ACC "schema"
 #define TAGS   ACC "tag|tags"
 #define CHALLENGES ACC "challenge|challenges"
 #define KEYS   ACC "management-key"
@@ -551,6 +571,29 @@ const struct endpoint endpoints[] = {
       .params = subject_params, .answer = &detection,
       .handle = detection_application_forget, .tag = "Challenge",
       .summary = "Forget it, or let go of the subject" },
+
+    /* schema profiles */
+    { .method = HTTP_POST, .path = SCHEMAS "/create", .role = ROLE_ADMIN,
+      .flags = EP_WRITE | EP_IDEMPOTENT | EP_DOCUMENT, .status = 201,
+      .body = &shape_schema, .answer = &schema_whole,
+      .handle = schema_create, .tag = "Schema",
+      .summary = "Create a schema-validation profile" },
+    { LIST, .path = SCHEMAS, .role = ROLE_VIEWER, .answer = &schema,
+      .handle = schema_list, .tag = "Schema",
+      .summary = "List schema profiles, without their documents" },
+    { GET, .path = SCHEMAS "/{id}", .role = ROLE_VIEWER,
+      .answer = &schema_whole, .handle = schema_get, .tag = "Schema",
+      .summary = "Get a schema profile with its document" },
+    { .method = HTTP_PATCH, .path = SCHEMAS "/{id}", .role = ROLE_ADMIN,
+      .flags = EP_WRITE | EP_PATCH | EP_DOCUMENT, .status = 200,
+      .body = &shape_schema, .answer = &schema_whole, .handle = schema_patch,
+      .tag = "Schema", .summary = "Change a schema profile" },
+    { DELETE, .path = SCHEMAS "/{id}", .role = ROLE_ADMIN,
+      .params = detach_params, .handle = schema_delete, .tag = "Schema",
+      .summary = "Delete a schema profile" },
+    { GET, .path = SCHEMAS "/{id}/coverage", .role = ROLE_VIEWER,
+      .answer = &coverage, .handle = schema_coverage, .tag = "Schema",
+      .summary = "Which operations were seen, which never" },
 
     /* tags */
     { CREATE, .path = TAGS "/create", .also = "/tags", .role = ROLE_EDITOR,

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { ROW_ARENA_BYTES = 1 << 20, APP_ARENA_BYTES = 16 << 20 };
+enum { ROW_ARENA_BYTES = 1 << 20, APP_ARENA_BYTES = 64 << 20 };
 
 struct app_name {
     struct id id, account_id;

@@ -21,7 +21,12 @@ void noun_answer(struct call *c, const struct noun *n, const struct record *r,
                  unsigned status, const char *message)
 {
     answer_begin(c->a, status, message);
-    show(c, n, r);
+    if (n->show_whole) {
+        answer_next(c->a);
+        n->show_whole(c, r, &c->a->body);
+    } else {
+        show(c, n, r);
+    }
     answer_end(c->a);
     call_set_etag(c, r->version);
 }

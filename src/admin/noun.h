@@ -29,6 +29,9 @@ struct noun {
     yyjson_val *(*present)(struct call *c, const struct record *r);
     /* Writes the object; NULL: record_show. */
     void (*show)(struct call *c, const struct record *r, struct buf *out);
+    /* The same for answers about one: what lists leave out. NULL: as show. */
+    void (*show_whole)(struct call *c, const struct record *r,
+                       struct buf *out);
 };
 
 void noun_create(struct call *c, const struct noun *n);

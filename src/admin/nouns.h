@@ -6,7 +6,7 @@
 
 extern const struct noun noun_account, noun_application, noun_authentication,
     noun_tag, noun_management_key, noun_jwt, noun_jwk,
-    noun_routing, noun_security, noun_abuse;
+    noun_routing, noun_security, noun_abuse, noun_schema;
 
 typedef void handler(struct call *c);
 
@@ -25,6 +25,8 @@ handler security_create, security_list, security_get, security_patch,
     security_delete, security_switch_waf, security_switch_geoblock;
 handler data_list;
 handler abuse_create, abuse_list, abuse_get, abuse_patch, abuse_delete;
+handler schema_create, schema_list, schema_get, schema_patch, schema_delete,
+    schema_coverage;
 handler jwt_create, jwt_list, jwt_get, jwt_patch, jwt_delete;
 handler jwk_create, jwk_list, jwk_get, jwk_patch, jwk_delete;
 handler jwt_validation_put, jwt_validation_get, jwt_validation_delete;

@@ -10,6 +10,7 @@
 enum {
     BODY_MAX_BYTES = 1 << 20,         /* api.md §1 */
     IMPORT_BODY_MAX_BYTES = 16 << 20,
+    SCHEMA_BODY_MAX_BYTES = 32 << 20,
     ANSWER_MAX_BYTES = 64 << 20,
 };
 

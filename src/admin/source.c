@@ -110,7 +110,21 @@ static const struct {
 } attached[FORM_COUNT] = {
     [FORM_SECURITY] = { "security_id", KIND_SECURITY },
     [FORM_ABUSE] = { "abuse_id", KIND_ABUSE },
+    [FORM_SCHEMA] = { "schema_id", KIND_SCHEMA },
 };
+
+/* The document beside a schema profile, if it is to be compiled. */
+static int document_read(struct admin *a, const yyjson_val *body,
+                         struct arena *arena, struct app_source *out)
+{
+    struct sv id = json_text(json_find(body, attached[FORM_SCHEMA].field));
+    struct sv profile = out->plan.forms[FORM_SCHEMA];
+    if (!id.n || plan_form_is_there(a->conf.plan, FORM_SCHEMA, profile))
+        return 0;
+    int err = store_document_get(a->conf.store, id, SCHEMA_DOCUMENT, arena,
+                                 &out->plan.openapi);
+    return err == ERR_NOTFOUND ? ERR_CORRUPT : err;
+}
 
 static int forms_read(struct admin *a, const struct record *app,
                       const yyjson_val *body, struct arena *arena,
@@ -120,7 +134,7 @@ static int forms_read(struct admin *a, const struct record *app,
     for (int i = 0; !err && i < FORM_COUNT; i++)
         err = attached_read(a, app, body, attached[i].field, attached[i].kind,
                             arena, &out->plan.forms[i]);
-    return err;
+    return err ? err : document_read(a, body, arena, out);
 }
 
 static int profile_read(struct admin *a, const struct record *app,

@@ -3,7 +3,8 @@
  *   record ──< record_tag            every noun but tokens
  *     │ ├───< record_ref >── record  auth_id … of applications
  *     │ ├─── application (num, domain)
- *     │ └─── management_key (sealed digest, role)
+ *     │ ├─── management_key (sealed digest, role)
+ *     │ └──< document              long texts of a record, by name
  *   account_num, app_num             small numbers; outlive their records
  *                                    until the last token is purged
  *   record (application) ──< hold    what detectors hold of its callers
@@ -163,7 +164,16 @@ static const char version_2[] =
     "CREATE INDEX hold_app ON hold (app);"
     "CREATE INDEX hold_ends ON hold (ends);";
 
-static const char *const versions[] = { version_1, version_2 };
+/* What is too long to be read with its record: a profile's OpenAPI text, which
+ * of its operations were seen. */
+static const char version_3[] =
+    "CREATE TABLE document ("
+    " id TEXT NOT NULL REFERENCES record (id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL,"
+    " body BLOB NOT NULL,"
+    " PRIMARY KEY (id, name));";
+
+static const char *const versions[] = { version_1, version_2, version_3 };
 
 static int present_version(struct sql_db *db, int64_t *out)
 {

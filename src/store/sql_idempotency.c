@@ -5,7 +5,10 @@
 #include "base/mem.h"
 #include "store/store_int.h"
 
-enum { MARK_BYTES = SHA256_BYTES, ANSWER_MAX = 4 << 20 };
+enum {
+    MARK_BYTES = SHA256_BYTES,
+    ANSWER_MAX = 40 << 20, /* one with an OpenAPI document of 16 MiB, escaped */
+};
 
 static void mark_of(const struct store *s, struct sv scope, struct sv key,
                     uint8_t out[MARK_BYTES])

@@ -100,6 +100,15 @@ int store_record_each(struct store *s, enum kind kind, store_record_fn *fn,
 int store_referrers(struct store *s, struct sv id, struct arena *a,
                     struct sv *ids, unsigned max, unsigned *n);
 
+/* --- long texts beside records -------------------------------------------------
+ * Of up to 64 MiB each, by the record's id and a name: read when they are
+ * wanted, never with the record; they go with it. */
+int store_document_get(struct store *s, struct sv id, const char *name,
+                       struct arena *a, struct sv *out); /* ERR_NOTFOUND */
+/* ERR_NOTFOUND: no such record. */
+int store_document_set(struct store *s, struct sv id, const char *name,
+                       struct sv text);
+
 /* --- lists: newest first ----------------------------------------------------- */
 struct store_page {
     struct sv after;    /* starting_after: only older than this id; or "" */

@@ -84,6 +84,12 @@ const lowest: Record<string, Role> = {
     [`patch /{account_id}/${noun}/{id}`, "admin"],
     [`delete /{account_id}/${noun}/{id}`, "admin"],
   ])),
+  "post /{account_id}/schema/create": "admin",
+  "get /{account_id}/schema": "viewer",
+  "get /{account_id}/schema/{id}": "viewer",
+  "get /{account_id}/schema/{id}/coverage": "viewer",
+  "patch /{account_id}/schema/{id}": "admin",
+  "delete /{account_id}/schema/{id}": "admin",
   "post /{account_id}/tag/create": "editor",
   "post /tags": "editor",
   "get /tags": "viewer",
@@ -143,7 +149,7 @@ after(() => cleanup.run());
 function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
     : /authentication/.test(path) ? "auth"
-    : /routing/.test(path) ? "route" : /security/.test(path) ? "sec" : /abuse/.test(path) ? "abuse" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
+    : /schema/.test(path) ? "schema" : /routing/.test(path) ? "route" : /security/.test(path) ? "sec" : /abuse/.test(path) ? "abuse" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
     : /challenge/.test(path) ? "chal" : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
@@ -221,7 +227,10 @@ test("another account's objects are not there, by id or by list", async () => {
   const [keySet] = await api.create("jwk/create", { name: "mine", url: "https://keys.example.com/" });
   const [secure] = await api.create("security/create", { name: "mine", ip: { deny: ["192.0.2.1"] } });
   const [abuse] = await api.create("abuse/create", { name: "mine", blocklist: ["mine.example"] });
+  const [schema] = await api.create("schema/create", { name: "mine", openapi: "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {}\n" });
+  assert.equal((await other.get(`schema/${schema.id}/coverage`)).status, 404);
   const objects: [string, string, object][] = [
+    ["schema", schema.id, { name: "theirs" }],
     ["security", secure.id, { name: "theirs" }], ["abuse", abuse.id, { name: "theirs" }],
     ["routing", route.id, { name: "theirs" }], ["jwk", keySet.id, { name: "theirs" }],
     ["applications", app.id, { name: "theirs" }], ["token", token.id, { owner: "theirs" }],

@@ -155,6 +155,8 @@ before(async () => {
   places["account"] = server.accountId;
   places["application"] = application.id;
   places["authentication"] = application.auth_id;
+  places["schema"] = (await api.create("schema/create",
+    { name: "patched", openapi: "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {}}}\n" }))[0].id;
   places["routing"] = (await api.create("routing/create",
     { name: "base", endpoints: [{ public_path: "/base" }] }))[0].id;
   places["token"] = token.id;
@@ -189,6 +191,7 @@ async function stored(endpoint: Endpoint): Promise<string> {
     application: `/${server.accountId}/applications`,
     authentication: `/${server.accountId}/authentication`,
     routing: `/${server.accountId}/routing`,
+    schema: `/${server.accountId}/schema`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
     jwt: `/${server.accountId}/jwt`,
