@@ -29,6 +29,7 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_ANOMALY] = check_anomaly,
     [STEP_BODY] = check_body,
     [STEP_WAF] = check_waf,
+    [STEP_SCHEMA] = check_schema,
     [STEP_ANSWER] = check_answer,
 };
 

@@ -11,8 +11,9 @@ typedef enum verdict check_fn(struct exchange *x);
 
 check_fn check_enabled, check_credential, check_token_state, check_expiry,
     check_jwt, check_binding, check_limits, check_scopes, check_address,
-    check_route, check_preflight, check_body, check_waf, check_answer,
-    check_firewall, check_token_rules, check_travel, check_anomaly;
+    check_route, check_preflight, check_body, check_waf, check_schema,
+    check_answer, check_firewall, check_token_rules, check_travel,
+    check_anomaly;
 
 /* The credential at the door's or the profile's place, without `Bearer`. */
 enum place_found check_credential_find(struct exchange *x, struct sv *secret);

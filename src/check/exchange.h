@@ -84,6 +84,8 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
       "the caller has to be verified before it may go on")                   \
     X(WAF_BLOCKED, "waf_blocked", FORBIDDEN,                                 \
       "the request was refused by a firewall")                               \
+    X(SCHEMA_VIOLATION, "schema_violation", BAD_REQUEST,                     \
+      "the request is not as the API's document says")                       \
     X(CHECK_UNAVAILABLE, "check_unavailable", UNAVAILABLE,                   \
       "a check could not be made; try again")                                \
     X(BODY_TOO_LARGE, "body_too_large", TOO_LARGE,                           \
@@ -116,6 +118,7 @@ extern const struct reason_row reason_rows[REASON_COUNT];
 
 struct expression_request;
 struct place_lane;
+struct schema_lane;
 struct introspections;
 struct keysets;
 struct jwt_lane;
@@ -136,6 +139,7 @@ struct check_env {
     struct detection *detection;    /* NULL: no profile has a detector */
     struct place_root *places; /* NULL: no location data, ever */
     struct place_lane *place_lanes; /* a reactor each (check/where.h) */
+    struct schema_lane *schema_lanes; /* a reactor each (check/schema.h) */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
@@ -231,6 +235,10 @@ struct exchange {
     struct id challenge;            /* what holds a refused caller; "" none */
     uint32_t challenge_s;           /* it ends by itself in; 0: not soon */
     struct sv claim;                /* that a denial speaks of; valid as jwt */
+    struct sv violations;           /* the same: JSON array of objects; "" none */
+    struct sv allow;                /* 405: the methods that there are */
+    uint16_t refused_by;            /* status of the denial; 0: the reason's */
+    uint32_t operation;             /* + 1, of the schema's document; 0: none */
     /* proxy: the field that held the credential; NULL: the query */
     const struct http_field *credential_field;
     struct arena *arena;            /* the exchange's, budgeted */

@@ -154,6 +154,10 @@ static void put_refused(struct buf *out, const struct answer *a, bool in_batch)
         if (a->x->challenge_s)
             put_u64_member(out, SV(",\"retryAfter\":"), a->x->challenge_s);
     }
+    if (a->x && a->x->violations.n && (a->detailed || a->x->plan->app.detail)) {
+        buf_put(out, SV(",\"violations\":"));
+        buf_put(out, a->x->violations);
+    }
     if (a->reason == REASON_RATE_LIMITED ||
         a->reason == REASON_QUOTA_EXHAUSTED) {
         put_counts(out, a->x);

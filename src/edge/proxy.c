@@ -130,6 +130,8 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
                          ? id_sv(&p->x.challenge)
                          : SV(""),
         .claim = reason == p->x.reason ? p->x.claim : SV(""),
+        .violations = reason == p->x.reason ? p->x.violations : SV(""),
+        .allow = reason == p->x.reason ? p->x.allow : SV(""),
         .request_id = p->v.request_id,
         .limits = limits,
         .limits_n = limits_fields(&p->limits, &text, limits),
@@ -316,7 +318,7 @@ static void judge(struct proxy *p, const struct http_head *head)
         else
             route_answer(p);
         break;
-    default: proxy_refuse(p, p->x.reason, 0);
+    default: proxy_refuse(p, p->x.reason, p->x.refused_by);
     }
     unhold(p);
 }

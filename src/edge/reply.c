@@ -85,6 +85,10 @@ static void put_refusal(struct buf *out, const struct refusal *why,
         buf_put(out, SV(",\"challenge\":"));
         json_put_text(out, why->challenge);
     }
+    if (why->detail && why->violations.n) {
+        buf_put(out, SV(",\"violations\":"));
+        buf_put(out, why->violations);
+    }
     buf_put(out, SV("}}"));
 }
 
@@ -177,8 +181,9 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     for (size_t i = 0; i < why->limits_n; i++)
         out->fields[out->head.fields_n++] = why->limits[i];
     reply_cors(why->cors, out);
-    bool own_words = why->detail &&
-                     (why->limit.n || why->claim.n || why->challenge.n);
+    if (why->allow.n) add(out, HN_ALLOW, SV("Allow"), why->allow);
+    bool own_words = why->detail && (why->limit.n || why->claim.n ||
+                                     why->challenge.n || why->violations.n);
     if (status == own && !own_words) {
         set_body(out, r->bodies[why->reason][why->detail]);
         return;

@@ -28,13 +28,15 @@ struct refusal {
     struct sv limit;        /* detail: the limit that refused; "" none */
     struct sv challenge;    /* what holds the caller; "" none */
     struct sv claim;        /* detail: the claim that refused; "" none */
+    struct sv violations;   /* detail: JSON array; "" none */
+    struct sv allow;        /* with 405; "" none */
     struct sv request_id;
     const struct http_field *limits; /* RateLimit … */
     size_t limits_n;
     const struct cors_answer *cors; /* NULL: none */
 };
 
-enum { REPLY_FIELDS_MAX = 7 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
+enum { REPLY_FIELDS_MAX = 8 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
         REPLY_TEXT_MAX = 4096 };
 
 struct reply { /* to be given to http_stream_answer */

@@ -60,6 +60,7 @@ struct server {
     struct jwt_lane *jwt;
     struct places *places;
     struct place_lane *place_lanes;
+    struct schema_lane *schema_lanes;
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */
@@ -100,6 +101,7 @@ int server_access_log(const struct server *s); /* descriptor, -1 none */
 void lanes_metrics(void *server, struct buf *out);
 void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
+void schema_metrics(const struct server *s, struct buf *out);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
 /* For admin_conf; ctx is the server. */

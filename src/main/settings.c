@@ -136,7 +136,7 @@ static const struct row rows[] = {
       "request bodies held at a time to be judged (WAF, schema, mail); what "
       "finds no room is not judged: 503 where a profile blocks"),
     N("waf-threads", waf_threads, 0, 256, "0", "N",
-      "threads that judge requests by the WAF, made when first needed; 0: half "
+      "threads that judge requests by the WAF and long ones by schemas, made when first needed; 0: half "
       "of the CPUs"),
     N("waf-queue", waf_queue, 1, 65536, "256", "N",
       "requests that wait for such a thread; more are not judged (onFault)"),
@@ -159,6 +159,9 @@ static const struct row rows[] = {
       "tokens come. 0: each is verified every time"),
     N("applications-max", applications_max, 1, 1000000, "50", "N",
       "applications an account"),
+    N("schema-endpoints", schema_endpoints, 1, 10000, "1000", "N",
+      "operations that one schema profile protects; a document with more needs "
+      "`endpoints`"),
     N("drain-ms", drain_ms, 0, 3600000, "30000", "MS",
       "requests in flight have so long to end after SIGTERM"),
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "check/schema.h"
 #include "check/tracked.h"
 #include "main/process.h"
 #include "main/server.h"
@@ -164,6 +165,7 @@ static int data_open(struct server *s)
     if (places_open(&s->places, &places))
         return fails("--places", "names more than four files");
     s->place_lanes = place_lanes_new(s->lanes_n);
+    s->schema_lanes = schema_lanes_new(s->lanes_n);
     return 0;
 }
 
@@ -196,6 +198,7 @@ int server_state_open(struct server *s)
         .api_names = &api_name,
         .api_names_n = 1,
         .applications_max = (unsigned)s->set.applications_max,
+        .schema_endpoints_max = (unsigned)s->set.schema_endpoints,
         .signing = s->signing,
         .assertion_key_days = (unsigned)s->set.assertion_key_days,
         .version = SV(TYPEAUTH_VERSION),
@@ -230,7 +233,8 @@ int server_state_open(struct server *s)
                                     .introspections = s->introspections,
                                     .detection = s->detection,
                                     .places = places_root(s->places),
-                                    .place_lanes = s->place_lanes };
+                                    .place_lanes = s->place_lanes,
+                                    .schema_lanes = s->schema_lanes };
     return 0;
 }
 
@@ -254,6 +258,7 @@ void server_state_close(struct server *s)
     if (subjects) subjects_close(&subjects);
     if (s->jwt) jwt_lanes_free(&s->jwt, s->lanes_n);
     place_lanes_free(&s->place_lanes, s->lanes_n);
+    schema_lanes_free(&s->schema_lanes, s->lanes_n);
     places_close(&s->places);
     replay_free(&s->replay);
     introspections_free(&s->introspections);

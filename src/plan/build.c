@@ -143,6 +143,7 @@ static void build_steps(struct plan_app *a)
         if (a->has_auth) add_tracked(a, steps);
         if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
         if (wants_waf(a)) add(steps, STEP_WAF);
+        if (a->schema) add(steps, STEP_SCHEMA);
         if (routes) add(steps, STEP_ANSWER);
     }
 }
@@ -205,7 +206,14 @@ static const struct form_row {
 } form_rows[FORM_COUNT] = {
     [FORM_SECURITY] = { &plan_security_type, "security_id" },
     [FORM_ABUSE] = { &plan_abuse_type, "abuse_id" },
+    [FORM_SCHEMA] = { &plan_schema_type, "schema_id" },
 };
+
+bool plan_form_is_there(const struct plan *p, enum plan_form form,
+                        struct sv doc)
+{
+    return compiled_is_there(p->compiled, form_rows[form].type, doc);
+}
 
 static int build_forms(struct plan *p, const struct plan_source *src,
                        struct plan_app *a, struct plan_problem *why)
@@ -213,23 +221,27 @@ static int build_forms(struct plan *p, const struct plan_source *src,
     for (int i = 0; i < FORM_COUNT; i++) {
         if (!src->forms[i].n) continue;
         int rc = compiled_hold(p->compiled, form_rows[i].type, src->forms[i],
+                               i == FORM_SCHEMA ? src->openapi : SV(""),
                                &a->forms[i], why);
         if (rc < 0 && why->message[0]) return rc;
         if (rc < 0)
             return problem(why, rc, form_rows[i].field, "profile is damaged");
     }
     const struct compiled *security = a->forms[FORM_SECURITY],
-                          *abuse = a->forms[FORM_ABUSE];
+                          *abuse = a->forms[FORM_ABUSE],
+                          *schema = a->forms[FORM_SCHEMA];
     a->security = security ? security->value : NULL;
     a->abuse = abuse ? abuse->value : NULL;
     a->tracked = a->abuse && (a->abuse->profile.travel.enabled ||
                               a->abuse->profile.anomaly.enabled);
+    a->schema = schema ? schema->value : NULL;
     return 0;
 }
 
 static void build_body(struct plan_app *a)
 {
     if (a->abuse) plan_body_want(&a->body_less_waf, &a->abuse->body);
+    if (a->schema) plan_body_want(&a->body_less_waf, &a->schema->body);
     a->body = a->body_less_waf;
     if (a->security) plan_body_want(&a->body, &a->security->body);
 }

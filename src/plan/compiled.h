@@ -22,6 +22,10 @@ struct compiled_type {
      * (too large). On failure nothing outside of the arena is left. */
     int (*build)(struct sv doc, struct arena *a, const void **value,
                  struct plan_problem *why);
+    /* Instead of it: with the long text that lies beside the document, which
+     * names it by its digest. */
+    int (*build_beside)(struct sv doc, struct sv text, struct arena *a,
+                        const void **value, struct plan_problem *why);
     void (*fini)(const void *value); /* what lies outside; may be NULL */
 };
 
@@ -36,9 +40,18 @@ struct compiled {
 
 void compiled_set_new(struct compiled_set **out);
 void compiled_set_free(struct compiled_set **s); /* all were dropped */
-/* Held once more; compiled_drop ends it. As build fails. */
+/* Told of each form before it goes; NULL: nobody. */
+typedef void compiled_fn(void *ctx, const struct compiled_type *type,
+                         const void *value);
+void compiled_set_leaving(struct compiled_set *s, compiled_fn *fn, void *ctx);
+void compiled_each(struct compiled_set *s, compiled_fn *fn, void *ctx);
+/* Is it there already, so that no text beside it is needed? */
+bool compiled_is_there(const struct compiled_set *s,
+                       const struct compiled_type *type, struct sv doc);
+/* Held once more; compiled_drop ends it. As build fails. `text`: what lies
+ * beside, for types that want it. */
 int compiled_hold(struct compiled_set *s, const struct compiled_type *type,
-                  struct sv doc, struct compiled **out,
+                  struct sv doc, struct sv text, struct compiled **out,
                   struct plan_problem *why);
 void compiled_drop(struct compiled *c); /* NULL: nothing */
 size_t compiled_count(const struct compiled_set *s);

@@ -217,6 +217,16 @@ struct origin_table *plan_origin_table(const struct plan *p)
     return p->states;
 }
 
+void plan_forms_each(struct plan *p, compiled_fn *fn, void *ctx)
+{
+    compiled_each(p->compiled, fn, ctx);
+}
+
+void plan_forms_leaving(struct plan *p, compiled_fn *fn, void *ctx)
+{
+    compiled_set_leaving(p->compiled, fn, ctx);
+}
+
 uint64_t plan_images(const struct plan *p)
 {
     return atomic_load(&p->images);

@@ -22,6 +22,7 @@
 #include "plan/body.h"
 #include "plan/jwt.h"
 #include "plan/route.h"
+#include "plan/schema.h"
 #include "plan/security.h"
 #include "plan/waf.h"
 
@@ -46,6 +47,7 @@
     X(ANOMALY)      /* 11  what stands of anomalies found before */         \
     X(BODY)         /* 11a the body, as far as a later step judges it */    \
     X(WAF)          /* 13  headers and body by the Core Rule Set */         \
+    X(SCHEMA)       /* 14  the request by the OpenAPI document */           \
     X(ANSWER)       /* 15  the route's own answer */
 
 enum plan_step {
@@ -72,7 +74,7 @@ struct plan_origin {
 };
 
 /* Profiles that images share (plan/compiled.h). */
-enum plan_form { FORM_SECURITY, FORM_ABUSE, FORM_COUNT };
+enum plan_form { FORM_SECURITY, FORM_ABUSE, FORM_SCHEMA, FORM_COUNT };
 
 enum { PLAN_REACTORS_MAX = 256 };
 
@@ -97,6 +99,7 @@ struct plan_app {
     struct plan_steps steps[DOOR_COUNT];
     const struct plan_security *security; /* NULL: no profile */
     const struct plan_abuse *abuse;       /* NULL: no profile */
+    const struct plan_schema *schema;     /* NULL: no profile */
     bool tracked;              /* the abuse profile has GeoSentry or anomaly
                                   detection */
     struct compiled *forms[FORM_COUNT];   /* what holds them; or NULL */
@@ -165,7 +168,9 @@ static inline void plan_drop(const struct plan_app *a, unsigned reactor)
 struct plan_source {           /* canonical documents; borrowed */
     struct sv application, authentication; /* authentication "" if none */
     struct sv routing;         /* "" if none */
-    struct sv forms[FORM_COUNT]; /* security, abuse; "" if none */
+    struct sv forms[FORM_COUNT]; /* security, abuse, schema; "" if none */
+    struct sv openapi;         /* of the schema profile; not needed when the
+                                  form is there (plan_form_is_there) */
     /* keyType jwt: the profile, without inline keys and secrets, and the rules
      * that hold in addition (POST …/jwt/validation); "" if none. A profile
      * that names a JWT profile which was detached has "" here: nobody passes
@@ -205,6 +210,11 @@ size_t plan_forms(const struct plan *p);
 struct origin_table *plan_origin_table(const struct plan *p);
 /* Sets of WAF rules that some image holds. Control thread. */
 size_t plan_waf_sets(const struct plan *p);
+bool plan_form_is_there(const struct plan *p, enum plan_form form,
+                        struct sv doc);
+/* Every compiled profile; and before one goes. Control thread. */
+void plan_forms_each(struct plan *p, compiled_fn *fn, void *ctx);
+void plan_forms_leaving(struct plan *p, compiled_fn *fn, void *ctx);
 /* Images alive, with those that wait for their last exchange. Any thread. */
 uint64_t plan_images(const struct plan *p);
 
