@@ -3,7 +3,7 @@
 #include "codec/host.h"
 
 static void field_add(struct expression_request *r, struct http_field *fields,
-                      struct sv name, const yyjson_val *value)
+                      struct sv name, yyjson_val *value)
 {
     if (r->fields_n == HTTP_FIELDS_MAX || !yyjson_is_str(value)) return;
     fields[r->fields_n++] = (struct http_field){

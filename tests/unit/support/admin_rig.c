@@ -44,6 +44,7 @@ static void start(struct rig *r, bool create)
                               .counters = r->counters };
     assert_int_equal(tokens_new(&r->tokens, &tc), 0);
     assert_int_equal(plan_new(&r->plan, 1), 0);
+    if (r->waf.engine) plan_waf_conf(r->plan, &r->waf);
     struct keysets_conf kc = { .lanes = 1, .max = 8 };
     assert_int_equal(keysets_new(&r->keysets, &kc), 0);
     struct admin_conf ac = {

@@ -19,6 +19,7 @@ struct rig {
     char owner[80];       /* secret of its owner key */
     char root[80];        /* secret of a root key */
     int publish_fault;    /* ERR_*: tokens do not get in force */
+    struct waf_sets_conf waf; /* set before rig_open or rig_restart */
     /* of the last call */
     struct answer a;
     yyjson_doc *doc;
