@@ -38,6 +38,8 @@ int counters_reserve(struct counters *c, uint32_t slots);
 /* Before a policy with so many limits is published: files for the second and
  * further ones. Without them a take with such terms answers FAULT. */
 int counters_reserve_limits(struct counters *c, unsigned limits);
+/* The same for terms.global. */
+int counters_reserve_global(struct counters *c);
 /* A line for a new owner: cleared, tagged. */
 int counters_slot_init(struct counters *c, uint32_t slot, uint32_t tag);
 /* The same from any thread; ERR_AGAIN: contended, nothing happened. */
@@ -69,7 +71,7 @@ struct take_ask {
 enum { TAKE_BY_QUOTA = 255, TAKE_BY_NONE = 254 };
 
 struct take_answer {
-    uint8_t refused_by;        /* index into terms.limits, or TAKE_BY_* */
+    uint8_t refused_by;        /* index of terms_limit(), or TAKE_BY_* */
     bool has_limit, has_quota;
     /* The limit nearest to refusing (the refusing one if refused): the most
      * that it admits at once (token_bucket: burst), what it would admit now,

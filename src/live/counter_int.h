@@ -4,7 +4,8 @@
  *   columns.K.map   column K of slot 0 | of slot 1 | ...     32 bytes each
  *
  * The line holds the first limit; column K (1-3) the limit K of tokens that
- * have further ones. The line's lock covers its columns.
+ * have further ones, column 4 the global limit. The line's lock covers its
+ * columns. A column without any limit may have no file.
  *
  * Every store inside a line is a release store, in an order (take.c) in which
  * a process killed between any two leaves it counting at least what it has
@@ -57,7 +58,8 @@ enum {
     LAST_CODE_MASK = (1 << 17) - 1,
     LAST_MS_SHIFT = 20,
 
-    COLUMNS_MAX = POLICY_LIMITS_MAX - 1,
+    COLUMN_GLOBAL = POLICY_LIMITS_MAX - 1, /* behind those of further limits */
+    COLUMNS_MAX = POLICY_LIMITS_MAX,
     SLOTS_MAX = 1 << 26,
     SLOTS_STEP = 1 << 16, /* files grow by so many */
     HEADER_BYTES = 4096,
@@ -176,6 +178,7 @@ int map_file_grow(struct map_file *m, size_t size);
  * begin, which is called when the map is true again. */
 int counter_map_open(struct counters *c, bool *replay, char problem[256]);
 int counter_map_columns(struct counters *c);
+int counter_column_reserve(struct counters *c, unsigned k);
 int counter_map_begin(struct counters *c);
 bool counter_map_alone(struct counters *c); /* no other living process */
 int counter_map_sync(struct counters *c);  /* on disk, in slices */

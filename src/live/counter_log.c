@@ -464,6 +464,22 @@ int counter_log_end(struct counters *c, uint32_t slot, int err)
 }
 
 /* --- replay ------------------------------------------------------------------------------ */
+static bool column_counts(const struct log_record *r, uint32_t k)
+{
+    static const uint64_t nothing[sizeof(struct column) / 8];
+    return memcmp(r->column[k], nothing, sizeof nothing) != 0;
+}
+
+/* Only those that hold something: a column before the last used one may have
+ * had no file. */
+static int columns_reserve(struct counters *c, const struct log_record *r)
+{
+    int err = 0;
+    for (uint32_t k = 0; k < r->columns && !err; k++)
+        if (column_counts(r, k)) err = counter_column_reserve(c, k);
+    return err;
+}
+
 /* The image of a line that nobody holds and no run owns. */
 static int record_apply(struct counters *c, struct log_record *r)
 {
@@ -474,15 +490,16 @@ static int record_apply(struct counters *c, struct log_record *r)
     }
     if (r->slot >= SLOTS_MAX) return ERR_CORRUPT;
     int err = counters_reserve(c, r->slot + 1);
-    if (!err && r->columns) err = counters_reserve_limits(c, r->columns + 1);
+    if (!err) err = columns_reserve(c, r);
     if (err) return err;
     uint64_t lock = r->line[0] & UINT32_MAX;
     r->line[0] -= lock;
     r->line[0] |= line_shape((uint32_t)lock) << LINE_SHAPE_SHIFT;
     memcpy((void *)&c->lines[r->slot], r->line, sizeof r->line);
-    for (uint32_t k = 0; k < r->columns; k++)
-        memcpy((void *)&atomic_load(&c->columns[k])[r->slot], r->column[k],
-               sizeof r->column[k]);
+    for (uint32_t k = 0; k < r->columns; k++) {
+        struct column *col = atomic_load(&c->columns[k]);
+        if (col) memcpy((void *)&col[r->slot], r->column[k], sizeof *col);
+    }
     return 0;
 }
 

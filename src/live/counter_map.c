@@ -286,15 +286,25 @@ int counters_reserve(struct counters *c, uint32_t slots)
     return err;
 }
 
+int counter_column_reserve(struct counters *c, unsigned k)
+{
+    size_t n = steps(atomic_load(&c->slots));
+    if (atomic_load(&c->columns[k])) return 0;
+    return column_grow(c, (int)k, n ? n : SLOTS_STEP);
+}
+
 int counters_reserve_limits(struct counters *c, unsigned limits)
 {
     ENSURE(limits <= POLICY_LIMITS_MAX);
     int err = 0;
-    size_t n = steps(atomic_load(&c->slots));
-    for (int k = 0; k + 1 < (int)limits && !err; k++)
-        if (!atomic_load(&c->columns[k]))
-            err = column_grow(c, k, n ? n : SLOTS_STEP);
+    for (unsigned k = 0; k + 1 < limits && !err; k++)
+        err = counter_column_reserve(c, k);
     return err;
+}
+
+int counters_reserve_global(struct counters *c)
+{
+    return counter_column_reserve(c, COLUMN_GLOBAL);
 }
 
 /* At open: columns that an earlier run needed. */

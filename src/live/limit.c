@@ -170,3 +170,27 @@ const struct limit_ops limit_ops[] = {
     [LIMIT_TOKEN_BUCKET] = { bucket_turn, bucket_room, bucket_add,
                              bucket_wait_ms },
 };
+
+/* --- all of them --------------------------------------------------------------- */
+struct limit_told limit_tell(const struct limit *l, const struct gauge *g,
+                             struct gauge_now t,
+                             const struct limit_asked *asked)
+{
+    struct limit_told told = { .limit = limit_capacity(l),
+                               .remaining = asked->room };
+    uint32_t want = asked->room + 1;
+    if (want < asked->cost) want = asked->cost;
+    if (want > told.limit) want = told.limit;
+    int64_t ms = limit_ops[l->algorithm].wait_ms(g, l, t, want);
+    if (ms > 0) told.reset_s = whole_s(ms + (t.now_ms - asked->at_ms));
+    return told;
+}
+
+void limit_refund(struct gauge *g, uint64_t sub, uint32_t cost)
+{
+    if (sub > g->sub || g->sub - sub >= RING_LANES) return;
+    unsigned at = (unsigned)(sub % RING_LANES), shift = lane_at[at].shift;
+    uint64_t *lane = &g->lane[lane_at[at].word], has = *lane >> shift;
+    has &= LANE_MASK;
+    *lane -= (has < cost ? has : cost) << shift;
+}

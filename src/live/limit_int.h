@@ -49,6 +49,30 @@ struct limit_ops {
 };
 extern const struct limit_ops limit_ops[3]; /* by enum limit_algorithm */
 
+struct limit_asked {
+    int64_t at_ms; /* whole seconds count from here; t.now_ms may be later */
+    uint32_t cost;
+    uint32_t room; /* what it admits now */
+};
+struct limit_told {
+    uint32_t limit, remaining;
+    uint32_t reset_s; /* until remaining has grown, and to the cost asked */
+};
+struct limit_told limit_tell(const struct limit *l, const struct gauge *g,
+                             struct gauge_now t,
+                             const struct limit_asked *asked);
+/* Sliding, after turn: takes back what was added in sub-window `sub`, unless
+ * that has left. */
+void limit_refund(struct gauge *g, uint64_t sub, uint32_t cost);
+
+/* Rounded up; 0 for what is past. */
+static inline uint32_t whole_s(int64_t ms)
+{
+    if (ms <= 0) return 0;
+    int64_t s = (ms + 999) / 1000;
+    return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
 /* The most that can ever be taken at once. */
 static inline uint32_t limit_capacity(const struct limit *l)
 {

@@ -512,8 +512,9 @@ uint32_t subject_free_s(const struct take_ask *ask,
 {
     const struct terms *t = &ask->terms;
     uint64_t in_s = 0;
-    for (unsigned i = 0; i < t->limits_n; i++)
-        if (window_of(&t->limits[i]) > in_s) in_s = window_of(&t->limits[i]);
+    for (unsigned i = 0; i < terms_limits(t); i++)
+        if (window_of(terms_limit(t, i)) > in_s)
+            in_s = window_of(terms_limit(t, i));
     if (t->has_quota && ask->quota_slot == UINT32_MAX) {
         uint64_t quota_s = quota_free_s(t, taken);
         if (quota_s > in_s) in_s = quota_s;

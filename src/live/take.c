@@ -34,8 +34,8 @@ struct step {
     struct counter *line, *qline; /* qline == line: the token's own quota */
     uint32_t word, qword;         /* lock words as held */
     struct gauge_now t;
-    struct gauge gauge[POLICY_LIMITS_MAX];
-    uint32_t room[POLICY_LIMITS_MAX]; /* what each limit admits now */
+    struct gauge gauge[TERMS_LIMITS_MAX];
+    uint32_t room[TERMS_LIMITS_MAX]; /* what each limit admits now */
     struct quota quota;
 };
 
@@ -51,10 +51,17 @@ static int64_t last_ms(uint64_t word)
     return (int64_t)(word >> LAST_MS_SHIFT);
 }
 
-static struct column *column_of(const struct step *s, unsigned limit)
+static bool in_line(const struct step *s, unsigned i)
 {
+    return i == 0 && s->ask->terms.limits_n;
+}
+
+/* Of a limit that is not in the line. */
+static struct column *column_of(const struct step *s, unsigned i)
+{
+    unsigned k = i < s->ask->terms.limits_n ? i - 1 : COLUMN_GLOBAL;
     struct column *at =
-        atomic_load_explicit(&s->c->columns[limit - 1], memory_order_acquire);
+        atomic_load_explicit(&s->c->columns[k], memory_order_acquire);
     return at ? at + s->ask->slot : NULL;
 }
 
@@ -63,8 +70,8 @@ static struct column *column_of(const struct step *s, unsigned limit)
 static void gauge_read(struct step *s, unsigned i)
 {
     enum { LONG_AGO_MS = INT32_MIN };
-    const struct limit *l = &s->ask->terms.limits[i];
-    const struct column *col = i ? column_of(s, i) : NULL;
+    const struct limit *l = terms_limit(&s->ask->terms, i);
+    const struct column *col = in_line(s, i) ? NULL : column_of(s, i);
     const _Atomic uint64_t *lane = col ? col->lane : s->line->lane;
     uint32_t shape = col ? LOAD(col->shape) : line_shape(s->word);
     struct gauge *g = &s->gauge[i];
@@ -176,12 +183,12 @@ static bool step_init(struct step *s, struct counters *c,
     }
     ENSURE(ask->terms.limits_n <= POLICY_LIMITS_MAX);
     ENSURE(ask->cost - 1 < LIMIT_MAX);
-    for (unsigned i = 0; i < ask->terms.limits_n; i++) {
-        const struct limit *l = &ask->terms.limits[i];
+    for (unsigned i = 0; i < terms_limits(&ask->terms); i++) {
+        const struct limit *l = terms_limit(&ask->terms, i);
         ENSURE(l->limit - 1 < LIMIT_MAX && l->burst <= LIMIT_MAX &&
                l->window_s - 1 < WINDOW_MAX_S &&
                l->algorithm <= LIMIT_TOKEN_BUCKET);
-        if (i == 0) continue;
+        if (in_line(s, i)) continue;
         struct column *col = column_of(s, i);
         if (!col) return false;
         __builtin_prefetch(col, 1);
@@ -205,7 +212,7 @@ static bool step_read(struct step *s)
             s->t.now_ms = last_ms(quota_last);
     }
     if (s->t.now_ms < a->now_ms) s->t.now_ms = a->now_ms;
-    for (unsigned i = 0; i < a->terms.limits_n; i++) gauge_read(s, i);
+    for (unsigned i = 0; i < terms_limits(&a->terms); i++) gauge_read(s, i);
     if (a->terms.has_quota) s->quota = quota_turn(s, quota_last);
     return true;
 }
@@ -269,9 +276,9 @@ static void step_write(struct step *s)
         s->qword = line_list(s->c, s->ask->quota_slot, s->qword);
     }
     s->t.last_ms = s->t.now_ms;
-    for (unsigned i = 0; i < terms->limits_n; i++) {
-        const struct limit *l = &terms->limits[i];
-        if (i == 0)
+    for (unsigned i = 0; i < terms_limits(terms); i++) {
+        const struct limit *l = terms_limit(terms, i);
+        if (in_line(s, i))
             line_gauge_write(s, l, &s->gauge[0]);
         else
             column_gauge_write(s, i, l, &s->gauge[i]);
@@ -286,7 +293,7 @@ static void step_write(struct step *s)
 static uint8_t step_judge(const struct step *s)
 {
     const struct terms *terms = &s->ask->terms;
-    for (unsigned i = 0; i < terms->limits_n; i++)
+    for (unsigned i = 0; i < terms_limits(terms); i++)
         if (s->room[i] < s->ask->cost) return (uint8_t)i;
     if (!terms->has_quota) return TAKE_BY_NONE;
     int64_t after;
@@ -296,33 +303,14 @@ static uint8_t step_judge(const struct step *s)
     return TAKE_BY_NONE;
 }
 
-static uint32_t whole_s(int64_t ms)
-{
-    if (ms <= 0) return 0;
-    int64_t s = (ms + 999) / 1000;
-    return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
-}
-
 /* Seconds from the caller's now, which a clock that went back may put before
  * the line's. */
-static uint32_t wait_s(const struct step *s, unsigned i, uint32_t want)
+static struct limit_told limit_answer(const struct step *s, unsigned i)
 {
-    const struct limit *l = &s->ask->terms.limits[i];
-    int64_t ms = limit_ops[l->algorithm].wait_ms(&s->gauge[i], l, s->t, want);
-    return ms > 0 ? whole_s(ms + (s->t.now_ms - s->ask->now_ms)) : 0;
-}
-
-/* When `remaining` will have grown, and to the cost of this request. */
-static void limit_answer(const struct step *s, unsigned i, uint32_t *limit,
-                         uint32_t *remaining, uint32_t *reset_s)
-{
-    const struct limit *l = &s->ask->terms.limits[i];
-    uint32_t want = s->room[i] + 1;
-    *limit = limit_capacity(l);
-    *remaining = s->room[i];
-    if (want < s->ask->cost) want = s->ask->cost;
-    if (want > *limit) want = *limit;
-    *reset_s = wait_s(s, i, want);
+    const struct limit_asked asked = { s->ask->now_ms, s->ask->cost,
+                                       s->room[i] };
+    return limit_tell(terms_limit(&s->ask->terms, i), &s->gauge[i], s->t,
+                      &asked);
 }
 
 /* 0: no refill will ever be enough. */
@@ -346,25 +334,29 @@ static void step_answer(const struct step *s, uint8_t refused_by,
                         struct take_answer *out)
 {
     const struct terms *terms = &s->ask->terms;
+    const unsigned n = terms_limits(terms);
     *out = (struct take_answer){ .refused_by = refused_by,
-                                 .has_limit = terms->limits_n > 0,
+                                 .has_limit = n > 0,
                                  .has_quota = terms->has_quota };
-    if (refused_by < terms->limits_n) {
+    if (refused_by < n) {
         out->nearest = refused_by;
     } else {
-        for (unsigned i = 1; i < terms->limits_n; i++)
+        for (unsigned i = 1; i < n; i++)
             if (s->room[i] < s->room[out->nearest]) out->nearest = (uint8_t)i;
     }
-    if (out->has_limit)
-        limit_answer(s, out->nearest, &out->limit, &out->remaining,
-                     &out->reset_s);
+    if (out->has_limit) {
+        struct limit_told told = limit_answer(s, out->nearest);
+        out->limit = told.limit;
+        out->remaining = told.remaining;
+        out->reset_s = told.reset_s;
+    }
     if (out->has_quota) {
         out->quota_remaining = quota_left(s);
         out->refund_shape = s->quota.generation & LAST_GENERATION_MASK;
     }
     if (refused_by == TAKE_BY_QUOTA)
         out->retry_after_s = quota_retry_s(s);
-    else if (refused_by < terms->limits_n && s->ask->cost <= out->limit)
+    else if (refused_by < n && s->ask->cost <= out->limit)
         out->retry_after_s = out->reset_s;
 }
 
@@ -440,9 +432,11 @@ int counters_read(struct counters *c, const struct take_ask *ask,
     };
     if (out->has_quota) out->quota_remaining = quota_left(&s);
     for (unsigned i = 0; i < out->limits_n; i++) {
-        limit_answer(&s, i, &out->limits[i].limit, &out->limits[i].remaining,
-                     &out->limits[i].reset_s);
-        out->limits[i].used = out->limits[i].limit - out->limits[i].remaining;
+        struct limit_told told = limit_answer(&s, i);
+        out->limits[i].limit = told.limit;
+        out->limits[i].remaining = told.remaining;
+        out->limits[i].reset_s = told.reset_s;
+        out->limits[i].used = told.limit - told.remaining;
     }
     return 0;
 }

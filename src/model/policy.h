@@ -48,7 +48,18 @@ struct terms {
     bool has_quota;
     int64_t quota;
     const struct refill *refill; /* NULL: none */
+    const struct limit *global;  /* one more limit, behind the others: of the
+                                    application's abuse profile; or NULL */
 };
+enum { TERMS_LIMITS_MAX = POLICY_LIMITS_MAX + 1 };
+static inline unsigned terms_limits(const struct terms *t)
+{
+    return t->limits_n + (t->global != NULL);
+}
+static inline const struct limit *terms_limit(const struct terms *t, unsigned i)
+{
+    return i < t->limits_n ? &t->limits[i] : t->global;
+}
 static inline struct terms policy_terms(const struct policy *profile,
                                         const struct policy *own)
 {
