@@ -37,6 +37,7 @@ struct admin_conf {
     struct counters *counters;
     struct subjects *subjects; /* NULL: no JWT is counted (tests) */
     struct detection *detection; /* NULL: nothing is held (tests) */
+    struct visitors *visitors; /* NULL: no abuse profile counts any (tests) */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */

@@ -3,6 +3,7 @@
 #include "admin/publish_int.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "live/visitor.h"
 #include "model/authentication.h"
 
 #include <stdio.h>
@@ -188,6 +189,17 @@ int app_source_read(struct admin *a, const struct record *app,
 
 /* --- images and the key sets that they hold ------------------------------ */
 
+/* What the abuse profile counts in. */
+static int room_make(struct admin *a, const struct plan_app *image)
+{
+    const struct plan_abuse *abuse = image->abuse;
+    if (abuse && abuse->counts_tokens)
+        return counters_reserve_global(a->conf.counters);
+    if (abuse && abuse->counts_visitors && a->conf.visitors)
+        return visitors_reserve(a->conf.visitors);
+    return 0;
+}
+
 int app_image_build(struct admin *a, struct app_source *src,
                     struct plan_app **out, struct plan_problem *why)
 {
@@ -201,6 +213,7 @@ int app_image_build(struct admin *a, struct app_source *src,
     if (err) return err == ERR_FULL ? ERR_LIMIT : err;
     err = plan_build(a->conf.plan, &src->plan, out, why);
     if (err) keysets_drop_all(a, src->plan.keysets, src->plan.keysets_n);
+    if (!err && (err = room_make(a, *out))) app_image_drop(a, out);
     return err;
 }
 

@@ -30,6 +30,8 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_BODY] = check_body,
     [STEP_WAF] = check_waf,
     [STEP_SCHEMA] = check_schema,
+    [STEP_GLOBAL_LIMIT] = check_global_limit,
+    [STEP_MAIL] = check_mail,
     [STEP_ANSWER] = check_answer,
 };
 
@@ -42,6 +44,7 @@ void chain_refund(struct exchange *x)
     ask.terms.limits = NULL;
     ask.terms.limits_n = 0;
     ask.terms.refill = NULL;
+    ask.terms.global = NULL;
     counters_refund(x->env->counters, &ask, &x->take);
 }
 

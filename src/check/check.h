@@ -13,7 +13,7 @@ check_fn check_enabled, check_credential, check_token_state, check_expiry,
     check_jwt, check_binding, check_limits, check_scopes, check_address,
     check_route, check_preflight, check_body, check_waf, check_schema,
     check_answer, check_firewall, check_token_rules, check_travel,
-    check_anomaly;
+    check_anomaly, check_global_limit, check_mail;
 
 /* The credential at the door's or the profile's place, without `Bearer`. */
 enum place_found check_credential_find(struct exchange *x, struct sv *secret);
@@ -28,6 +28,12 @@ bool check_header_once(const struct exchange *x, struct sv name,
  * profile's onFault, with a finding that names the check (static, no quotes). */
 enum verdict check_fault(struct exchange *x, enum fault_rule rule,
                          bool closed_by_default, const char *what);
+
+/* Of the limit by address or header and those behind it the one that is
+ * nearest to refusing is told. */
+void check_global_tell(struct exchange *x);
+/* A limit behind it has refused: it counts nothing. */
+void check_global_refund(struct exchange *x);
 
 static inline enum verdict check_deny(struct exchange *x, enum reason why)
 {

@@ -15,6 +15,7 @@
 #include "live/subject.h"
 #include "live/token.h"
 #include "live/verified.h"
+#include "live/visitor.h"
 #include "model/finding.h"
 #include "plan/plan.h"
 
@@ -70,10 +71,16 @@ enum reason_class { CLASS_UNAUTHORIZED, CLASS_FORBIDDEN, CLASS_TOO_MANY,
     X(INVALID_PROOF, "invalid_dpop_proof", UNAUTHORIZED,                     \
       "the request does not prove that its sender holds the token's key")    \
     X(RATE_LIMITED, "rate_limited", TOO_MANY, "the rate limit was reached")  \
+    X(GLOBAL_RATE_LIMITED, "global_rate_limited", TOO_MANY,                  \
+      "the limit of requests to this application was reached")               \
     X(QUOTA_EXHAUSTED, "quota_exhausted", TOO_MANY,                          \
       "the quota of this token is used up")                                  \
     X(INSUFFICIENT_SCOPE, "insufficient_scope", FORBIDDEN,                   \
       "the token lacks a scope that is needed")                              \
+    X(DISPOSABLE_EMAIL, "disposable_email", FORBIDDEN,                       \
+      "the mail address is of a provider that is not accepted")              \
+    X(BAD_BODY, "bad_request", BAD_REQUEST,                                  \
+      "the request body is not JSON that can be judged")                     \
     X(IP_NOT_ALLOWED, "ip_not_allowed", FORBIDDEN,                           \
       "the token may not be used from this address")                         \
     X(IMPOSSIBLE_TRAVEL, "impossible_travel", FORBIDDEN,                     \
@@ -123,6 +130,13 @@ struct introspections;
 struct keysets;
 struct jwt_lane;
 
+/* What the limit by address or header has admitted. */
+struct global_take {
+    bool done;
+    uint32_t limit, remaining, reset_s;
+    struct visitor_take visit;
+};
+
 /* What the checks may reach; one a process, immutable after start. */
 struct check_env {
     struct tokens *tokens;
@@ -140,6 +154,8 @@ struct check_env {
     struct place_root *places; /* NULL: no location data, ever */
     struct place_lane *place_lanes; /* a reactor each (check/where.h) */
     struct schema_lane *schema_lanes; /* a reactor each (check/schema.h) */
+    struct visitors *visitors; /* NULL: no abuse profile may count them */
+    struct mail_root *mail;    /* NULL: no list of mail domains, ever */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */
@@ -218,6 +234,7 @@ struct exchange {
     struct take_answer take;
     struct limit nearest;           /* copy of limits[take.nearest] when
                                        take.has_limit, for the fields */
+    struct global_take global;      /* step GLOBAL_LIMIT */
     bool taken;                     /* something was taken */
     bool judged_limits;             /* `take` is filled */
     /* whose traffic it is, and where it went, for detectors; valid to the end

@@ -1,4 +1,4 @@
-/* Steps 8 and 9: rate limits, refill and quota, judged and taken as one step
+/* Steps 8 and 9: rate limits (and the abuse profile's, by token), refill and quota, judged and taken as one step
  * on a counter line: the token's, or that of a JWT's subject. Made for every
  * token, limited or not: the line also holds how often and when it was used. */
 #include "check/check.h"
@@ -12,6 +12,14 @@ static bool is_quota_shared(const struct exchange *x)
            !(own && (own->has_quota || own->has_refill));
 }
 
+static struct terms terms_of(const struct exchange *x)
+{
+    const struct plan_abuse *abuse = x->plan->abuse;
+    struct terms t = policy_terms(&x->plan->auth.policy, x->token.own);
+    if (abuse && abuse->counts_tokens) t.global = &abuse->limit;
+    return t;
+}
+
 static void ask_build(struct exchange *x)
 {
     bool shared = is_quota_shared(x);
@@ -20,7 +28,7 @@ static void ask_build(struct exchange *x)
         .tag = x->token.tag,
         .quota_slot = shared ? x->plan->quota_slot : UINT32_MAX,
         .quota_tag = shared ? x->plan->quota_tag : 0,
-        .terms = policy_terms(&x->plan->auth.policy, x->token.own),
+        .terms = terms_of(x),
         .created_ms = shared ? x->plan->created_ms : x->token.created_ms,
         /* fresh, never the loop's: a late stamp would break the bound */
         .now_ms = x->env->node_ms(),
@@ -51,17 +59,25 @@ static enum verdict ask_subject(struct exchange *x, struct subject *who)
     return VERDICT_PASS;
 }
 
+static enum verdict refused(struct exchange *x)
+{
+    check_global_refund(x);
+    if (x->take.refused_by == TAKE_BY_QUOTA)
+        return check_deny(x, REASON_QUOTA_EXHAUSTED);
+    return check_deny(x, x->take.refused_by < x->ask.terms.limits_n
+                             ? REASON_RATE_LIMITED
+                             : REASON_GLOBAL_RATE_LIMITED);
+}
+
 static enum verdict judge(struct exchange *x, enum take took)
 {
     if (took == TAKE_WAIT) return VERDICT_WAIT;
     if (took == TAKE_FAULT) return VERDICT_FAULT;
     x->judged_limits = true;
-    if (x->take.has_limit && x->take.nearest < x->ask.terms.limits_n)
-        x->nearest = x->ask.terms.limits[x->take.nearest];
-    if (took == TAKE_REFUSED)
-        return check_deny(x, x->take.refused_by == TAKE_BY_QUOTA
-                                 ? REASON_QUOTA_EXHAUSTED
-                                 : REASON_RATE_LIMITED);
+    if (x->take.has_limit && x->take.nearest < terms_limits(&x->ask.terms))
+        x->nearest = *terms_limit(&x->ask.terms, x->take.nearest);
+    if (took == TAKE_REFUSED) return refused(x);
+    check_global_tell(x);
     x->taken = !x->peek;
     return VERDICT_PASS;
 }

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/epoch.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "detect/mail_list_int.h"
 
 static int header_check(struct sv bytes, struct mail_header *h)
@@ -92,4 +94,34 @@ unsigned mail_list_find(const struct mail_list *list, struct sv domain)
         if ((list->slots[i] ^ h) >> MAIL_SOURCE_BITS == 0)
             return (unsigned)(list->slots[i] & MAIL_SOURCE_MASK);
     return 0;
+}
+
+/* --- the list in force ---------------------------------------------------------- */
+
+static void list_free(void *p)
+{
+    mail_list_close(p);
+    mem_free(p);
+}
+
+static void root_swap(struct mail_root *root, struct mail_list *list)
+{
+    struct mail_list *old = atomic_exchange(&root->list, list);
+    if (old) epoch_retire(old, list_free, NULL);
+}
+
+int mail_root_load(struct mail_root *root, const char *path)
+{
+    struct mail_list *list = NEW(struct mail_list);
+    int err = mail_list_open(path, list);
+    if (err)
+        mem_free(list);
+    else
+        root_swap(root, list);
+    return err;
+}
+
+void mail_root_drop(struct mail_root *root)
+{
+    root_swap(root, NULL);
 }

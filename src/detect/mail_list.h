@@ -17,6 +17,8 @@
 #ifndef DETECT_MAIL_LIST_H
 #define DETECT_MAIL_LIST_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 
 enum {
@@ -44,6 +46,19 @@ void mail_list_close(struct mail_list *list); /* of mail_list_open */
 /* The sources that name exactly this domain (our form: host.h); 0: none. Any
  * thread; one or two cache lines. */
 unsigned mail_list_find(const struct mail_list *list, struct sv domain);
+
+/* The list in force. Readers: between epoch marks; writer: one thread. */
+struct mail_root {
+    struct mail_list *_Atomic list; /* NULL: none */
+};
+static inline const struct mail_list *mail_root_get(const struct mail_root *r)
+{
+    return atomic_load(&r->list);
+}
+/* Maps the file and puts it in force; the old one is retired. As
+ * mail_list_open, whose failure leaves the old one. */
+int mail_root_load(struct mail_root *root, const char *path);
+void mail_root_drop(struct mail_root *root);
 
 /* --- making one ---------------------------------------------------------------
  * For the command line: grows on the heap. */

@@ -159,6 +159,7 @@ static void put_refused(struct buf *out, const struct answer *a, bool in_batch)
         buf_put(out, a->x->violations);
     }
     if (a->reason == REASON_RATE_LIMITED ||
+        a->reason == REASON_GLOBAL_RATE_LIMITED ||
         a->reason == REASON_QUOTA_EXHAUSTED) {
         put_counts(out, a->x);
         if (a->x->take.retry_after_s)

@@ -284,7 +284,8 @@ static bool count_inherit(struct visitors *v, struct count *c,
 
 static enum take network_take(struct visitors *v, struct count *c,
                               const struct visitor_ask *a,
-                              struct take_answer *out, struct visit *visit)
+                              struct take_answer *out,
+                              struct visitor_take *visit)
 {
     uint64_t key = key_of(v, a, true);
     struct set *s = set_of(&v->network, key);
@@ -294,7 +295,7 @@ static enum take network_take(struct visitors *v, struct count *c,
         count_read(c, s, i, a);
     else
         i = place_free(s, a->now_ms / UNIT_MS);
-    *visit = (struct visit){ .key = key, .by_network = true };
+    *visit = (struct visitor_take){ .key = key, .by_network = true };
     enum take took = TAKE_FAULT;
     count(i == NONE ? &v->stats.full : &v->stats.by_network);
     if (i != NONE) {
@@ -325,7 +326,7 @@ static void answer(const struct count *c, const struct visitor_ask *a,
 
 static enum take own_take(struct visitors *v, struct count *c, struct set *s,
                           uint64_t key, const struct visitor_ask *a,
-                          struct take_answer *out, struct visit *visit)
+                          struct take_answer *out, struct visitor_take *visit)
 {
     unsigned i = place_find(s, key);
     if (i != NONE) {
@@ -336,14 +337,14 @@ static enum take own_take(struct visitors *v, struct count *c, struct set *s,
         if (!count_inherit(v, c, a)) return TAKE_WAIT;
     }
     count_turn(c, a);
-    *visit = (struct visit){ .key = key };
+    *visit = (struct visitor_take){ .key = key };
     enum take took = count_judge(c, a, out);
     if (took == TAKE_TAKEN && !a->peek) count_take(v, c, s, i, key, a);
     return took;
 }
 
 enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
-                        struct take_answer *out, struct visit *visit)
+                        struct take_answer *out, struct visitor_take *visit)
 {
     struct count c;
     ENSURE(ask->cost - 1 < LIMIT_MAX && ask->limit->window_s &&
@@ -364,7 +365,7 @@ enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
 }
 
 void visitors_refund(struct visitors *v, const struct limit *limit,
-                     const struct visit *visit)
+                     const struct visitor_take *visit)
 {
     if (!visit->cost) return;
     struct set *s =

@@ -47,7 +47,7 @@ struct visitor_ask {
     uint32_t cost;             /* 1-LIMIT_MAX */
     bool peek;                 /* judge, take nothing */
 };
-struct visit { /* what was taken, to give it back */
+struct visitor_take { /* what was taken, to give it back */
     uint64_t key;
     int64_t unit;
     uint32_t cost;
@@ -56,11 +56,11 @@ struct visit { /* what was taken, to give it back */
 /* `out` as of counters_take, for one limit; *visit is filled by all but WAIT.
  * FAULT: no place, or no table. */
 enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
-                        struct take_answer *out, struct visit *visit);
+                        struct take_answer *out, struct visitor_take *visit);
 /* What a limit behind this one has refused is not counted here (gateway.md
  * §1, "What a refusal takes"). Kept counted when the place is held. */
 void visitors_refund(struct visitors *v, const struct limit *limit,
-                     const struct visit *visit);
+                     const struct visitor_take *visit);
 
 struct visitors_stats {
     _Atomic uint64_t places;     /* for visitors; 0: no table */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/ensure.h"
 #include "base/err.h"
@@ -13,16 +12,9 @@
 #include "journal/journal.h"
 #include "main/data.h"
 #include "main/process.h"
+#include "main/stamp.h"
 
 static const uint64_t LOOK_EVERY_NS = 2000000000ull;
-
-/* What a rename changes; all zeros: not there. */
-struct stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
 
 struct file {
     char *path;
@@ -39,33 +31,12 @@ struct places {
     atomic_bool asked;
 };
 
-static struct stamp stamp_of(const char *path)
-{
-    struct stat st;
-    struct stamp s;
-    memset(&s, 0, sizeof s); /* compared as bytes */
-    if (stat(path, &st)) return s;
-    s.device = st.st_dev;
-    s.inode = st.st_ino;
-    s.size = st.st_size;
-    s.changed = st.st_mtim;
-    return s;
-}
-
-static bool is_there(const struct stamp *s)
-{
-    return s->inode != 0;
-}
-
 /* Have files changed since they were last looked at? */
 static bool look(struct places *p)
 {
     bool changed = false;
-    for (unsigned i = 0; i < p->files_n; i++) {
-        struct stamp now = stamp_of(p->files[i].path);
-        changed |= memcmp(&now, &p->files[i].stamp, sizeof now) != 0;
-        p->files[i].stamp = now;
-    }
+    for (unsigned i = 0; i < p->files_n; i++)
+        changed |= stamp_look(&p->files[i].stamp, p->files[i].path);
     return changed;
 }
 
@@ -92,7 +63,7 @@ static void load(struct places *p)
     struct place_why why;
     for (unsigned i = 0; i < p->files_n; i++) {
         struct file *f = &p->files[i];
-        f->problem = is_there(&f->stamp) ? NULL : "is not there";
+        f->problem = stamp_is_there(&f->stamp) ? NULL : "is not there";
         if (f->problem && f->about >= 0)
             log_warn("main", "places: %s is gone; its last edition stays",
                      f->path);

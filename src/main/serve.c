@@ -78,6 +78,7 @@ void server_reload(struct server *s)
     int fd = server_access_log(s);
     if (fd >= 0) journal_access_fd(s->journal, fd);
     places_ask(s->places);
+    mail_file_ask(s->mail);
     log_info("main", server_tls_load(s) ? "reload: the old certificates stay"
                                         : "reloaded");
 }

@@ -14,6 +14,7 @@
 #include "check/jwt.h"
 #include "check/where.h"
 #include "edge/edge.h"
+#include "main/mail_file.h"
 #include "main/places.h"
 #include "main/settings.h"
 #include "reach/reach.h"
@@ -61,6 +62,8 @@ struct server {
     struct places *places;
     struct place_lane *place_lanes;
     struct schema_lane *schema_lanes;
+    struct mail_file *mail;
+    struct visitors *visitors;
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */

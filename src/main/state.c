@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "check/schema.h"
 #include "check/tracked.h"
+#include "main/data.h"
 #include "main/process.h"
 #include "main/server.h"
 
@@ -141,6 +142,7 @@ static int live_open(struct server *s)
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
     if (subjects_start(s)) return -1;
     detection_start(s);
+    visitors_new(&s->visitors, (uint32_t)s->set.visitors_max);
     struct keysets_conf keys = { .lanes = s->lanes_n,
                                  .wake = wake_reach,
                                  .ctx = s };
@@ -166,6 +168,7 @@ static int data_open(struct server *s)
         return fails("--places", "names more than four files");
     s->place_lanes = place_lanes_new(s->lanes_n);
     s->schema_lanes = schema_lanes_new(s->lanes_n);
+    mail_file_open(&s->mail, data_path(s->set.data, DATA_MAIL_FILE));
     return 0;
 }
 
@@ -190,6 +193,7 @@ int server_state_open(struct server *s)
         .counters = s->counters,
         .subjects = s->subjects,
         .detection = s->detection,
+        .visitors = s->visitors,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -234,7 +238,9 @@ int server_state_open(struct server *s)
                                     .detection = s->detection,
                                     .places = places_root(s->places),
                                     .place_lanes = s->place_lanes,
-                                    .schema_lanes = s->schema_lanes };
+                                    .schema_lanes = s->schema_lanes,
+                                    .visitors = s->visitors,
+                                    .mail = mail_file_root(s->mail) };
     return 0;
 }
 
@@ -242,6 +248,7 @@ unsigned server_tick(void *ctx)
 {
     struct server *s = ctx;
     places_tick(s->places, clock_mono_ns());
+    mail_file_tick(s->mail, clock_mono_ns());
     return admin_tick(s->admin);
 }
 
@@ -260,6 +267,8 @@ void server_state_close(struct server *s)
     place_lanes_free(&s->place_lanes, s->lanes_n);
     schema_lanes_free(&s->schema_lanes, s->lanes_n);
     places_close(&s->places);
+    mail_file_close(&s->mail);
+    visitors_free(&s->visitors);
     replay_free(&s->replay);
     introspections_free(&s->introspections);
     detection_free(&s->detection);

@@ -3,10 +3,11 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "detect/mail_property.h"
 #include "plan/plan.h"
 
-enum { ABUSE_BUDGET_BYTES = 16 << 20 };
+enum { ABUSE_BUDGET_BYTES = 16 << 20, HEADER_NAME_MAX = 110 };
 
 static int set_build(const char *field, const struct sv *domains, uint32_t n,
                      struct arena *a, const struct mail_set **out,
@@ -19,6 +20,34 @@ static int set_build(const char *field, const struct sv *domains, uint32_t n,
         snprintf(why->message, sizeof why->message, "is not a domain");
     }
     return err;
+}
+
+/* Names of fields are one in any case. */
+static uint64_t scope_number(const struct abuse *p)
+{
+    char lower[HEADER_NAME_MAX];
+    struct sv name = sv_first(p->scope_header, sizeof lower);
+    for (size_t i = 0; i < name.n; i++) lower[i] = ascii_lower(name.p[i]);
+    return p->scope == ABUSE_BY_HEADER ? hash_sv(sv_of(lower, name.n)) : 0;
+}
+
+static void limit_build(struct plan_abuse *s)
+{
+    const struct abuse *p = &s->profile;
+    if (!p->has_limit) return;
+    s->limit = (struct limit){ .limit = p->limit,
+                               .window_s = p->window_s,
+                               .algorithm = LIMIT_SLIDING,
+                               .name = "global" };
+    s->scope = scope_number(p);
+    s->counts_tokens = p->scope == ABUSE_BY_TOKEN;
+    s->counts_visitors = !s->counts_tokens;
+}
+
+static void mail_build(struct plan_abuse *s)
+{
+    const struct abuse *p = &s->profile;
+    if (p->property.n) s->mail_in_head = p->locations & ~(unsigned)MAIL_IN_BODY;
 }
 
 /* A body that the mail check cannot read is a fault of it: onFault says what
@@ -62,8 +91,12 @@ static int abuse_build(struct sv doc, struct arena *a, const void **value,
     if (!err)
         err = set_build("exceptions", p->exceptions, p->exceptions_n, a,
                         &s->exceptions, why);
-    if (!err) body_wish(s);
-    if (!err) region_join(&s->profile);
+    if (!err) {
+        limit_build(s);
+        mail_build(s);
+        body_wish(s);
+        region_join(&s->profile);
+    }
     *value = s;
     return err;
 }

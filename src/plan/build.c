@@ -114,6 +114,13 @@ static void add_tracked(const struct plan_app *a, struct plan_steps *steps)
     if (a->abuse->profile.anomaly.enabled) add(steps, STEP_ANOMALY);
 }
 
+static bool has_mail(const struct plan_app *a, int door)
+{
+    const struct plan_abuse *b = a->abuse;
+    return b &&
+           (b->mail_in_head || (b->body.inspect_bytes && door == DOOR_PROXY));
+}
+
 /* In the order of PLAN_STEPS. An application that refuses everybody needs
  * nothing behind the refusal; one that is public (and says so) needs nothing
  * to pass. What a token's own record may ask for (limits, address list) is
@@ -132,6 +139,8 @@ static void build_steps(struct plan_app *a)
         if (a->app.cors && door == DOOR_PROXY) add(steps, STEP_PREFLIGHT);
         if (routes) add(steps, STEP_ROUTE);
         if (a->security && a->security->firewall) add(steps, STEP_FIREWALL);
+        if (a->abuse && a->abuse->counts_visitors)
+            add(steps, STEP_GLOBAL_LIMIT);
         if (a->jwt)
             add_jwt(a, steps);
         else if (a->has_auth || door == DOOR_VERIFY)
@@ -142,6 +151,7 @@ static void build_steps(struct plan_app *a)
             add(steps, STEP_TOKEN_RULES);
         if (a->has_auth) add_tracked(a, steps);
         if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
+        if (has_mail(a, door)) add(steps, STEP_MAIL);
         if (wants_waf(a)) add(steps, STEP_WAF);
         if (a->schema) add(steps, STEP_SCHEMA);
         if (routes) add(steps, STEP_ANSWER);
@@ -162,6 +172,11 @@ static int build_origin(struct plan *p, struct plan_app *a,
     return 0;
 }
 
+static bool counts_tokens(const struct plan_app *a)
+{
+    return a->abuse && a->abuse->counts_tokens;
+}
+
 /* Without a profile nobody passes: see build_steps. */
 static int build_jwt(struct plan_app *a, const struct plan_source *src,
                      struct plan_problem *why)
@@ -170,6 +185,7 @@ static int build_jwt(struct plan_app *a, const struct plan_source *src,
                                          .rules = src->jwt_rules,
                                          .auth = &a->auth,
                                          .limited = a->limited,
+                                         .counts_tokens = counts_tokens(a),
                                          .introspection_secret =
                                              src->introspection_secret };
     if (src->jwt.n == 0) return 0;
@@ -191,7 +207,7 @@ static int build_auth(struct plan_app *a, const struct plan_source *src,
     const struct policy *p = &a->auth.policy;
     a->limited = (p->has_limits && p->limits_n) ||
                  (p->has_quota && !p->quota_none) ||
-                 (p->has_refill && !p->refill_none);
+                 (p->has_refill && !p->refill_none) || counts_tokens(a);
     if (a->auth.quota_of_application) {
         a->quota_slot = src->quota_slot;
         a->quota_tag = src->quota_tag;
@@ -271,10 +287,10 @@ static int build(struct plan *p, const struct plan_source *src,
     a->created_ms = id_time_ms(a->app.id);
     if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
         return problem(why, ERR_INVALID, "domain", "is not a host name");
-    if ((rc = build_auth(a, src, why)) < 0) return rc;
     if ((rc = build_forms(p, src, a, why)) < 0) return rc;
     if ((rc = build_waf(p, src, a, why)) < 0) return rc;
     build_body(a);
+    if ((rc = build_auth(a, src, why)) < 0) return rc;
     if ((rc = build_origin(p, a, why)) < 0) return rc;
     rc = plan_routes_build(p, a, src->routing);
     if (rc < 0) return problem(why, rc, "routing_id", "profile is damaged");

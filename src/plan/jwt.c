@@ -74,6 +74,7 @@ static bool needs_subject(const struct plan_jwt_source *src)
 {
     const struct policy *p = &src->auth->policy;
     bool limits = p->has_limits && p->limits_n;
+    if (src->counts_tokens) return true;
     return limits || (src->limited && !src->auth->quota_of_application);
 }
 

@@ -32,6 +32,7 @@ struct plan_jwt_source {
     struct sv profile, rules;   /* documents; rules "" if none */
     const struct authentication *auth;
     bool limited;
+    bool counts_tokens; /* the abuse profile's limit counts subjects */
     struct sv introspection_secret;
 };
 /* In the arena. What jwt_profile_decode and jwt_rules_decode refuse. */

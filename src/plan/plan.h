@@ -34,6 +34,7 @@
     X(PREFLIGHT)    /* 2   CORS: whether a script may ask */               \
     X(ROUTE)        /* 2a  the route: its variables, its scopes */          \
     X(FIREWALL)     /* 3   address lists, areas, rules without a token */   \
+    X(GLOBAL_LIMIT) /* 4   the abuse profile's limit, by address or header */ \
     X(CREDENTIAL)   /* 5   find the credential, look the token up */        \
     X(TOKEN_STATE)  /* 6   enabled, revoked */                              \
     X(EXPIRY)       /* 7 */                                                 \
@@ -46,6 +47,7 @@
     X(TRAVEL)       /* 11  GeoSentry: could it have come here so fast? */   \
     X(ANOMALY)      /* 11  what stands of anomalies found before */         \
     X(BODY)         /* 11a the body, as far as a later step judges it */    \
+    X(MAIL)         /* 12  disposable e-mail */                             \
     X(WAF)          /* 13  headers and body by the Core Rule Set */         \
     X(SCHEMA)       /* 14  the request by the OpenAPI document */           \
     X(ANSWER)       /* 15  the route's own answer */
@@ -82,7 +84,7 @@ struct plan_app {
     struct application app;
     bool has_auth;
     struct authentication auth;
-    bool limited;              /* the profile names a limit, quota or refill;
+    bool limited;              /* a profile names a limit, quota or refill;
                                   a token's own show only in its exchange */
     bool checksum;             /* tokens carry our CRC: made-up ones are
                                   refused without a look-up */

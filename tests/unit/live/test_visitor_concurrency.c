@@ -66,11 +66,11 @@ static struct ip ip_of(uint32_t n)
 
 /* Who asks is told by a number: an IPv4 address. */
 static enum take take_at(uint32_t who, const struct limit *l, int64_t now_ms,
-                         uint32_t cost, struct visit *visit)
+                         uint32_t cost, struct visitor_take *visit)
 {
     struct take_answer a;
     struct ip ip = ip_of(who);
-    struct visit mine;
+    struct visitor_take mine;
     const struct visitor_ask ask = {
         .limit = l, .app = 1, .client = &ip, .now_ms = now_ms, .cost = cost
     };
@@ -221,7 +221,7 @@ static void the_answer_tells_of_the_limit_and_obeying_it_is_enough(void **state)
         .limit = &l, .app = 1, .client = &ip, .now_ms = T0, .cost = 2
     };
     struct take_answer a;
-    struct visit visit;
+    struct visitor_take visit;
     table_make(PLACES);
     assert_int_equal(visitors_take(v, &ask, &a, &visit), TAKE_TAKEN);
     assert_int_equal(a.limit, 5);
@@ -253,7 +253,7 @@ static void a_peek_takes_nothing(void **state)
                                .cost = 1,
                                .peek = true };
     struct take_answer a;
-    struct visit visit;
+    struct visitor_take visit;
     table_make(PLACES);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(visitors_take(v, &ask, &a, &visit), TAKE_TAKEN);
@@ -269,7 +269,7 @@ static void what_is_given_back_can_be_taken_again_once(void **state)
 {
     (void)state;
     const struct limit l = { .limit = 3, .window_s = 8 };
-    struct visit visit;
+    struct visitor_take visit;
     table_make(PLACES);
     assert_int_equal(take_at(1, &l, T0, 2, &visit), TAKE_TAKEN);
     assert_int_equal(take_at(1, &l, T0 + 3000, 1, NULL), TAKE_TAKEN);
@@ -284,7 +284,7 @@ static void what_has_left_is_not_given_back_from_what_came_since(void **state)
 {
     (void)state;
     const struct limit l = { .limit = 3, .window_s = 8 };
-    struct visit visit;
+    struct visitor_take visit;
     table_make(PLACES);
     assert_int_equal(take_at(1, &l, T0, 3, &visit), TAKE_TAKEN);
     assert_int_equal(take_at(1, &l, T0 + 9000, 3, NULL), TAKE_TAKEN);
@@ -364,7 +364,7 @@ static enum take caller_take(const struct caller *c)
 {
     struct ip ip;
     struct take_answer a;
-    struct visit visit;
+    struct visitor_take visit;
     const struct limit l = { .limit = 1, .window_s = c->window_s };
     assert_int_equal(ip_parse(sv_cstr(c->ip), &ip), 0);
     const struct visitor_ask ask = { .limit = &l,
@@ -504,7 +504,7 @@ static void values_without_a_place_are_counted_in_groups(void **state)
     (void)state;
     struct ip ip = ip_of(1);
     struct take_answer a;
-    struct visit visit;
+    struct visitor_take visit;
     uint32_t grouped = 0;
     table_make(PLACES);
     for (int i = 0; i < 4000; i++) {
@@ -536,7 +536,7 @@ static bool gives_back;
 static void *ask_on(void *arg)
 {
     struct rand_fast mine = { (uint64_t)(uintptr_t)arg + 1 };
-    struct visit visit;
+    struct visitor_take visit;
     unsigned refused = 0;
     while (refused < 50) {
         uint64_t bits = rand_fast_next(&mine);
@@ -585,7 +585,7 @@ static void with_some_giving_back_it_is_never_more(void **state)
 static void many_threads_at_one_network_take_the_limit_exactly(void **state)
 {
     (void)state;
-    struct visit visit = { .by_network = false };
+    struct visitor_take visit = { .by_network = false };
     uint32_t who = 0xc0000200;
     table_make(MANY_PLACES);
     for (uint32_t i = 0; i < FLOOD; i++) takes(FLOOD_NETWORK + i, &LARGE, T0);
