@@ -8,13 +8,14 @@
 #include "check/request.h"
 #include "detect/mail_property.h"
 
-enum { FIRST_BYTES = 4096, BYTES_A_BYTE = 48 };
+enum { FIRST_BYTES = 4096, BYTES_A_BYTE = 64 /* of "[" */ };
 
 struct judged {
-    enum mail_verdict verdict; /* BLOCKED, DISPOSABLE: refused by `domain` */
-    struct host domain;
-    unsigned sources;
-    bool unlisted; /* somebody is to be looked up, and there is no list */
+    enum mail_verdict
+        verdict; /* BLOCKED, DISPOSABLE: refused by the end of `host` */
+    struct host host;
+    size_t entry_n; /* its end that is listed */
+    bool unlisted;  /* somebody is to be looked up, and there is no list */
     bool too_many, no_room;
 };
 
@@ -35,8 +36,8 @@ static bool judge_domain(const struct exchange *x, const struct host *host,
     out->unlisted |= v == MAIL_NONE && !list;
     if (v != MAIL_BLOCKED && v != MAIL_DISPOSABLE) return false;
     out->verdict = v;
-    out->domain = *host;
-    out->sources = why.sources;
+    out->host = *host;
+    out->entry_n = why.domain.n;
     return true;
 }
 
@@ -102,16 +103,20 @@ static int judge_body(struct exchange *x, struct judged *out)
     return x->body_over ? 0 : rc;
 }
 
+static struct sv evidence(struct exchange *x, const struct judged *j)
+{
+    const char *by = j->verdict == MAIL_BLOCKED ? "blocklist" : "list";
+    if (j->verdict == MAIL_NONE) return SV("{\"by\":\"number of addresses\"}");
+    struct sv entry =
+        sv_from(sv_of(j->host.text, j->host.n), j->host.n - j->entry_n);
+    return arena_printf(x->arena, "{\"domain\":\"%.*s\",\"by\":\"%s\"}",
+                        SV_FMT(entry), by);
+}
+
 static enum verdict refuse(struct exchange *x, const struct judged *j)
 {
-    struct sv evidence =
-        j->verdict == MAIL_NONE
-            ? SV("{\"by\":\"number of addresses\"}")
-            : arena_printf(x->arena, "{\"domain\":\"%.*s\",\"by\":\"%s\"}",
-                           (int)j->domain.n, j->domain.text,
-                           j->verdict == MAIL_BLOCKED ? "blocklist" : "list");
     check_found(x, reason_rows[REASON_DISPOSABLE_EMAIL].code, DETECTOR_BLOCK,
-                true, evidence);
+                true, evidence(x, j));
     return check_deny(x, REASON_DISPOSABLE_EMAIL);
 }
 

@@ -336,9 +336,12 @@ static enum take own_take(struct visitors *v, struct count *c, struct set *s,
         if (i == NONE) return network_take(v, c, a, out, visit);
         if (!count_inherit(v, c, a)) return TAKE_WAIT;
     }
+    bool inherited = s->print[i] != print_of(key) && c->last >= 0;
     count_turn(c, a);
-    *visit = (struct visitor_take){ .key = key };
     enum take took = count_judge(c, a, out);
+    *visit = (struct visitor_take){ .key = key,
+                                    .by_network =
+                                        inherited && took == TAKE_REFUSED };
     if (took == TAKE_TAKEN && !a->peek) count_take(v, c, s, i, key, a);
     return took;
 }

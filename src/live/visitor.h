@@ -51,7 +51,7 @@ struct visitor_take { /* what was taken, to give it back */
     uint64_t key;
     int64_t unit;
     uint32_t cost;
-    bool by_network;
+    bool by_network; /* judged by what his network has taken */
 };
 /* `out` as of counters_take, for one limit; *visit is filled by all but WAIT.
  * FAULT: no place, or no table. */
