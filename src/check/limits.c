@@ -64,9 +64,10 @@ static enum verdict refused(struct exchange *x)
     check_global_refund(x);
     if (x->take.refused_by == TAKE_BY_QUOTA)
         return check_deny(x, REASON_QUOTA_EXHAUSTED);
-    return check_deny(x, x->take.refused_by < x->ask.terms.limits_n
-                             ? REASON_RATE_LIMITED
-                             : REASON_GLOBAL_RATE_LIMITED);
+    const struct terms *t = &x->ask.terms;
+    return check_deny(x, t->global && x->take.refused_by == t->limits_n
+                             ? REASON_GLOBAL_RATE_LIMITED
+                             : REASON_RATE_LIMITED);
 }
 
 static enum verdict judge(struct exchange *x, enum take took)
