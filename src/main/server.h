@@ -105,6 +105,7 @@ void lanes_metrics(void *server, struct buf *out);
 void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
 void schema_metrics(const struct server *s, struct buf *out);
+void abuse_metrics(const struct server *s, struct buf *out);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
 /* For admin_conf; ctx is the server. */
