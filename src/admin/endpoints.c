@@ -99,6 +99,43 @@ static const struct shape_field detection_fields[] = {
     LIST_OF("held", challenge_fields, "Open challenges and blocks."),
     { 0 },
 };
+static const struct shape_field finding_fields[] = {
+    OURS("code", SHAPE_STRING, "What: \"geo_blocked\"."),
+    OURS("action", SHAPE_STRING,
+         "allow, monitor, alert, challenge or block: what it asks for."),
+    OURS("enforced", SHAPE_BOOLEAN, "And that this was done."),
+    OURS("evidence", SHAPE_MAP, "Why."),
+    { 0 },
+};
+static const struct shape_field event_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the event."),
+    OURS("application_id", SHAPE_STRING, "Whose request it was."),
+    OURS("token_id", SHAPE_STRING, "Token of the request, if one was known."),
+    OURS("subject", SHAPE_STRING, "Subject of its JWT, or of a finding."),
+    OURS("owner", SHAPE_STRING, "Owner of the token."),
+    OURS("door", SHAPE_STRING, "proxy or verify."),
+    OURS("outcome", SHAPE_STRING, "How the request ended: \"limited\"."),
+    OURS("code", SHAPE_STRING, "Why it was refused: \"rate_limited\"."),
+    OURS("enforced", SHAPE_BOOLEAN, "Refused, or only observed?"),
+    OURS("ip", SHAPE_STRING, "Client's address."),
+    OURS("request_id", SHAPE_STRING, "Id of the request."),
+    OURS("method", SHAPE_STRING, "Method."),
+    OURS("host", SHAPE_STRING, "Host as asked for."),
+    OURS("path", SHAPE_STRING, "Path without query."),
+    OURS("status", SHAPE_INTEGER, "Status of the answer."),
+    OURS("count", SHAPE_INTEGER, "Requests that it stands for."),
+    TIME("since", "Of several: the first."),
+    OURS("cut", SHAPE_BOOLEAN, "A text or evidence was too long."),
+    { .name = "findings",
+      .types = SHAPE_OBJECTS,
+      .flags = SHAPE_READ_ONLY,
+      .fields = finding_fields,
+      .about = "What checks found." },
+    OURS("findings_lost", SHAPE_INTEGER, "Findings beyond those shown."),
+    TIME("createdAt", "When; of several: the last."),
+    TIME("updatedAt", "The same."),
+    { 0 },
+};
 static const struct shape_field assertion_key_fields[] = {
     OURS("id", SHAPE_STRING, "Its kid: the RFC 7638 thumbprint."),
     OURS("algorithm", SHAPE_STRING, "ES256 or EdDSA."),
@@ -203,6 +240,7 @@ static const struct answer_type
     challenge = { "Challenge", NULL, challenge_fields, NULL },
     detection = { "Detection", NULL, detection_fields, NULL },
     audit = { "AuditEntry", NULL, audit_fields, NULL },
+    event = { "Event", NULL, event_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     origin_state = { "OriginState", NULL, origin_state_fields, NULL },
     data_file = { "DataFile", NULL, data_fields, NULL },
@@ -287,6 +325,10 @@ static const char *const challenge_params[] = { "application_id", "token_id",
                                                 "subject", NULL };
 static const char *const subject_params[] = { "subject", NULL };
 static const char *const audit_params[] = { "object_id", NULL };
+static const char *const event_params[] = {
+    "application_id", "token_id", "code", "action", "enforced", "ip",
+    "start",          "end",      NULL
+};
 
 /* clang-format off */
 #define CREATE .method = HTTP_POST, .status = 201, \
@@ -634,6 +676,15 @@ const struct endpoint endpoints[] = {
       .flags = EP_LIST, .status = 200, .answer = &audit,
       .params = audit_params, .handle = audit_list, .tag = "Audit",
       .summary = "Who changed what, when, from where" },
+
+    /* events */
+    { .method = HTTP_GET, .path = ACC "events", .status = 200,
+      .flags = EP_LIST | EP_EVENTS,
+      .role = ROLE_VIEWER, .answer = &event, .params = event_params,
+      .handle = event_list, .tag = "Event",
+      .summary = "Refusals and findings with their evidence" },
+    { GET, .path = ACC "events/{id}", .role = ROLE_VIEWER, .answer = &event,
+      .handle = event_get, .tag = "Event", .summary = "Get an event" },
 
     /* verification: described here, served by edge/ */
     { .method = HTTP_POST, .path = "/authenticate",

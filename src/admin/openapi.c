@@ -529,6 +529,9 @@ static void answer_schemas(struct gen *g, const struct endpoint *e)
                    "\"boolean\"},\"message\":{\"type\":\"string\"},\"data\":{"
                    "\"type\":\"array\",\"items\":");
     ref(g, e->answer->name);
+    if (e->flags & EP_EVENTS)
+        buf_puts(g->b, "},\"next\":{\"type\":\"string\"},\"dropped\":{"
+                       "\"type\":\"integer\"");
     buf_puts(g->b, e->flags & EP_LIST
                        ? "},\"has_more\":{\"type\":\"boolean\"}},\"required\":["
                          "\"success\",\"message\",\"data\",\"has_more\"]"

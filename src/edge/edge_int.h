@@ -117,6 +117,9 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
                  struct http_stream *s, const struct http_head *h);
 void visit_fini(struct visit *v);
 /* The door's part of the event. */
+struct visit_asked { /* what a question told of the request; "" unknown */
+    struct sv method, host, path;
+};
 struct visit_end {
     enum outcome outcome;
     const char *code;        /* "" passed */
@@ -124,10 +127,17 @@ struct visit_end {
     uint32_t token_slot;
     uint8_t door;
     bool no_bytes;           /* they are told by another event of this visit */
+    const struct findings *findings; /* NULL: none */
+    struct sv subject;       /* of a JWT; "" unknown */
+    const struct visit_asked *asked; /* NULL: the visit's own */
 };
 /* Until the origin's answer began; 0: it was not asked. */
 uint32_t visit_origin_us(const struct visit *v);
 void visit_report(struct visit *v, const struct visit_end *end);
+/* A finding that is made after the visit's event: of its application and, if
+ * given, its token (16 bytes) or subject. Before visit_fini. */
+void visit_finding(const struct visit *v, const struct visit_end *end,
+                   const struct finding *f);
 
 /* A request that became no exchange, or was too large or slow: the bodies of
  * http's own refusals, for both services. */

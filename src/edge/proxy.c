@@ -68,6 +68,8 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
                             .token_id = p->x.has_token ? p->x.token.id : NULL,
                             .token_slot = p->x.token.slot,
                             .door = DOOR_PROXY,
+                            .findings = p->x.findings,
+                            .subject = p->subject,
                         });
     visit_fini(&p->v);
     slab_put(&er->proxies, p);
@@ -258,6 +260,14 @@ static void keep_key(struct proxy *p)
     if (p->by_jwt) memcpy(p->key, p->x.jwt->thumbprint, sizeof p->key);
 }
 
+/* For the incident: what the cache holds of the JWT lasts this turn only. */
+static void keep_subject(struct proxy *p, enum verdict v)
+{
+    const struct exchange *x = &p->x;
+    if (x->jwt && x->jwt->subject.n && (v == VERDICT_DENY || x->findings))
+        p->subject = arena_dup(&p->v.arena, x->jwt->subject);
+}
+
 /* The image, the head and its bytes stay until the checks have been made. */
 static bool hold(struct proxy *p, const struct http_head *head)
 {
@@ -290,6 +300,7 @@ static enum verdict run(struct proxy *p, const struct http_head *head)
     do {
         v = chain_run(&p->x);
         keep_limits(p);
+        keep_subject(p, v);
         bool later =
             v == VERDICT_WAIT || v == VERDICT_BODY || v == VERDICT_WORK;
         if (!later || hold(p, head)) continue;

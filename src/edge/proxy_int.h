@@ -52,6 +52,7 @@ struct proxy {
     char limit_name[LIMIT_NAME_MAX + 1];
     uint8_t certificate[TLS_CERT_DIGEST_BYTES];
     struct sv assertion_header;  /* in no trailer; "" none */
+    struct sv subject;           /* of a JWT that is told of; "" */
     uint64_t body_max, body_n;   /* of the request */
     struct held_body *held_body; /* taken in, `given` of it to the call */
     size_t given;

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "check/place.h"
+#include "check/request.h"
 #include "edge/verify_int.h"
 
 /* --- replies ------------------------------------------------------------------------ */
@@ -176,6 +177,24 @@ static void remember(struct verify *vf, const struct question *q,
     memcpy(j->token_id, a->x->token.id, sizeof j->token_id);
 }
 
+/* What telemetry told, for the incident: the question is gone by then. */
+static void remember_asked(struct verify *vf, const struct question *q,
+                           struct exchange *x)
+{
+    struct arena *a = &vf->v.arena;
+    struct verify_judged *j = &vf->judged[vf->judged_n - 1];
+    bool simple = j->outcome == OUTCOME_PASSED && !j->code[0] && !x->findings;
+    if (simple || !x->plan) return;
+    j->findings = x->findings;
+    j->asked.method = arena_dup(a, q->method);
+    struct expression_request *r = check_request(x);
+    if (r) {
+        j->asked.host = arena_dup(a, r->host);
+        j->asked.path = arena_dup(a, r->path);
+    }
+    if (x->jwt) j->subject = arena_dup(a, x->jwt->subject);
+}
+
 static void put_answer(struct verify *vf, const struct answer *a,
                        struct buf *out)
 {
@@ -231,6 +250,7 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
         if (v != VERDICT_PASS) a.reason = x->reason;
     }
     remember(vf, &q, &a);
+    if (a.x) remember_asked(vf, &q, &x);
     put_answer(vf, &a, out);
     unhold(vf);
     return true;
@@ -389,7 +409,9 @@ static void verify_end(struct http_stream *s, const struct http_head *trailers)
  * the last. */
 static void report(struct verify *vf, enum outcome otherwise, const char *code)
 {
-    struct visit_end end = { otherwise, code, NULL, 0, DOOR_VERIFY, false };
+    struct visit_end end = { .outcome = otherwise,
+                             .code = code,
+                             .door = DOOR_VERIFY };
     if (vf->judged_n == 0) visit_report(&vf->v, &end);
     for (size_t i = 0; i < vf->judged_n; i++) {
         const struct verify_judged *j = &vf->judged[i];
@@ -398,6 +420,9 @@ static void report(struct verify *vf, enum outcome otherwise, const char *code)
         end.token_id = j->has_token ? j->token_id : NULL;
         end.token_slot = j->token_slot;
         end.no_bytes = i + 1 < vf->judged_n;
+        end.findings = j->findings;
+        end.asked = &j->asked;
+        end.subject = j->subject;
         vf->v.app_id = j->app_id;
         vf->v.address.client = j->client;
         vf->v.wall_ms = j->at_ms;

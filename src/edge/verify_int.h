@@ -30,6 +30,9 @@ struct verify_judged { /* what an event needs of a question */
     uint32_t token_slot;
     enum outcome outcome;
     const char *code;
+    const struct findings *findings; /* NULL: none */
+    struct visit_asked asked;
+    struct sv subject;
     bool has_token;
 };
 

@@ -80,9 +80,74 @@ uint32_t visit_origin_us(const struct visit *v)
     return v->origin_ns ? micros(v->start_ns, v->origin_ns) : 0;
 }
 
+/* What simply passed is nobody's concern but the counters'; nor is a client
+ * that left, unless something was found. */
+static bool is_incident(const struct visit *v, const struct visit_end *end)
+{
+    bool faulty = end->outcome != OUTCOME_CLIENT_GONE &&
+                  (end->outcome != OUTCOME_PASSED || end->code[0]);
+    return (faulty || end->findings) && v->app_id.n;
+}
+
+/* The owner of a token that is still there. */
+static struct sv owner_of(const struct visit *v, const struct visit_end *end)
+{
+    const struct tokens *tokens = v->er->edge->conf.checks->tokens;
+    struct token_view t;
+    struct ulid id;
+    if (!end->token_id || !tokens) return SV("");
+    memcpy(id.b, end->token_id, sizeof id.b);
+    return tokens_view(tokens, end->token_slot, ulid_tag(&id), v->wall_ms,
+                       &t) &&
+                   t.cold
+               ? t.cold->owner
+               : SV("");
+}
+
+/* The image of the exchange may be gone: the account is asked for by id. */
+static struct sv account_of(const struct visit *v)
+{
+    const struct plan_app *app =
+        plan_find(v->er->edge->conf.checks->plan, v->app_id);
+    return app ? app->app.account_id : SV("");
+}
+
+static struct event_more more_of(const struct visit *v,
+                                 const struct visit_end *end)
+{
+    const struct visit_asked *asked = end->asked;
+    return (struct event_more){
+        .account_id = account_of(v),
+        .now_ms = reactor_now_ms(v->er->reactor),
+        .method = asked ? asked->method : v->method,
+        .host = asked ? asked->host : v->host,
+        .path = asked ? asked->path : v->path,
+        .subject = end->subject,
+        .owner = owner_of(v, end),
+        .findings = end->findings,
+    };
+}
+
+void visit_finding(const struct visit *v, const struct visit_end *end,
+                   const struct finding *f)
+{
+    struct journal_note note = {
+        .wall_ms = v->wall_ms,
+        .now_ms = reactor_now_ms(v->er->reactor),
+        .door = end->door,
+        .account_id = account_of(v),
+        .app_id = v->app_id,
+        .token_id = end->token_id,
+        .subject = end->subject,
+        .finding = f,
+    };
+    journal_finding(v->er->edge->conf.journal, (int)v->er->index, &note);
+}
+
 void visit_report(struct visit *v, const struct visit_end *end)
 {
     struct http_stream_info info;
+    struct event_more more;
     http_stream_info(v->stream, &info);
     struct event e = {
         .wall_ms = v->wall_ms,
@@ -106,6 +171,10 @@ void visit_report(struct visit *v, const struct visit_end *end)
     if (!end->no_bytes) {
         e.bytes_in = info.bytes_in;
         e.bytes_out = info.bytes_out;
+    }
+    if (is_incident(v, end)) {
+        more = more_of(v, end);
+        e.more = &more;
     }
     journal_event(v->er->edge->conf.journal, v->er->index, &e);
 }

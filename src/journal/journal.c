@@ -16,7 +16,11 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
     for (unsigned i = 0; i < j->reactors; i++) {
         access_log_init(&j->lanes[i].log);
         use_init(&j->lanes[i].use);
+        sieve_init(&j->lanes[i].sieve);
     }
+    sieve_init(&j->elsewhere);
+    pthread_mutex_init(&j->elsewhere_lock, NULL);
+    if (conf->incidents_dir) recorder_new(&j->recorder, j, conf);
     *out = j;
     return 0;
 }
@@ -25,10 +29,15 @@ void journal_free(struct journal **at)
 {
     struct journal *j = *at;
     if (!j) return;
+    journal_recorder_stop(j);
+    recorder_free(&j->recorder);
     for (unsigned i = 0; i < j->reactors; i++) {
         access_log_fini(&j->lanes[i].log, &j->sink);
         use_fini(&j->lanes[i].use);
+        sieve_fini(&j->lanes[i].sieve);
     }
+    sieve_fini(&j->elsewhere);
+    pthread_mutex_destroy(&j->elsewhere_lock);
     log_sink_set(&j->sink, -1);
     pthread_mutex_destroy(&j->owners_lock);
     mem_free(j);
@@ -58,11 +67,16 @@ void journal_event(struct journal *j, unsigned r, const struct event *e)
     if (e->outcome == OUTCOME_PASSED && e->code[0])
         counter_add(&l->unjudged[e->door], 1);
     access_log_add(&l->log, &j->sink, e, j->sample);
+    if (e->more && j->recorder) journal_incident_of(j, r, e);
 }
 
 uint32_t journal_turn(struct journal *j, unsigned r, uint64_t now_ms)
 {
-    return access_log_turn(&j->lanes[r].log, &j->sink, now_ms);
+    struct lane *l = &j->lanes[r];
+    uint32_t log_ms = access_log_turn(&l->log, &j->sink, now_ms);
+    if (!sieve_turn(&l->sieve, now_ms / 1000)) return log_ms;
+    uint32_t sum_ms = 1000 - (uint32_t)(now_ms % 1000);
+    return log_ms && log_ms < sum_ms ? log_ms : sum_ms;
 }
 
 void journal_access_fd(struct journal *j, int fd)

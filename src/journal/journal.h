@@ -5,18 +5,30 @@
  *   reactor: event -> counters and histograms (plain adds)
  *                  -> access-log line in the reactor's buffer
  *                  -> token use (outcome counts; background day rows)
+ *                  -> refusals, findings, faults: an incident for its account
+ *                     (journal/sieve.h), which the recorder keeps on the disk
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
 #include "base/buf.h"
-#include "base/ip.h"
+#include "journal/incident.h"
 
 enum outcome { /* class of an exchange's end, a metric label */
     OUTCOME_PASSED, OUTCOME_UNAUTHORIZED, OUTCOME_FORBIDDEN, OUTCOME_LIMITED,
     OUTCOME_QUOTA, OUTCOME_BAD_REQUEST, OUTCOME_UNAVAILABLE,
     OUTCOME_ORIGIN_FAILED, OUTCOME_UNKNOWN, OUTCOME_CLIENT_GONE,
     OUTCOME_COUNT
+};
+
+/* What makes an event an incident as well. Codes of findings are static. */
+struct event_more {
+    struct sv account_id;        /* "acc_…" */
+    uint64_t now_ms;             /* the reactor's, does not go backwards */
+    struct sv method, host, path; /* that were asked for: at the verify door
+                                     what telemetry tells; without query */
+    struct sv subject, owner;    /* of the token; "" unknown */
+    const struct findings *findings; /* NULL: none */
 };
 
 /* All views are borrowed for the call. No secret is ever put in. */
@@ -37,6 +49,7 @@ struct event {
     uint32_t origin_us;          /* to the origin's head; 0: not asked */
     uint8_t http_minor;
     bool tls;
+    const struct event_more *more; /* NULL: nothing to be kept */
 };
 
 struct journal;
@@ -46,6 +59,10 @@ struct journal_conf {
     /* access log: -1 none; else an open descriptor (a file or pipe), kept */
     int access_fd;
     unsigned sample;             /* 1 in n of the passed; refusals always */
+    /* incidents: the folder, borrowed; NULL: none are kept */
+    const char *incidents_dir;
+    uint64_t incidents_bytes;    /* ceiling of its files */
+    int64_t incidents_age_ms;    /* older ones are neither kept nor shown */
 };
 int journal_new(struct journal **out, const struct journal_conf *conf);
 void journal_free(struct journal **j);
@@ -56,6 +73,60 @@ void journal_event(struct journal *j, unsigned r, const struct event *e);
  * again though nothing else happens: what an idle reactor still has to write;
  * 0: nothing. */
 uint32_t journal_turn(struct journal *j, unsigned r, uint64_t now_ms);
+
+/* A finding that belongs to no single exchange, or is made after its end. */
+struct journal_note {
+    int64_t wall_ms;
+    uint64_t now_ms;             /* as in event_more */
+    uint8_t door;
+    struct sv account_id, app_id;
+    const uint8_t *token_id;     /* 16 bytes or NULL */
+    struct sv subject;           /* "" none */
+    const struct finding *finding;
+};
+/* On reactor `r`'s thread, or with JOURNAL_ELSEWHERE on any other (which may
+ * wait for another such call). */
+enum { JOURNAL_ELSEWHERE = -1 };
+void journal_finding(struct journal *j, int r, const struct journal_note *n);
+
+/* The recorder's thread: takes incidents from the reactors and appends them to
+ * the disk, twice a second. Without it journal_incidents_record does so. */
+int journal_recorder_start(struct journal *j);
+/* After the last event: keeps what is still counted, then joins. */
+void journal_recorder_stop(struct journal *j);
+/* One round of it; any thread. */
+void journal_incidents_record(struct journal *j);
+
+/* --- reading incidents: any thread but a reactor's ---------------------------- */
+struct incident_filter {         /* NULL, p NULL, -1: any */
+    struct ulid account;
+    const struct ulid *application, *token;
+    struct sv code;              /* of the refusal or of a finding */
+    int action;                  /* of a finding */
+    int enforced;                /* 0 or 1 (incident_is_enforced) */
+    const struct ip *client;
+    int64_t start_ms, end_ms;    /* start <= at < end */
+};
+struct incident_page {
+    bool newer;                  /* the ones next above `bound`, rising; else
+                                    below it, falling */
+    struct ulid bound;
+    uint32_t limit;
+    /* --- found --- */
+    bool has_more;
+    struct ulid next;            /* has_more: the bound to go on with */
+    uint64_t dropped;            /* of all accounts, since the start */
+};
+typedef void incident_fn(void *ctx, const struct incident *i);
+/* What was recorded until now, newest included. Reads a bounded amount: a page
+ * may hold less than its limit, even nothing, and have more. ERR_NOTFOUND: no
+ * incidents are kept; ERR_TIMEOUT: the recorder is stuck. */
+int journal_incidents(struct journal *j, const struct incident_filter *f,
+                      struct incident_page *page, incident_fn *fn, void *ctx);
+/* The one of that id, if it is the account's: ERR_NOTFOUND. */
+int journal_incident(struct journal *j, const struct ulid *account,
+                     const struct ulid *id, incident_fn *fn, void *ctx);
+
 /* SIGHUP / rotation, control thread: the next write goes to this descriptor.
  * -1 ends the log. */
 void journal_access_fd(struct journal *j, int fd);

@@ -7,6 +7,8 @@
 #include "journal/access_log.h"
 #include "journal/histogram.h"
 #include "journal/names.h"
+#include "journal/recorder.h"
+#include "journal/sieve.h"
 #include "journal/use.h"
 
 enum { STATUS_CLASSES = 6, METRIC_OWNERS_MAX = 16 };
@@ -19,17 +21,23 @@ struct lane { /* of one reactor, written by it alone */
     struct histogram total[EVENT_DOORS], origin;
     struct access_log log;
     struct use use;
+    struct sieve sieve;
 };
 
 struct journal {
     unsigned reactors, sample;
     struct log_sink sink;
+    struct recorder *recorder;   /* NULL: no incidents are kept */
+    pthread_mutex_t elsewhere_lock;
+    struct sieve elsewhere;      /* of threads that are no reactors */
     pthread_mutex_t owners_lock;
     unsigned owners_n;
     struct { metrics_fn *fn; void *ctx; } owners[METRIC_OWNERS_MAX];
     struct lane lanes[];
 };
 
+/* incident_of.c: enters the event of an exchange that is one. */
+void journal_incident_of(struct journal *j, unsigned r, const struct event *e);
 void journal_metrics(struct journal *j, struct buf *out); /* own rows */
 
 #endif

@@ -172,6 +172,20 @@ static void use_lost(struct journal *j, struct buf *out, const char *name)
     metric_row(out, name, "", sum_of(j, &j->lanes[0].use.lost));
 }
 
+static void incidents(struct journal *j, struct buf *out, const char *name)
+{
+    const struct recorder *r = j->recorder;
+    metric_row(out, name, "state=\"told\"", r ? atomic_load(&r->told) : 0);
+    metric_row(out, name, "state=\"summed\"", r ? atomic_load(&r->summed) : 0);
+    metric_row(out, name, "state=\"dropped\"", r ? recorder_dropped(r) : 0);
+}
+
+static void incident_bytes(struct journal *j, struct buf *out, const char *name)
+{
+    const struct recorder *r = j->recorder;
+    metric_row(out, name, "", r ? atomic_load(&r->bytes) : 0);
+}
+
 static const struct metric {
     const char *name, *type, *help;
     void (*rows)(struct journal *j, struct buf *out, const char *name);
@@ -199,6 +213,12 @@ static const struct metric {
     { "typeauth_token_use_lost_total", "counter",
       "Refusals missing in the counts of single tokens (bounded memory).",
       use_lost },
+    { "typeauth_event_requests_total", "counter",
+      "Requests that events on the disk tell of, one by one or in sums, and "
+      "those that are told of nowhere.",
+      incidents },
+    { "typeauth_events_bytes", "gauge", "Bytes of the events on the disk.",
+      incident_bytes },
 };
 
 void journal_metrics(struct journal *j, struct buf *out)

@@ -208,7 +208,7 @@ int lanes_start(struct server *s)
         if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;
         pthread_setname_np(l->thread, "reactor"); /* as top -H shows it */
     }
-    return reach_start(s->reach);
+    return journal_recorder_start(s->journal) ? -1 : reach_start(s->reach);
 }
 
 void lanes_stop(struct server *s)

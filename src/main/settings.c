@@ -94,6 +94,11 @@ static const struct row rows[] = {
       "output, 'off' none. Opened again on SIGHUP"),
     N("access-log-sample", access_log_sample, 1, 1000000, "1", "N",
       "log one in N requests that passed; refusals are always logged"),
+    N("events-bytes", events_bytes, 1048576, 68719476736, "268435456", "BYTES",
+      "ceiling of the events in DATA/events; the oldest go first, refusals and "
+      "findings each have half"),
+    N("events-days", events_days, 0, 3650, "30", "DAYS",
+      "events older than this go; 0: none are kept"),
     T("log-level", log_level, "info", "LEVEL",
       "least level of the program's own log: debug, info, warn, error"),
     T("egress", egress, "open", "open|public",

@@ -183,7 +183,11 @@ int server_state_open(struct server *s)
         .reactors = s->lanes_n,
         .access_fd = server_access_log(s),
         .sample = (unsigned)s->set.access_log_sample,
+        .incidents_bytes = (uint64_t)s->set.events_bytes,
+        .incidents_age_ms = s->set.events_days * 86400000ll,
     };
+    if (s->set.events_days) /* data_path has one place for its text */
+        journal.incidents_dir = data_path(s->set.data, "events");
     if (journal_new(&s->journal, &journal)) return fails("journal", "failed");
     signing_new(&s->signing, s->lanes_n);
     struct sv api_name = sv_cstr(s->set.api_name);

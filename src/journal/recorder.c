@@ -1,0 +1,210 @@
+/* The recorder's rounds and its thread. */
+#include "journal/recorder.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/journal_int.h"
+
+enum {
+    ROUND_MS = 500,
+    EXPIRE_MS = 60000,
+    LOCK_WAIT_MS = 1000,
+    STACK_BYTES = 128 << 10
+};
+
+void recorder_new(struct recorder **out, struct journal *j,
+                  const struct journal_conf *conf)
+{
+    struct recorder *r = NEW(struct recorder);
+    pthread_condattr_t by;
+    pthread_condattr_init(&by);
+    pthread_condattr_setclock(&by, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->wake, &by);
+    pthread_condattr_destroy(&by);
+    pthread_mutex_init(&r->lock, NULL);
+    r->journal = j;
+    r->dir = mem_strdup(conf->incidents_dir);
+    r->bytes_max = conf->incidents_bytes;
+    r->age_ms = conf->incidents_age_ms;
+    *out = r;
+}
+
+void recorder_free(struct recorder **at)
+{
+    struct recorder *r = *at;
+    if (!r) return;
+    for (int i = 0; i < SIEVE_CLASSES; i++) archive_close(&r->archives[i]);
+    pthread_cond_destroy(&r->wake);
+    pthread_mutex_destroy(&r->lock);
+    mem_free(r->dir);
+    mem_free(r);
+    *at = NULL;
+}
+
+/* --- a round: under the lock ---------------------------------------------------- */
+
+static const char *const class_names[SIEVE_CLASSES] = {
+    [SIEVE_REFUSALS] = "refusals",
+    [SIEVE_FINDINGS] = "findings",
+};
+
+static bool archives_open(struct recorder *r)
+{
+    for (int i = 0; i < SIEVE_CLASSES; i++) {
+        struct archive_conf conf = { .dir = r->dir,
+                                     .name = class_names[i],
+                                     .bytes_max = r->bytes_max / SIEVE_CLASSES,
+                                     .age_ms = r->age_ms };
+        if (r->archives[i]) continue;
+        int err = archive_open(&r->archives[i], &conf);
+        if (err && !r->failing)
+            log_error("journal", "events in %s: %s", r->dir, err_text(err));
+        r->failing = err != 0;
+        if (err) return false;
+        struct ulid last = archive_last(r->archives[i]);
+        if (ulid_cmp(&last, &r->last) > 0) r->last = last;
+    }
+    return true;
+}
+
+static void take_all(struct recorder *r, struct sieve *s, int64_t wall_ms)
+{
+    struct ulid id;
+    for (struct sv i; (i = ring_peek(&s->ring)).p != NULL;) {
+        ulid_next(&r->last, wall_ms, &id);
+        incident_set_id((char *)(uintptr_t)i.p, &id);
+        archive_append(r->archives[sieve_class_of(incident_findings(i.p))], i);
+        ring_pop(&s->ring);
+    }
+}
+
+static void publish(struct recorder *r)
+{
+    uint64_t told = 0, summed = 0, lost = 0, bytes = 0;
+    for (int i = 0; i < SIEVE_CLASSES; i++) {
+        struct archive_stats st;
+        archive_stats(r->archives[i], &st);
+        told += st.told;
+        summed += st.summed;
+        lost += st.lost;
+        bytes += st.bytes;
+    }
+    atomic_store(&r->told, told);
+    atomic_store(&r->summed, summed);
+    atomic_store(&r->lost, lost);
+    atomic_store(&r->bytes, bytes);
+}
+
+static void round_of(struct recorder *r)
+{
+    struct journal *j = r->journal;
+    int64_t wall_ms = clock_wall_ms();
+    if (!archives_open(r)) return; /* the rings fill up, sieves count */
+    for (unsigned i = 0; i < j->reactors; i++)
+        take_all(r, &j->lanes[i].sieve, wall_ms);
+    pthread_mutex_lock(&j->elsewhere_lock);
+    sieve_turn(&j->elsewhere, clock_mono_ns() / 1000000000);
+    pthread_mutex_unlock(&j->elsewhere_lock);
+    take_all(r, &j->elsewhere, wall_ms);
+    bool expires =
+        wall_ms - r->expired_ms >= EXPIRE_MS || wall_ms < r->expired_ms;
+    for (int i = 0; i < SIEVE_CLASSES; i++) {
+        archive_write(r->archives[i]);
+        if (expires) archive_expire(r->archives[i], wall_ms);
+    }
+    if (expires) r->expired_ms = wall_ms;
+    publish(r);
+}
+
+void journal_incidents_record(struct journal *j)
+{
+    struct recorder *r = j->recorder;
+    if (!r) return;
+    pthread_mutex_lock(&r->lock);
+    round_of(r);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool recorder_lock(struct recorder *r)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LOCK_WAIT_MS / 1000;
+    if (pthread_mutex_timedlock(&r->lock, &until)) return false;
+    round_of(r);
+    return true;
+}
+
+void recorder_unlock(struct recorder *r)
+{
+    pthread_mutex_unlock(&r->lock);
+}
+
+uint64_t recorder_dropped(const struct recorder *r)
+{
+    const struct journal *j = r->journal;
+    uint64_t n = atomic_load(&r->lost) + counter_read(&j->elsewhere.dropped);
+    for (unsigned i = 0; i < j->reactors; i++)
+        n += counter_read(&j->lanes[i].sieve.dropped);
+    return n;
+}
+
+/* --- the thread ------------------------------------------------------------------- */
+
+static void *recorder_main(void *arg)
+{
+    struct recorder *r = arg;
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop) {
+        struct timespec until;
+        round_of(r);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += ROUND_MS * 1000000l;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&r->wake, &r->lock, &until);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+int journal_recorder_start(struct journal *j)
+{
+    struct recorder *r = j->recorder;
+    pthread_attr_t small;
+    if (!r || r->started) return 0;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, STACK_BYTES);
+    int err = pthread_create(&r->thread, &small, recorder_main, r);
+    pthread_attr_destroy(&small);
+    if (err) return err_from_errno(err);
+    r->started = true;
+    pthread_setname_np(r->thread, "events");
+    return 0;
+}
+
+/* No reactor runs any more: their sieves are ours. */
+void journal_recorder_stop(struct journal *j)
+{
+    struct recorder *r = j->recorder;
+    if (!r) return;
+    if (r->started) {
+        pthread_mutex_lock(&r->lock);
+        r->stop = true;
+        pthread_cond_signal(&r->wake);
+        pthread_mutex_unlock(&r->lock);
+        pthread_join(r->thread, NULL);
+        r->started = false;
+    }
+    journal_incidents_record(j);
+    for (unsigned i = 0; i < j->reactors; i++) sieve_flush(&j->lanes[i].sieve);
+    sieve_flush(&j->elsewhere);
+    journal_incidents_record(j);
+}
