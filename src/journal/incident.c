@@ -13,7 +13,7 @@ struct head {
     uint32_t count;
     uint16_t status;
     uint16_t text_n[INCIDENT_TEXTS];
-    uint8_t door, outcome, flags, findings_n, findings_lost, zero[5];
+    uint8_t door, outcome, flags, findings_n, findings_lost, zero[7];
 };
 enum { HAS_TOKEN = 1, HAS_CLIENT = 2, CUT = 4, IS_SUM = 8, FLAGS_ALL = 15 };
 _Static_assert(sizeof(struct head) == INCIDENT_MIN, "the form on the disk");

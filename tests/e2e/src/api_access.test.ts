@@ -111,6 +111,8 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/applications/{application_id}/detection": "viewer",
   "delete /{account_id}/applications/{application_id}/detection": "admin",
   "get /{account_id}/audit": "admin",
+  "get /{account_id}/events": "viewer",
+  "get /{account_id}/events/{id}": "viewer",
   "get /assertion-keys": "root",
   "post /assertion-keys/rotate": "root",
   "get /.well-known/jwks.json": "anybody",
