@@ -134,10 +134,6 @@ struct visit_end {
 /* Until the origin's answer began; 0: it was not asked. */
 uint32_t visit_origin_us(const struct visit *v);
 void visit_report(struct visit *v, const struct visit_end *end);
-/* A finding that is made after the visit's event: of its application and, if
- * given, its token (16 bytes) or subject. Before visit_fini. */
-void visit_finding(const struct visit *v, const struct visit_end *end,
-                   const struct finding *f);
 
 /* A request that became no exchange, or was too large or slow: the bodies of
  * http's own refusals, for both services. */

@@ -264,7 +264,8 @@ static void keep_key(struct proxy *p)
 static void keep_subject(struct proxy *p, enum verdict v)
 {
     const struct exchange *x = &p->x;
-    if (x->jwt && x->jwt->subject.n && (v == VERDICT_DENY || x->findings))
+    if (p->subject.n || !x->jwt) return;
+    if (v == VERDICT_DENY || x->findings || x->plan->tracked)
         p->subject = arena_dup(&p->v.arena, x->jwt->subject);
 }
 

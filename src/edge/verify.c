@@ -250,7 +250,7 @@ static bool judge_one(struct verify *vf, const struct questions *qs,
         if (v != VERDICT_PASS) a.reason = x->reason;
     }
     remember(vf, &q, &a);
-    if (a.x) remember_asked(vf, &q, &x);
+    if (a.x) remember_asked(vf, &q, x);
     put_answer(vf, &a, out);
     unhold(vf);
     return true;

@@ -128,22 +128,6 @@ static struct event_more more_of(const struct visit *v,
     };
 }
 
-void visit_finding(const struct visit *v, const struct visit_end *end,
-                   const struct finding *f)
-{
-    struct journal_note note = {
-        .wall_ms = v->wall_ms,
-        .now_ms = reactor_now_ms(v->er->reactor),
-        .door = end->door,
-        .account_id = account_of(v),
-        .app_id = v->app_id,
-        .token_id = end->token_id,
-        .subject = end->subject,
-        .finding = f,
-    };
-    journal_finding(v->er->edge->conf.journal, (int)v->er->index, &note);
-}
-
 void visit_report(struct visit *v, const struct visit_end *end)
 {
     struct http_stream_info info;

@@ -204,6 +204,13 @@ uint32_t incident_count(const void *bytes)
     return n;
 }
 
+int64_t incident_at_ms(const void *bytes)
+{
+    int64_t ms;
+    memcpy(&ms, (const char *)bytes + offsetof(struct head, at_ms), sizeof ms);
+    return ms;
+}
+
 uint8_t incident_findings(const void *bytes)
 {
     return ((const uint8_t *)bytes)[offsetof(struct head, findings_n)];

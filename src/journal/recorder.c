@@ -74,10 +74,28 @@ static bool archives_open(struct recorder *r)
     return true;
 }
 
-static void take_all(struct recorder *r, struct sieve *s, int64_t wall_ms)
+/* The oldest that waits, of all lanes: ids rise as time does, but for what
+ * comes while we look. NULL: none waits. */
+static struct sieve *oldest_of(struct journal *j)
+{
+    struct sieve *oldest = NULL;
+    int64_t at_ms = 0;
+    for (unsigned i = 0; i <= j->reactors; i++) {
+        struct sieve *s =
+            i < j->reactors ? &j->lanes[i].sieve : &j->elsewhere;
+        struct sv first = ring_peek(&s->ring);
+        if (!first.p || (oldest && incident_at_ms(first.p) >= at_ms)) continue;
+        oldest = s;
+        at_ms = incident_at_ms(first.p);
+    }
+    return oldest;
+}
+
+static void take_all(struct recorder *r, int64_t wall_ms)
 {
     struct ulid id;
-    for (struct sv i; (i = ring_peek(&s->ring)).p != NULL;) {
+    for (struct sieve *s; (s = oldest_of(r->journal)) != NULL;) {
+        struct sv i = ring_peek(&s->ring);
         ulid_next(&r->last, wall_ms, &id);
         incident_set_id((char *)(uintptr_t)i.p, &id);
         archive_append(r->archives[sieve_class_of(incident_findings(i.p))], i);
@@ -107,12 +125,10 @@ static void round_of(struct recorder *r)
     struct journal *j = r->journal;
     int64_t wall_ms = clock_wall_ms();
     if (!archives_open(r)) return; /* the rings fill up, sieves count */
-    for (unsigned i = 0; i < j->reactors; i++)
-        take_all(r, &j->lanes[i].sieve, wall_ms);
     pthread_mutex_lock(&j->elsewhere_lock);
     sieve_turn(&j->elsewhere, clock_mono_ns() / 1000000000);
     pthread_mutex_unlock(&j->elsewhere_lock);
-    take_all(r, &j->elsewhere, wall_ms);
+    take_all(r, wall_ms);
     bool expires =
         wall_ms - r->expired_ms >= EXPIRE_MS || wall_ms < r->expired_ms;
     for (int i = 0; i < SIEVE_CLASSES; i++) {

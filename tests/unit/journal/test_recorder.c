@@ -380,6 +380,22 @@ static void *reactor(void *arg)
     return NULL;
 }
 
+static void what_waits_in_several_lanes_is_kept_by_its_time(void **state)
+{
+    (void)state;
+    static const struct told mixed[] = {
+        { .reactor = 1, .code = "first" },
+        { .reactor = 0, .code = "second", .later_ms = 1 },
+        { .reactor = 1, .code = "third", .later_ms = 2 },
+        { .reactor = 0, .code = "fourth", .later_ms = 3 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) tell(&mixed[i]);
+    struct incident_filter f = of_account(&account);
+    struct incident_page p = newest(100);
+    read_it(&f, &p);
+    expect(CODES("fourth", "third", "second", "first"));
+}
+
 static void threads_add_up(void **state)
 {
     (void)state;
@@ -421,6 +437,7 @@ int main(void)
         T(a_restart_keeps_all_and_ids_go_on_rising),
         T(the_end_keeps_what_was_only_counted),
         T(a_file_where_the_folder_should_be_delays_nobody),
+        T(what_waits_in_several_lanes_is_kept_by_its_time),
         T(threads_add_up),
     };
     return cmocka_run_group_tests_name("recorder", tests, NULL, NULL);
