@@ -1,15 +1,25 @@
 /* Fraud and abuse profiles (detectors.md §2). */
 #include "admin/detach.h"
+#include "admin/jwt_keys.h"
 #include "admin/nouns.h"
 #include "admin/profile.h"
+
+static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
+                  const struct record *before)
+{
+    (void)before;
+    return secrets_take(c, r, doc);
+}
 
 const struct noun noun_abuse = {
     .name = "abuse",
     .shape = &shape_abuse,
+    .check = check,
     .stored = profile_stored,
     .leaving = detach_or_refuse,
     .gone = profile_gone,
     .unique_field = "name",
+    .present = record_opened,
 };
 
 void abuse_create(struct call *c)

@@ -12,6 +12,7 @@
 #include "journal/journal.h"
 #include "live/counter.h"
 #include "live/detection.h"
+#include "live/hook.h"
 #include "live/keyset.h"
 #include "live/signing.h"
 #include "live/token.h"
@@ -38,6 +39,7 @@ struct admin_conf {
     struct subjects *subjects; /* NULL: no JWT is counted (tests) */
     struct detection *detection; /* NULL: nothing is held (tests) */
     struct visitors *visitors; /* NULL: no abuse profile counts any (tests) */
+    struct hooks *hooks;      /* NULL: no webhook is called (tests) */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */

@@ -3,6 +3,7 @@
 #include "admin/background.h"
 
 #include "admin/hold.h"
+#include "admin/hold_hook.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -262,6 +263,7 @@ unsigned admin_tick(void *ctx)
     uint64_t now_ns = clock_mono_ns();
     bool more = uses_save(a);
     holds_save(a);
+    hold_hook_read(a);
     if (now_ns >= b->use_due_ns) {
         outcomes_save(a);
         b->use_due_ns = now_ns + USE_EVERY_MS * 1000000ull;

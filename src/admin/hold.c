@@ -1,6 +1,7 @@
 #include "admin/hold.h"
 
 #include "admin/admin_int.h"
+#include "admin/hold_hook.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -75,14 +76,23 @@ static void untell(struct admin *a, const struct hold *h)
 static int batch_put(struct admin *a, const struct hold *holds, size_t n)
 {
     struct store *s = a->conf.store;
+    bool known[BATCH];
     int err = store_begin(s);
     for (size_t i = 0; !err && i < n; i++) {
-        if (!is_standing(a, &holds[i])) continue; /* cleared meanwhile */
+        struct hold present;
+        known[i] = !is_standing(a, &holds[i]); /* cleared meanwhile */
+        if (known[i]) continue;
+        known[i] = store_hold_get(s, id_sv(&holds[i].account_id), &holds[i].id,
+                                  &present) == 0;
         err = store_hold_put(s, &holds[i]);
-        if (err == ERR_CONFLICT) err = 0; /* its application is gone */
+        if (err != ERR_CONFLICT) continue;
+        known[i] = true; /* its application is gone */
+        err = 0;
     }
     if (!err) err = store_commit(s);
     if (err) store_rollback(s);
+    for (size_t i = 0; !err && i < n; i++)
+        if (!known[i]) hold_hook_send(a, &holds[i]);
     return err;
 }
 

@@ -1,16 +1,20 @@
 #include "admin/jwt_keys.h"
 
 #include "admin/admin_int.h"
+#include "base/ensure.h"
 #include "base/err.h"
 
 enum { RECORD_MAX_BYTES = 4 << 20 };
 
 /* --- secrets of a document --------------------------------------------------------- */
 
-static yyjson_mut_val *client_of(yyjson_mut_val *root)
-{
-    return yyjson_mut_obj_get(root, "introspection");
-}
+/* Members of members that are secret. */
+static const struct secret_row {
+    const char *object, *member;
+} secret_rows[] = {
+    { "introspection", "clientSecret" },
+    { "challengeWebhook", "secret" },
+};
 
 static bool is_oct(yyjson_mut_val *key)
 {
@@ -25,13 +29,17 @@ static bool member_move(yyjson_mut_doc *doc, yyjson_mut_val *from,
     return v && yyjson_mut_obj_put(to, yyjson_mut_str(doc, name), v);
 }
 
-/* {"clientSecret": …, "keys": [{"k": …} or {}, …]} */
+/* {"clientSecret": …, "secret": …, "keys": [{"k": …} or {}, …]} */
 static yyjson_mut_val *secrets_cut(yyjson_mut_doc *doc, bool *any)
 {
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *key;
     yyjson_mut_val *out = yyjson_mut_obj(doc), *list = yyjson_mut_arr(doc);
     size_t i, max;
-    *any = member_move(doc, client_of(root), out, "clientSecret");
+    *any = false;
+    for (size_t row = 0; row < ARRAY_LEN(secret_rows); row++)
+        *any |=
+            member_move(doc, yyjson_mut_obj_get(root, secret_rows[row].object),
+                        out, secret_rows[row].member);
     yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "keys"), i, max, key)
     {
         yyjson_mut_val *one = yyjson_mut_obj(doc);
@@ -47,7 +55,10 @@ static void secrets_put(yyjson_mut_doc *doc, yyjson_mut_val *secrets)
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *key;
     yyjson_mut_val *list = yyjson_mut_obj_get(secrets, "keys");
     size_t i, max;
-    member_move(doc, secrets, client_of(root), "clientSecret");
+    for (size_t row = 0; row < ARRAY_LEN(secret_rows); row++)
+        member_move(doc, secrets,
+                    yyjson_mut_obj_get(root, secret_rows[row].object),
+                    secret_rows[row].member);
     yyjson_mut_arr_foreach(yyjson_mut_obj_get(root, "keys"), i, max, key)
     {
         member_move(doc, yyjson_mut_arr_get(list, i), key, "k");

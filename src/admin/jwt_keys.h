@@ -2,7 +2,8 @@
  * their secrets apart, and the sources of their keys. Control thread.
  *
  *   stored:  record (everybody may see it)  +  sealed row of the same id:
- *            introspection.clientSecret, and k of each oct key
+ *            introspection.clientSecret, challengeWebhook.secret (of abuse
+ *            profiles), and k of each oct key
  *   opened:  both together, for patches and for holding keys */
 #ifndef ADMIN_JWT_KEYS_H
 #define ADMIN_JWT_KEYS_H

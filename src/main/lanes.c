@@ -132,6 +132,7 @@ static int reach_open(struct server *s)
     s->key_dir = mem_dup_sv(sv_cstr(key_dir));
     struct reach_conf conf = {
         .introspections = s->introspections,
+        .hooks = s->hooks,
         .sets = s->keysets,
         .origins = plan_origin_table(s->plan),
         .origins_unverified = !set->origin_tls_verify,

@@ -172,6 +172,7 @@ void lanes_metrics(void *server, struct buf *out)
     introspections_metrics(s->introspections, out);
     jwt_metrics(s, out);
     detection_metrics(s->detection, out);
+    hooks_metrics(s->hooks, out);
     place_metrics(s, out);
     origin_metrics(s, out);
     waf_metrics(s, out);

@@ -54,6 +54,7 @@ struct server {
     struct replay *replay;
     struct introspections *introspections;
     struct detection *detection;
+    struct hooks *hooks;
     char issuer[300];
     struct workers *workers;
     struct workers *judges; /* work of checks: the WAF */

@@ -123,6 +123,8 @@ static void detection_start(struct server *s)
         .holds = { wake_control, s },
     };
     detection_new(&s->detection, &conf);
+    const struct hooks_conf hooks = { wake_reach, wake_control, s };
+    hooks_new(&s->hooks, &hooks);
 }
 
 static int live_open(struct server *s)
@@ -198,6 +200,7 @@ int server_state_open(struct server *s)
         .subjects = s->subjects,
         .detection = s->detection,
         .visitors = s->visitors,
+        .hooks = s->hooks,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -276,6 +279,7 @@ void server_state_close(struct server *s)
     replay_free(&s->replay);
     introspections_free(&s->introspections);
     detection_free(&s->detection);
+    hooks_free(&s->hooks);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

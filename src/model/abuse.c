@@ -187,6 +187,27 @@ static const struct shape_field ratelimit_fields[] = {
     { 0 },
 };
 
+static const struct shape_field webhook_fields[] = {
+    { .name = "url",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED,
+      .len_min = 1,
+      .len_max = ABUSE_WEBHOOK_MAX,
+      .text = &text_url,
+      .format = "uri",
+      .check = key_url_check,
+      .about = "Where it is posted to." },
+    { .name = "secret",
+      .types = SHAPE_STRING,
+      .flags = SHAPE_REQUIRED | SHAPE_SECRET,
+      .len_min = 16,
+      .len_max = ABUSE_SECRET_MAX,
+      .text = &text_plain,
+      .about = "Signs it, by HMAC-SHA-256; never shown. Another url asks for "
+               "it again." },
+    { 0 },
+};
+
 #define FIELD_DOMAINS(called, say)                                            \
     {                                                                         \
         .name = called, .types = SHAPE_STRINGS, .len_max = ABUSE_DOMAINS_MAX, \
@@ -242,6 +263,11 @@ static const struct shape_field fields[] = {
       .fields = anomaly_fields,
       .check = anomaly_check,
       .about = "Unusual traffic: a profile's name, or an object." },
+    { .name = "challengeWebhook",
+      .types = SHAPE_OBJECT,
+      .fields = webhook_fields,
+      .about = "Told of challenges when they open; may answer that the caller "
+               "is verified." },
     { .name = "onFault",
       .types = SHAPE_STRING,
       .options = faults,
@@ -252,6 +278,23 @@ static const struct shape_field fields[] = {
     { 0 },
 };
 
+/* Who may change where a secret is used must not get to use it so. */
+static int webhook_check(yyjson_mut_doc *doc, yyjson_val *present,
+                         yyjson_mut_val *input, struct shape_problem *why)
+{
+    yyjson_val *was = json_find(json_find(present, "challengeWebhook"), "url");
+    yyjson_mut_val *is =
+        yyjson_mut_obj_get(shape_member(doc, "challengeWebhook"), "url");
+    struct sv text = json_text(was);
+    if (!was || !is ||
+        sv_eq(text, sv_of(yyjson_mut_get_str(is), yyjson_mut_get_len(is))))
+        return 0;
+    yyjson_mut_val *asked = yyjson_mut_obj_get(input, "challengeWebhook");
+    if (yyjson_mut_is_str(yyjson_mut_obj_get(asked, "secret"))) return 0;
+    return shape_problem_set(why, "challengeWebhook.secret", "required",
+                             "is required when url changes");
+}
+
 static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
                  yyjson_val *present, yyjson_mut_val *input,
                  struct shape_problem *why)
@@ -259,9 +302,7 @@ static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
     bool where = yyjson_mut_is_arr(shape_member(doc, "checkLocations"));
     bool what = yyjson_mut_is_str(shape_member(doc, "checkPropertyName"));
     (void)env;
-    (void)present;
-    (void)input;
-    if (where == what) return 0;
+    if (where == what) return webhook_check(doc, present, input, why);
     return shape_problem_set(
         why, where ? "checkPropertyName" : "checkLocations", "required",
         "is required with %s", where ? "checkLocations" : "checkPropertyName");
@@ -332,6 +373,7 @@ static int decode(const yyjson_val *root, struct arena *a, void *to)
     out->on_fault = sv_eq(fault, SV("open"))     ? FAULT_OPEN
                     : sv_eq(fault, SV("closed")) ? FAULT_CLOSED
                                                  : FAULT_DEFAULT;
+    out->webhook = text_decode(json_find(root, "challengeWebhook"), "url", a);
     yyjson_arr_foreach(json_find(root, "checkLocations"), i, max, item)
     {
         out->locations |= (unsigned)location_bit(json_text(item));

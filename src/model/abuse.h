@@ -8,7 +8,8 @@
 #include "model/security.h"
 #include "model/travel.h"
 
-enum { ABUSE_DOMAINS_MAX = 10000 };
+enum { ABUSE_DOMAINS_MAX = 10000, ABUSE_WEBHOOK_MAX = 2048,
+       ABUSE_SECRET_MAX = 256 };
 
 enum abuse_scope { ABUSE_BY_IP, ABUSE_BY_TOKEN, ABUSE_BY_HEADER };
 
@@ -25,6 +26,8 @@ struct abuse {
     struct sv property;       /* "": no mail check */
     struct travel travel;     /* geoSentry */
     struct anomaly anomaly;   /* anomalyDetection */
+    struct sv webhook;        /* URL told of challenges; "" none. Its secret
+                                 lies in the record's sealed row */
     enum fault_rule on_fault; /* DEFAULT: open, the limit closed */
 };
 int abuse_decode(struct sv doc, struct arena *a, struct abuse *out);

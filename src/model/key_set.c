@@ -42,7 +42,7 @@ int key_url_check(const struct shape_env *env, yyjson_mut_doc *doc,
     struct url url;
     if (url_decode(text, &url) || url.tls || env->insecure_key_urls) return 0;
     return shape_problem_set(why, NULL, "invalid_value",
-                             "must be https: this server does not fetch keys "
+                             "must be https: this server does not ask others "
                              "over plain HTTP");
 }
 

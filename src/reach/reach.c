@@ -15,6 +15,7 @@ struct reach {
     struct key_sets *key_sets;
     struct introspector *introspector;
     struct prober *prober;
+    struct hook_poster *poster;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -28,6 +29,7 @@ static void on_wake(struct mail *mail)
     key_sets_run(r->key_sets);
     if (r->introspector) introspector_run(r->introspector);
     if (r->prober) prober_run(r->prober);
+    if (r->poster) hook_poster_run(r->poster);
 }
 
 void reach_wake(struct reach *r)
@@ -76,6 +78,15 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
         .timeout_ms = conf->timeout_ms,
     };
     if (conf->introspections) introspector_new(&r->introspector, &introspector);
+    const struct hook_poster_conf poster = {
+        .table = conf->hooks,
+        .fetcher = r->fetcher,
+        .reactor = r->reactor,
+        .wall_ms = conf->wall_ms,
+        .allow_plain = conf->allow_plain,
+        .timeout_ms = conf->timeout_ms,
+    };
+    if (conf->hooks) hook_poster_new(&r->poster, &poster);
     const struct prober_conf prober = { .table = conf->origins,
                                         .reactor = r->reactor,
                                         .fetcher = r->fetcher,
@@ -141,6 +152,7 @@ void reach_free(struct reach **rp)
     key_sets_free(&r->key_sets);
     introspector_free(&r->introspector);
     prober_free(&r->prober);
+    hook_poster_free(&r->poster);
     mem_free(r);
     *rp = NULL;
 }

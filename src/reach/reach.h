@@ -3,6 +3,7 @@
 #ifndef REACH_REACH_H
 #define REACH_REACH_H
 
+#include "reach/hook.h"
 #include "reach/introspection.h"
 #include "reach/key_set.h"
 #include "reach/probe.h"
@@ -12,6 +13,7 @@ struct reach;
 struct reach_conf {
     struct keysets *sets;
     struct introspections *introspections; /* NULL: none is asked */
+    struct hooks *hooks;      /* NULL: none is called */
     struct origin_table *origins; /* NULL: none is probed */
     bool origins_unverified;  /* any certificate of theirs will do */
     struct workers *workers;

@@ -3,6 +3,8 @@
 // clocks in the test's hand.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { writeFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,7 +41,7 @@ class World {
     cleanup.add(() => rm(directory, { recursive: true, force: true }));
     const file = join(directory, "places.mmdb");
     await writeFile(file, world);
-    const options = { env: clock.environment, args: ["--places", file, "--trusted-proxies", "127.0.0.0/8"] };
+    const options = { env: clock.environment, args: ["--places", file, "--trusted-proxies", "127.0.0.0/8", "--insecure-key-urls"] };
     const origin = await NodeOrigin.start(cleanup);
     const server = await Server.start(cleanup, options);
     const [profile] = await server.api.create("abuse/create", { name: "detectors", ...abuse });
@@ -324,6 +326,84 @@ for (const door of doors)
     assert.equal((await w.from(door, London, 16)).code, "");
     assert.deepEqual(await w.open(), []);
   });
+
+interface Told { body: any; verified: boolean }
+
+/** Takes webhooks; the first `failures` are answered with 500. */
+async function receiver(cleanup: Own, secret: string, answer: object, failures = 0) {
+  const told: Told[] = [];
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      const text = Buffer.concat(parts).toString();
+      const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(request.headers["x-typeauth-signature"])) ?? [];
+      told.push({
+        body: JSON.parse(text),
+        verified: createHmac("sha256", secret).update(`${t}.${text}`).digest("hex") === v1,
+      });
+      response.writeHead(told.length > failures ? 200 : 500, { "content-type": "application/json" });
+      response.end(JSON.stringify(answer));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanup.add(() => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }));
+  return { told, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
+}
+
+const secret = "a secret of the webhook";
+
+scenario("a webhook is told of a challenge, signed and again when it fails; its answer verifies", async (cleanup) => {
+  const { told, url } = await receiver(cleanup, secret, { verified: true }, 1);
+  const w = await World.begin(cleanup, { geoSentry: "STANDARD", challengeWebhook: { url, secret } });
+  await w.from("proxy", London);
+  const far = await w.from("verify", BuenosAires, 30);
+  assert.equal(far.code, "challenge_required");
+  await eventually("the webhook is told twice", () => told.length === 2);
+  for (const { body, verified } of told) {
+    assert.ok(verified, "the signature holds");
+    assert.equal(body.type, "challenge.opened");
+    assert.equal(body.data.id, far.challenge);
+    assert.equal(body.data.evidence.to.country, "AR");
+  }
+  await eventually("the challenge is passed", async () => (await w.open()).length === 0);
+  for (const door of doors) assert.equal((await w.from(door, BuenosAires)).code, "");
+  const audit = (await w.api.get(`audit?object_id=${far.challenge}`)).json.data;
+  assert.deepEqual(audit.map((e: any) => [e.action, e.from]), [["challenge.verify", "webhook"]]);
+  const metrics = (await call(w.server.door("ops"), "GET", "/metrics")).text;
+  assert.match(metrics, /typeauth_challenge_webhooks_total\{outcome="verified"\} 1\n/);
+});
+
+scenario("a webhook that does not say verified leaves the challenge, and a restart tells nobody again", async (cleanup) => {
+  const { told, url } = await receiver(cleanup, secret, { verified: "yes" });
+  const w = await World.begin(cleanup, { geoSentry: "STANDARD", challengeWebhook: { url, secret } });
+  await w.from("proxy", London);
+  const far = await w.from("proxy", BuenosAires, 30);
+  await eventually("the webhook is told", () => told.length === 1);
+  await w.restart();
+  assert.equal((await w.from("proxy", BuenosAires, 1)).challenge, far.challenge);
+  assert.deepEqual((await w.open()).map((c) => c.id), [far.challenge]);
+  assert.equal(told.length, 1);
+});
+
+scenario("the webhook's secret is never shown, kept by patches, and asked for again with another url", async (cleanup) => {
+  const { told, url } = await receiver(cleanup, secret, {});
+  const w = await World.begin(cleanup, { geoSentry: "STANDARD", challengeWebhook: { url, secret } });
+  const path = `abuse/${w.app.abuse_id}`;
+  const shown = await w.api.get(path);
+  assert.deepEqual(shown.json.data[0].challengeWebhook, { url });
+  assert.equal((await w.api.patch(path, { name: "renamed" })).status, 200);
+  const moved = await w.api.patch(path, { challengeWebhook: { url: `${url}2` } });
+  assert.equal(moved.status, 400);
+  assert.equal(moved.json.error!.field, "challengeWebhook.secret");
+  await w.from("proxy", London);
+  await w.from("proxy", BuenosAires, 30);
+  await eventually("the webhook is told", () => told.length === 1);
+  assert.ok(told[0]!.verified);
+  const everything = (await w.api.get("audit")).text + shown.text + w.server.log.join();
+  assert.ok(!everything.includes(secret));
+  assert.equal((await w.api.patch(path, { challengeWebhook: null })).status, 200);
+});
 
 scenario("an application without detectors tracks nobody", async (cleanup) => {
   const w = await World.begin(cleanup, { ratelimit: { requests: 100, interval: 60 } });

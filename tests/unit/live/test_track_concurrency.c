@@ -12,6 +12,7 @@
 
 #include "base/ensure.h"
 #include "live/detection.h"
+#include "live/hook.h"
 
 enum { STATE = 24, NOW_S = 1000000, THREADS = 4, ROUNDS = 20000, FEW = 5 };
 
@@ -247,6 +248,37 @@ static void a_full_queue_says_so(void **state)
     holds_free(&q.holds);
 }
 
+/* --- webhooks ---------------------------------------------------------------------- */
+
+static void what_a_webhook_verified_comes_back_once(void **state)
+{
+    static struct hook hook, out;
+    const struct hooks_conf conf = { .wake_control = woken };
+    struct hooks *h;
+    struct id account;
+    struct ulid id;
+    (void)state;
+    q.woken = 0;
+    hooks_new(&h, &conf);
+    assert_false(hooks_take(h, &out));
+    hook.account_id = (struct id){ "acc_x" };
+    for (uint8_t i = 0; i < HOOKS_QUEUE; i++) {
+        hook.id.b[0] = i;
+        assert_true(hooks_put(h, &hook));
+    }
+    assert_false(hooks_put(h, &hook));
+    for (uint8_t i = 0; hooks_take(h, &out); i++) {
+        assert_int_equal(out.id.b[0], i);
+        hooks_report(h, &out, i == 9 ? HOOK_VERIFIED : i % 2);
+    }
+    assert_int_equal(q.woken, 1);
+    assert_true(hooks_verified(h, &account, &id));
+    assert_int_equal(id.b[0], 9);
+    assert_string_equal(account.text, "acc_x");
+    assert_false(hooks_verified(h, &account, &id));
+    hooks_free(&h);
+}
+
 static void ids_of_holds_differ_by_everything_they_are_made_of(void **state)
 {
     const uint64_t keys[2][2] = { { 1, 2 }, { 2, 1 } };
@@ -274,6 +306,7 @@ int main(void)
         cmocka_unit_test(threads_lose_no_count),
         cmocka_unit_test(what_was_queued_is_taken_once),
         cmocka_unit_test(a_full_queue_says_so),
+        cmocka_unit_test(what_a_webhook_verified_comes_back_once),
         cmocka_unit_test(ids_of_holds_differ_by_everything_they_are_made_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
