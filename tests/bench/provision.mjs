@@ -1,16 +1,20 @@
 // Fills a data directory for a benchmark through the management API.
-//   node provision.mjs A-ours|B-ours|C-ours|D-ours-ALG TYPEAUTH PEERS_DIR RUN_DIR
+//   node provision.mjs A-ours|B-ours|B-ours-guarded|C-ours|D-ours-ALG TYPEAUTH PEERS_DIR RUN_DIR
 // A: one public application for Host 127.0.0.1. B: one application with the
-// bench's 100,000 keys imported as hashes and a limit a key. C: the same keys
+// bench's 100,000 keys imported as hashes and a limit a key; guarded: with a
+// security and an abuse profile (guard.mjs). C: the same keys
 // over 100 applications, and data/req-C-ours.txt with their ids. D: one
 // application for JWTs of ALG, signature, issuer, audience and times judged,
 // with a limit a subject.
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
+import { abuse, guardFiles, security } from './guard.mjs'
 
 const [name, program, peers, run] = process.argv.slice(2)
 const scenario = name[0]
+const guarded = name.endsWith('-guarded')
+if (guarded) guardFiles(program, peers, `${run}/data`)
 const { account_id: account, key } = JSON.parse(execFileSync(program,
   ['init', '--data', `${run}/data`, '--json'], { encoding: 'utf8' }))
 const server = spawn(program, ['serve', '--data', `${run}/data`,
@@ -68,13 +72,20 @@ if (scenario === 'A') {
   const [profile] = await ask('POST', `/${account}/authentication/create`,
     { name: 'bench', keyType: 'token', ratelimit: { limit: 1000000, timeWindow: 10 } })
   const n = scenario === 'B' ? 1 : 100
+  const guards = guarded
+    ? {
+        security_id: (await ask('POST', `/${account}/security/create`, security))[0].id,
+        abuse_id: (await ask('POST', `/${account}/abuse/create`, abuse))[0].id
+      }
+    : {}
   const apps = []
   for (let i = 0; i < n; i++) {
     const [app] = await ask('POST', `/${account}/applications/create`, {
       name: `bench ${i}`,
       domain: n === 1 ? '127.0.0.1' : `app${i}.bench.example`,
       originHostname: origin,
-      auth_id: profile.id
+      auth_id: profile.id,
+      ...guards
     })
     apps.push(app.id)
     await importKeys(app.id, keys.filter((_, k) => k % n === i))
