@@ -169,7 +169,7 @@ static void start(struct proxy *p, const struct http_head *head)
 
 void upstream_start(struct proxy *p, const struct http_head *head)
 {
-    if (attempt_begin(p, head))
+    if (!p->x.plan->balance || attempt_begin(p, head))
         start(p, p->x.head);
     else
         proxy_refuse(p, REASON_CHECK_UNAVAILABLE, 0);
@@ -211,7 +211,7 @@ void upstream_cancel(struct proxy *p)
 {
     if (p->call) http_call_cancel(p->call);
     p->call = NULL;
-    attempt_over(p);
+    if (p->attempt) attempt_over(p);
 }
 
 /* --- and back --------------------------------------------------------------------- */
@@ -324,7 +324,7 @@ static void call_end(struct http_call *c, const struct http_head *trailers)
     size_t n = forward_trailers(trailers, SV(""), fields);
     if (!p->tunnel || p->client_ended) {
         p->call = NULL;
-        attempt_ended(p);
+        if (p->attempt) attempt_ended(p);
     }
     p->origin_ended = true;
     http_stream_end(p->v.stream, fields, n);
