@@ -16,7 +16,7 @@
 #include "check/request.h"
 #include "plan/coverage.h"
 
-static struct schema_lane *lane_of(const struct exchange *x)
+struct schema_lane *schema_lane_of(const struct exchange *x)
 {
     struct schema_lane *l = &x->env->schema_lanes[x->reactor];
     if (!l->scratch) l->scratch = mem_alloc(SCHEMA_SCRATCH_BYTES);
@@ -24,7 +24,7 @@ static struct schema_lane *lane_of(const struct exchange *x)
     return l;
 }
 
-static void count(_Atomic uint64_t *n)
+void schema_count(_Atomic uint64_t *n)
 {
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
                           memory_order_relaxed);
@@ -32,7 +32,7 @@ static void count(_Atomic uint64_t *n)
 
 /* --- the verdict ---------------------------------------------------------------- */
 
-static enum schema_outcome outcome_of(const struct openapi_judgement *j)
+enum schema_outcome schema_outcome_of(const struct openapi_judgement *j)
 {
     if (j->over) return SCHEMA_OUTCOME_OVER;
     switch (j->verdict) {
@@ -82,7 +82,7 @@ static enum verdict conclude(struct exchange *x, const struct schema_said *said)
 {
     const struct openapi_judgement *j = &said->j;
     enum schema_rule rule = rule_for(&x->plan->schema->profile, j);
-    count(&lane_of(x)->stats.requests[outcome_of(j)]);
+    schema_count(&schema_lane_of(x)->stats.requests[schema_outcome_of(j)]);
     cover(x, j);
     if (j->operation != UINT_MAX) x->operation = j->operation + 1;
     if (rule == SCHEMA_RULE_ALLOW) return VERDICT_PASS;
@@ -129,7 +129,7 @@ static bool judge_now(struct exchange *x, const struct openapi_request *r,
                       enum verdict *out)
 {
     const struct plan_schema *s = x->plan->schema;
-    struct schema_lane *l = lane_of(x);
+    struct schema_lane *l = schema_lane_of(x);
     struct arena work;
     arena_init(&work, SCHEMA_TURN_ARENA_BYTES, l->scratch,
                SCHEMA_SCRATCH_BYTES);
@@ -236,7 +236,7 @@ static enum verdict judge(struct exchange *x)
     if (request.body.n <= SCHEMA_TURN_BYTES && judge_now(x, &request, &v))
         return v;
     x->work = work_new(x, &request);
-    count(&lane_of(x)->stats.worked);
+    schema_count(&schema_lane_of(x)->stats.worked);
     return VERDICT_WORK;
 }
 

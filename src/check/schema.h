@@ -57,13 +57,16 @@ void schema_say(const struct plan_schema *s, const struct openapi_judgement *j,
                 const struct schema_judge *found, struct arena *a,
                 struct schema_said *out);
 
-/* --- answers of origins (rule log) ---------------------------------------------- */
-/* Is this answer to be judged: is its type JSON by a schema, and is it its turn?
- * Asked once an answer, with its head. */
-bool schema_answer_wanted(struct schema_lane *l, const struct plan_schema *s,
-                          unsigned operation, unsigned status, struct sv type);
+/* --- answers of origins (`responses: log`) --------------------------------------- */
+/* Is the answer to this request to be judged? Asked once, when it may pass. */
+bool schema_answer_wanted(const struct exchange *x);
 /* Its body is whole: a finding when it is not as the document says. */
 void schema_answer_judge(struct exchange *x, const struct plan_schema *s,
                          const struct openapi_answer *answer);
+
+/* --- between the files of the check ----------------------------------------------- */
+struct schema_lane *schema_lane_of(const struct exchange *x);
+enum schema_outcome schema_outcome_of(const struct openapi_judgement *j);
+void schema_count(_Atomic uint64_t *n);
 
 #endif

@@ -60,6 +60,7 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
     work_forget(&p->suspended);
     check_work_end(&p->x);
     intake_fini(p);
+    observe_fini(p);
     unhold(p);
     count_answer(p);
     visit_report(&p->v, &(struct visit_end){
@@ -322,6 +323,7 @@ static void judge(struct proxy *p, const struct http_head *head)
     case VERDICT_WORK: p->is_suspended = true; return;
     case VERDICT_PASS:
         keep_key(p);
+        observe_begin(p);
         upstream_start(p, head);
         break;
     case VERDICT_ANSWER:

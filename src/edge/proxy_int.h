@@ -53,6 +53,7 @@ struct proxy {
     uint8_t certificate[TLS_CERT_DIGEST_BYTES];
     struct sv assertion_header;  /* in no trailer; "" none */
     struct sv subject;           /* of a JWT that is told of; "" */
+    struct observed *observed;   /* the answer, judged beside; or NULL */
     uint64_t body_max, body_n;   /* of the request */
     struct held_body *held_body; /* taken in, `given` of it to the call */
     size_t given;
@@ -95,6 +96,13 @@ void intake_fini(struct proxy *p);
  * pass, behind all others; nothing when the application asks for none. */
 int assertion_add(struct proxy *p, const struct plan_origin *origin,
                   struct buf *text, struct forward *out);
+/* observe.c: the answer, judged by a schema beside the stream. Each is harmless
+ * when there is nothing to observe. */
+void observe_begin(struct proxy *p); /* it passed; the image is still there */
+void observe_head(struct proxy *p, const struct http_head *head);
+void observe_body(struct proxy *p, struct sv bytes);
+void observe_end(struct proxy *p);
+void observe_fini(struct proxy *p);
 /* route.c */
 /* The origin of this request, and what its route changes of the answer, kept
  * for then. ERR_NOTFOUND: there is none; ERR_INVALID: no host for a variable. */

@@ -301,6 +301,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
         http_stream_abort(p->v.stream, ERR_PROTOCOL);
         return;
     }
+    observe_head(p, head);
     if (head->status == 101) {
         p->tunnel = true;
         http_stream_read(p->v.stream, true);
@@ -311,6 +312,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
 static size_t call_body(struct http_call *c, struct sv bytes)
 {
     struct proxy *p = http_call_ctx(c);
+    observe_body(p, bytes);
     if (http_stream_body(p->v.stream, bytes, http_call_conn(c)) == 0 &&
         http_stream_queued(p->v.stream) >= CONN_HIGH)
         http_call_read(c, false);
@@ -327,6 +329,7 @@ static void call_end(struct http_call *c, const struct http_head *trailers)
         if (p->attempt) attempt_ended(p);
     }
     p->origin_ended = true;
+    observe_end(p);
     http_stream_end(p->v.stream, fields, n);
 }
 

@@ -350,3 +350,36 @@ scenario("coverage tells which operations were seen, which never, and what hit n
   assert.equal(later.operations.find((one: any) => one.operationId === "one").count, 1, "another document goes on where it agrees");
   assert.deepEqual([later.seen, later.never], [3, 1]);
 });
+
+scenario("answers of the origin are judged beside the stream, and only counted", async (cleanup) => {
+  const bodies: Record<string, [number, string, string]> = {
+    "/people?limit=1": [200, "application/json", JSON.stringify([{ name: "Ada", age: 36, id: 1 }])],
+    "/people?limit=2": [200, "application/json", JSON.stringify([{ name: "Ada", age: "old" }])],
+    "/people?limit=3": [200, "application/json", JSON.stringify([{ name: "Ada", age: 3, password: "secret" }])],
+    "/people?limit=4": [200, "text/html", "<p>"],
+    "/people?limit=5": [418, "application/json", "{}"],
+    "/people?limit=6": [200, "application/json", "[" + JSON.stringify({ name: "Ada", age: 1 }) + (",".padEnd(200_000) + JSON.stringify({ name: "Ada", age: 2 })) + "]"],
+  };
+  const origin = await NodeOrigin.start(cleanup, (request, response) => {
+    const [status, type, body] = bodies[request.url!]!;
+    response.writeHead(status, { "content-type": type }).end(body);
+  });
+  const gateway = await Gateway.start(cleanup, origin.address);
+  const { api } = gateway.server;
+  const [made] = await api.create("schema/create", { name: "people", openapi: document(), responses: "log", responseSample: 1 });
+  await api.patch(`applications/${gateway.application.id}`, { schema_id: made.id });
+  const count = async (verdict: string) => {
+    const text = (await call(gateway.server.door("api"), "GET", "/metrics")).text;
+    return Number(new RegExp(`typeauth_schema_answers_total\\{verdict="${verdict}"\\} (\\d+)`).exec(text)![1]);
+  };
+  for (const [target, [status, , body]] of Object.entries(bodies)) {
+    const answer = await gateway.ask("GET", target);
+    assert.equal(answer.status, status, target);
+    assert.equal(answer.text, body, "every byte as it came");
+  }
+  assert.equal(await count("ok"), 1);
+  assert.equal(await count("violation"), 4, "a type, a writeOnly member, another media type, another status");
+  assert.equal((await api.patch(`schema/${made.id}`, { responseSample: 10_000 })).status, 200);
+  for (let i = 0; i < 5; i++) await gateway.ask("GET", "/people?limit=2");
+  assert.ok((await count("violation")) <= 6, "the others are not looked at");
+});
