@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "check/jwt.h"
+#include "check/schema.h"
 #include "codec/digest.h"
 #include "edge/edge.h"
 #include "heads.h"
@@ -133,6 +134,7 @@ struct house {
     struct keysets *keysets;
     struct subjects *subjects;
     struct jwt_lane *jwt;
+    struct schema_lane *schemas;
     struct workers *workers, *judges;
     struct dns *dns;
     struct egress egress;
@@ -149,6 +151,7 @@ struct house {
 };
 static struct house house;
 static size_t house_bodies_max; /* of the edge; 0: its default */
+static bool house_no_judges;    /* no worker takes the checks' work */
 static const char *management_key = "mk_secret";
 static char account_asked[64];
 
@@ -211,6 +214,7 @@ static int house_setup(void **state)
     assert_int_equal(subjects_open(&h->subjects, &subjects, problem), 0);
     struct jwt_check_conf jwt = { .reactors = 1, .cache_bytes = 1 << 20 };
     h->jwt = jwt_lanes_new(&jwt);
+    h->schemas = schema_lanes_new(1);
     h->checks = (struct check_env){ .tokens = h->tokens,
                                     .counters = h->counters,
                                     .plan = h->plan,
@@ -218,10 +222,11 @@ static int house_setup(void **state)
                                     .node_ms = clock_node_ms,
                                     .keysets = h->keysets,
                                     .subjects = h->subjects,
-                                    .jwt = h->jwt };
+                                    .jwt = h->jwt,
+                                    .schema_lanes = h->schemas };
     assert_int_equal(cidr_parse(SV("127.0.0.1"), &h->trusted), 0);
     struct edge_conf conf = { .checks = &h->checks, .workers = h->workers,
-                              .judges = h->judges,
+                              .judges = house_no_judges ? NULL : h->judges,
                               .egress = &h->egress, .name = SV("gw"),
                               .keys = { key_is_of_account, NULL },
                               .bodies_max = house_bodies_max,
@@ -267,6 +272,7 @@ static int house_teardown(void **state)
     kit_fini(&h->kit);
     plan_free(&h->plan);
     jwt_lanes_free(&h->jwt, 1);
+    schema_lanes_free(&h->schemas, 1);
     keysets_free(&h->keysets);
     subjects_close(&h->subjects);
     tokens_free(&h->tokens);

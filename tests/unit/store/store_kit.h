@@ -16,6 +16,7 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "model/record.h"
 #include "model/token.h"
 #include "store/store.h"

@@ -361,6 +361,38 @@ static void ids_rise_when_the_clock_steps_back_and_over_restarts(void **state)
     store_rollback(k->store);
 }
 
+static void a_document_lies_beside_its_record_and_goes_with_it(void **state)
+{
+    struct kit *k = *state;
+    struct record r = kit_app(k, k->account, "shop");
+    struct sv id = id_sv(&r.id), out;
+    enum { LONG = 20 << 20 };
+    char *text = mem_alloc(LONG);
+    memset(text, 'x', LONG);
+    kit_begin(k);
+    assert_int_equal(store_document_set(k->store, id, "a", SV("short")), 0);
+    assert_int_equal(store_document_set(k->store, id, "b", SV("")), 0);
+    assert_int_equal(store_document_set(k->store, id, "a", sv_of(text, LONG)),
+                     0);
+    assert_int_equal(store_document_set(k->store, SV("app_no"), "a", SV("x")),
+                     ERR_NOTFOUND);
+    kit_commit(k);
+    assert_int_equal(store_document_get(k->store, id, "a", &k->arena, &out), 0);
+    assert_true(sv_eq(out, sv_of(text, LONG)));
+    assert_int_equal(store_document_get(k->store, id, "b", &k->arena, &out), 0);
+    assert_int_equal(out.n, 0);
+    assert_int_equal(store_document_get(k->store, id, "c", &k->arena, &out),
+                     ERR_NOTFOUND);
+    kit_begin(k);
+    assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
+                                         id_sv(&k->account), id),
+                     0);
+    kit_commit(k);
+    assert_int_equal(store_document_get(k->store, id, "a", &k->arena, &out),
+                     ERR_NOTFOUND);
+    mem_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +409,7 @@ int main(void)
         KIT_TEST(a_made_up_domain_takes_the_smallest_free_number),
         KIT_TEST(pages_neither_repeat_nor_skip),
         KIT_TEST(records_are_found_by_name_and_by_tag),
+        KIT_TEST(a_document_lies_beside_its_record_and_goes_with_it),
         KIT_TEST(ids_rise_when_the_clock_steps_back_and_over_restarts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,7 @@ int plan_fixture_build(struct plan *p, const struct plan_fixture *f,
     };
     for (int i = 0; i < FORM_COUNT; i++)
         src.forms[i] = sv_cstr(f->forms[i] ? f->forms[i] : "");
+    src.openapi = sv_cstr(f->openapi ? f->openapi : "");
     if (f->keysets_n)
         memcpy(src.keysets, f->keysets, f->keysets_n * sizeof *f->keysets);
     return plan_build(p, &src, out, why);

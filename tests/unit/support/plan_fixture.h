@@ -14,6 +14,7 @@ struct plan_fixture {
     const char *jwt;      /* keyType jwt: members of the JWT profile, or NULL */
     const char *jwt_rules; /* a whole document, or NULL */
     const char *forms[FORM_COUNT]; /* whole documents, or NULL */
+    const char *openapi;  /* the document of the schema form, or NULL */
     const struct keyset_ref *keysets;
     unsigned keysets_n;
     uint32_t num;
