@@ -167,9 +167,11 @@ enum intake { INTAKE_UNASKED, INTAKE_DONE, INTAKE_FAILED };
 /* What a check wants done by a worker thread, since it would hold up a reactor:
  * it reads nothing of the exchange but the image's rules and the body, and the
  * door keeps both as long as it runs, also when the client has gone. */
+enum work_kind { WORK_OF_WAF, WORK_OF_SCHEMA, WORK_KINDS }; /* for figures */
 struct check_work {
     void (*run)(struct check_work *w);
     void (*free)(struct check_work *w);
+    enum work_kind kind;
 };
 /* FAILED: no worker took it, or it came too late; the door has freed it. */
 enum worked { WORK_UNASKED, WORK_DONE, WORK_FAILED };

@@ -208,7 +208,7 @@ static struct check_work *work_new(const struct exchange *x,
     size_t fields = r->fields_n * sizeof(struct http_field);
     struct schema_work *w = mem_alloc(sizeof *w + fields + texts_size(r));
     char *at = (char *)w->fields + fields;
-    *w = (struct schema_work){ .base = { work_run, work_free },
+    *w = (struct schema_work){ .base = { work_run, work_free, WORK_OF_SCHEMA },
                                .schema = x->plan->schema,
                                .request = *r };
     arena_init(&w->arena, SCHEMA_ARENA_BYTES_MAX, NULL, 0);

@@ -92,7 +92,7 @@ static struct check_work *work_new(const struct exchange *x,
     struct waf_work *w = mem_alloc(sizeof *w + fields + texts_size(r));
     char *at = (char *)w->fields + fields;
     memset(w, 0, sizeof *w);
-    w->base = (struct check_work){ work_run, work_free };
+    w->base = (struct check_work){ work_run, work_free, WORK_OF_WAF };
     w->rules = x->plan->waf->rules;
     w->request.method = r->method.n ? put(&at, r->method) : SV("GET");
     w->request.uri = put(&at, r->target);

@@ -70,8 +70,9 @@ struct edge_stats { /* written by its reactor only */
     _Atomic uint64_t breaker_refused; /* no origin's breaker let them pass */
     /* work of checks: came back (and how long it had waited and run), found
      * the queue full, came back too late */
-    _Atomic uint64_t works_done, works_waited_us, works_ran_us, works_refused,
-        works_late;
+    struct work_stats {
+        _Atomic uint64_t done, waited_us, ran_us, refused, late;
+    } works[WORK_KINDS];
 };
 const struct edge_stats *edge_stats(const struct edge_reactor *er);
 

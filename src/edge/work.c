@@ -43,10 +43,10 @@ static void add(_Atomic uint64_t *n, uint64_t more)
 /* The exchange takes its work back. */
 static void hand_back(struct work_job *j)
 {
-    struct edge_stats *stats = &j->er->stats;
-    edge_count(&stats->works_done);
-    add(&stats->works_waited_us, (j->begun_ns - j->asked_ns) / 1000);
-    add(&stats->works_ran_us, (j->ended_ns - j->begun_ns) / 1000);
+    struct work_stats *stats = &j->er->stats.works[j->work->kind];
+    edge_count(&stats->done);
+    add(&stats->waited_us, (j->begun_ns - j->asked_ns) / 1000);
+    add(&stats->ran_us, (j->ended_ns - j->begun_ns) / 1000);
     edge_unsuspend(j->er, j->waiting);
     j->waiting->job = NULL;
     j->x->worked = WORK_DONE;
@@ -93,9 +93,9 @@ bool work_start(struct edge_reactor *er, struct suspended *s,
     plan_drop(j->plan, j->reactor);
     held_body_drop(body);
     mem_free(j);
+    edge_count(&er->stats.works[x->work->kind].refused);
     check_work_end(x);
     x->worked = WORK_FAILED;
-    edge_count(&er->stats.works_refused);
     return false;
 }
 
@@ -112,7 +112,7 @@ void work_forget(struct suspended *s)
 void work_late(struct suspended *s)
 {
     struct exchange *x = s->job->x;
-    edge_count(&s->job->er->stats.works_late);
+    edge_count(&s->job->er->stats.works[x->work->kind].late);
     work_forget(s);
     x->worked = WORK_FAILED;
 }

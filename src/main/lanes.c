@@ -89,9 +89,9 @@ static int shared_open(struct server *s)
     if (workers_new(&s->workers, 4, 1024)) return -1;
     /* half of the cores at most, behind all that serves: a flood of requests
      * for the WAF slows down itself */
-    unsigned judges = set->waf_threads ? (unsigned)set->waf_threads
-                                       : (process_cpus() + 1) / 2;
-    workers_new_background(&s->judges, judges, (unsigned)set->waf_queue,
+    unsigned judges = set->judge_threads ? (unsigned)set->judge_threads
+                                         : (process_cpus() + 1) / 2;
+    workers_new_background(&s->judges, judges, (unsigned)set->judge_queue,
                            JUDGES_NICE);
     if (tls_client_new(&s->tls_client, set->ca_file, problem)) {
         fprintf(stderr, "typeauth: --ca-file: %s\n", problem);
@@ -102,7 +102,7 @@ static int shared_open(struct server *s)
         .journal = s->journal,
         .workers = s->workers,
         .judges = s->judges,
-        .work_late_ms = (uint32_t)set->waf_late_ms,
+        .work_late_ms = (uint32_t)set->judge_late_ms,
         .tls = s->tls_client,
         .egress = &s->egress,
         .trust = s->trust,

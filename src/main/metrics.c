@@ -72,13 +72,6 @@ static const struct row {
     { "typeauth_origins_refused_total", "counter",
       "Requests refused because no origin's breaker let them pass",
       E(breaker_refused) },
-    { "typeauth_waf_judged_total", "counter", "Requests judged by the WAF",
-      E(works_done) },
-    { "typeauth_waf_queue_full_total", "counter",
-      "Requests that the WAF did not judge because its queue was full",
-      E(works_refused) },
-    { "typeauth_waf_late_total", "counter",
-      "Requests that the WAF did not judge in time", E(works_late) },
     { "typeauth_counters_log_bytes_total", "counter",
       "Bytes written to counters.log", C(log_bytes) },
     { "typeauth_counters_log_records_total", "counter",
@@ -141,24 +134,49 @@ static void place_metrics(const struct server *s, struct buf *out)
     metric_row(out, "typeauth_place_lookups_blind_total", "", blind);
 }
 
-static uint64_t edge_sum(const struct server *s, size_t at)
+/* What checks let threads judge (edge/work.c), by check. */
+static const struct work_row {
+    const char *name, *help;
+    size_t at; /* in struct work_stats */
+    bool is_time;
+} work_rows[] = {
+#define W(field) offsetof(struct work_stats, field)
+    { "typeauth_judged_total", "Requests judged by a thread", W(done), false },
+    { "typeauth_judge_queue_full_total",
+      "Requests not judged because the queue was full", W(refused), false },
+    { "typeauth_judge_late_total", "Requests not judged in time", W(late),
+      false },
+    { "typeauth_judge_waited_seconds_total",
+      "Time that judged requests waited for a thread", W(waited_us), true },
+    { "typeauth_judge_seconds_total", "Time in which threads judged requests",
+      W(ran_us), true },
+#undef W
+};
+
+static uint64_t work_sum(const struct server *s, unsigned kind, size_t at)
 {
-    return row_value(s, &(struct row){ .from = EDGE, .at = at });
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < s->lanes_n; i++)
+        sum += read_at(&edge_stats(s->lanes[i].edge)->works[kind], at);
+    return sum;
 }
 
-static void waf_metrics(const struct server *s, struct buf *out)
+static void work_metrics(const struct server *s, struct buf *out)
 {
-    metric_head(out, "typeauth_waf_queued", "gauge",
-                "Requests that wait for a WAF thread");
-    metric_row(out, "typeauth_waf_queued", "", workers_queued(s->judges));
-    metric_head(out, "typeauth_waf_waited_seconds_total", "counter",
-                "Time that judged requests waited for a WAF thread");
-    metric_row_us(out, "typeauth_waf_waited_seconds_total", "",
-                  edge_sum(s, offsetof(struct edge_stats, works_waited_us)));
-    metric_head(out, "typeauth_waf_judging_seconds_total", "counter",
-                "Time in which WAF threads judged requests");
-    metric_row_us(out, "typeauth_waf_judging_seconds_total", "",
-                  edge_sum(s, offsetof(struct edge_stats, works_ran_us)));
+    static const char *const labels[WORK_KINDS] = {
+        [WORK_OF_WAF] = "check=\"waf\"",
+        [WORK_OF_SCHEMA] = "check=\"schema\"",
+    };
+    metric_head(out, "typeauth_judge_queued", "gauge",
+                "Requests that wait for a thread that judges");
+    metric_row(out, "typeauth_judge_queued", "", workers_queued(s->judges));
+    for (size_t i = 0; i < ARRAY_LEN(work_rows); i++) {
+        const struct work_row *r = &work_rows[i];
+        metric_head(out, r->name, "counter", r->help);
+        for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+            (r->is_time ? metric_row_us : metric_row)(
+                out, r->name, labels[kind], work_sum(s, kind, r->at));
+    }
 }
 
 void lanes_metrics(void *server, struct buf *out)
@@ -175,7 +193,7 @@ void lanes_metrics(void *server, struct buf *out)
     hooks_metrics(s->hooks, out);
     place_metrics(s, out);
     origin_metrics(s, out);
-    waf_metrics(s, out);
+    work_metrics(s, out);
     schema_metrics(s, out);
     abuse_metrics(s, out);
     struct tokens_stats tokens;

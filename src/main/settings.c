@@ -141,13 +141,13 @@ static const struct row rows[] = {
       "67108864", "BYTES",
       "request bodies held at a time to be judged (WAF, schema, mail); what "
       "finds no room is not judged: 503 where a profile blocks"),
-    N("waf-threads", waf_threads, 0, 256, "0", "N",
-      "threads that judge requests by the WAF and long ones by schemas, made when first needed; 0: half "
-      "of the CPUs"),
-    N("waf-queue", waf_queue, 1, 65536, "256", "N",
+    N("judge-threads", judge_threads, 0, 256, "0", "N",
+      "threads that judge requests where that takes long (WAF, large bodies by "
+      "a schema), made when first needed; 0: half of the CPUs"),
+    N("judge-queue", judge_queue, 1, 65536, "256", "N",
       "requests that wait for such a thread; more are not judged (onFault)"),
-    N("waf-late-ms", waf_late_ms, 1, 60000, "1000", "MS",
-      "a request that the WAF has not judged by then counts as not judged"),
+    N("judge-late-ms", judge_late_ms, 1, 60000, "1000", "MS",
+      "a request that is not judged by then counts as not judged"),
     N("tokens-max", tokens_max, 1024, 67108864, "67108864", "N",
       "address space is reserved for so many tokens"),
     N("subjects-max", subjects_max, 1024, 16777216, "65536", "N",

@@ -28,8 +28,8 @@ struct settings {
     bool insecure_api, insecure_key_urls, origin_tls_verify;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,
-        block_pool_bytes, inspect_memory_bytes, waf_threads, waf_queue, waf_late_ms, tokens_max, subjects_max, visitors_max,
-        tracked_max,
+        block_pool_bytes, inspect_memory_bytes, judge_threads, judge_queue,
+        judge_late_ms, tokens_max, subjects_max, visitors_max, tracked_max,
         jwt_cache_bytes, applications_max, schema_endpoints,
         assertion_key_days, dpop_proofs_max, connect_timeout_ms,
         events_bytes, events_days, first_byte_timeout_ms, origin_idle_ms, origin_conns, dns_fresh_ms,

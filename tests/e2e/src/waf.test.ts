@@ -83,8 +83,8 @@ scenario("each family of attacks is refused and does not reach the origin", asyn
     assert.ok(judged >= attacks.length / 2, `${family}: only ${judged} were judged`);
   }
   assert.equal(guarded.origin.requests.length, 0);
-  assert.ok((await guarded.metric("typeauth_waf_judged_total")) > 40);
-  assert.equal(await guarded.metric("typeauth_waf_queued"), 0);
+  assert.ok((await guarded.metric('typeauth_judged_total{check="waf"}')) > 40);
+  assert.equal(await guarded.metric("typeauth_judge_queued"), 0);
 });
 
 const boundary = "----part";
@@ -202,7 +202,7 @@ scenario("nothing of it is loaded before a profile in use has it", async (cleanu
 });
 
 scenario("more than the queue takes is unavailable, and what was asked is answered", async (cleanup) => {
-  const guarded = await Guarded.start(cleanup, { mode: "block" }, {}, { args: ["--waf-threads", "1", "--waf-queue", "2", "--waf-late-ms", "20000"] });
+  const guarded = await Guarded.start(cleanup, { mode: "block" }, {}, { args: ["--judge-threads", "1", "--judge-queue", "2", "--judge-late-ms", "20000"] });
   const many = await Promise.all(Array.from({ length: 60 }, () => guarded.gateway.ask("POST", "/", json, JSON.stringify({ a: "x".repeat(30_000) }))));
   const by = (status: number) => many.filter((answer) => answer.status === status).length;
   assert.equal(by(200) + by(503), many.length, many.map((a) => a.status).join());
@@ -210,7 +210,7 @@ scenario("more than the queue takes is unavailable, and what was asked is answer
   const over = many.find((answer) => answer.status === 503)!;
   assert.equal(over.json.error?.code, "check_unavailable");
   assert.equal(over.headers["retry-after"], "1");
-  assert.equal(await guarded.metric("typeauth_waf_queue_full_total"), by(503));
-  await eventually("the queue is empty", async () => (await guarded.metric("typeauth_waf_queued")) === 0);
+  assert.equal(await guarded.metric('typeauth_judge_queue_full_total{check="waf"}'), by(503));
+  await eventually("the queue is empty", async () => (await guarded.metric("typeauth_judge_queued")) === 0);
   assert.equal((await guarded.gateway.ask("GET", "/", plain)).status, 200);
 });

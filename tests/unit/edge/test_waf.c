@@ -164,11 +164,12 @@ static void a_late_judgement_is_a_fault_and_what_it_reads_stays(void **state)
             the_event(OUTCOME_UNAVAILABLE, "check_unavailable", 503);
         else
             the_event(OUTCOME_PASSED, "", 200);
-        assert_int_equal(edge_stats(house.er)->works_late, blocks + 1);
+        assert_int_equal(edge_stats(house.er)->works[WORK_OF_WAF].late,
+                         blocks + 1);
         gate_open();
         assert_int_equal(fake_waf_state.body_n, 5);
     }
-    assert_int_equal(edge_stats(house.er)->works_done, 0);
+    assert_int_equal(edge_stats(house.er)->works[WORK_OF_WAF].done, 0);
 }
 
 static void a_client_may_leave_while_it_is_judged(void **state)
@@ -213,7 +214,7 @@ static void a_full_queue_is_a_fault_at_once(void **state)
     }
     must_hold(house_ask(house.gateway, GET("/x")), "HTTP/1.1 503 ");
     the_event(OUTCOME_UNAVAILABLE, "check_unavailable", 503);
-    assert_int_equal(edge_stats(house.er)->works_refused, 1);
+    assert_int_equal(edge_stats(house.er)->works[WORK_OF_WAF].refused, 1);
     fake_waf_gate(false);
     turns_until = 200;
     house_run(some_turns);
@@ -223,7 +224,7 @@ static void a_full_queue_is_a_fault_at_once(void **state)
         must_hold(first[i].in.p, "HTTP/1.1 200 ");
         log_fini(&first[i]);
     }
-    assert_int_equal(edge_stats(house.er)->works_done, 3);
+    assert_int_equal(edge_stats(house.er)->works[WORK_OF_WAF].done, 3);
 }
 
 static void a_token_revoked_while_it_is_judged_is_refused(void **state)
