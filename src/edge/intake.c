@@ -42,6 +42,13 @@ static bool keep(struct held_body *b, struct sv more)
     return !b->bytes.overflow;
 }
 
+/* An empty body has no memory. */
+static struct sv held(const struct proxy *p)
+{
+    const struct buf *b = &p->held_body->bytes;
+    return b->n ? buf_sv(b) : SV("");
+}
+
 /* --- in ----------------------------------------------------------------------- */
 
 void intake_start(struct proxy *p)
@@ -61,7 +68,7 @@ static void stop_taking(struct proxy *p, enum intake how)
     http_stream_read(p->v.stream, false);
     p->intake = PROXY_HOLDING;
     p->x.intake = how;
-    p->x.body = buf_sv(&p->held_body->bytes);
+    p->x.body = held(p);
     proxy_later(p);
 }
 
@@ -101,7 +108,7 @@ void intake_end(struct proxy *p, const struct http_head *trailers)
     p->body_ended = true;
     p->intake = PROXY_HOLDING;
     p->x.intake = INTAKE_DONE;
-    p->x.body = buf_sv(&p->held_body->bytes);
+    p->x.body = held(p);
     if (kept)
         proxy_resume(&p->suspended);
     else
@@ -112,7 +119,7 @@ void intake_end(struct proxy *p, const struct http_head *trailers)
 
 void intake_give(struct proxy *p)
 {
-    struct sv rest = sv_from(buf_sv(&p->held_body->bytes), p->given);
+    struct sv rest = sv_from(held(p), p->given);
     struct attempt *a = p->attempt;
     p->intake = PROXY_GIVING;
     if (a && !a->whole) a->spent = true;
