@@ -190,7 +190,7 @@ static void a_long_body_is_judged_by_a_worker(void **state)
     must_hold(got, "HTTP/1.1 400 ");
     must_hold(got, "/body/more/49990");
     assert_int_equal(house.schemas->stats.worked, 2);
-    assert_int_equal(edge_stats(house.er)->works_done, 2);
+    assert_int_equal(edge_stats(house.er)->works[WORK_OF_SCHEMA].done, 2);
     must_hold(house_ask(house.gateway, long_request(200000, "1")),
               "HTTP/1.1 413 ");
     app_with(",\"overLimit\":\"pass\"", NULL, true);
