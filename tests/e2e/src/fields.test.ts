@@ -159,6 +159,7 @@ before(async () => {
     { name: "patched", openapi: "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {}}}\n" }))[0].id;
   places["routing"] = (await api.create("routing/create",
     { name: "base", endpoints: [{ public_path: "/base" }] }))[0].id;
+  places["abuse"] = (await api.create("abuse/create", { name: "base" }))[0].id;
   places["token"] = token.id;
   places["tag"] = (await api.create("tag/create", { name: "base-tag" }))[0].id;
   places["tagged"] = (await api.application("tagged", origin)).id;
@@ -191,6 +192,7 @@ async function stored(endpoint: Endpoint): Promise<string> {
     application: `/${server.accountId}/applications`,
     authentication: `/${server.accountId}/authentication`,
     routing: `/${server.accountId}/routing`,
+    abuse: `/${server.accountId}/abuse`,
     schema: `/${server.accountId}/schema`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
