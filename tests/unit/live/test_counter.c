@@ -482,10 +482,90 @@ static void threads_share_limits_and_an_applications_quota_exactly(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- the global limit ----------------------------------------------------------- */
+static const struct limit global_3 = { .limit = 3, .window_s = 60 };
+
+static void the_global_limit_is_one_more_of_the_same_step(void **state)
+{
+    struct counters *c = *state;
+    struct take_ask ask = quota_ask(100, NULL);
+    struct take_answer a;
+    ask.terms.limits = &per_second_10;
+    ask.terms.global = &global_3;
+    for (unsigned n = 0; n < 2; n++) { /* with and without limits before it */
+        ask.terms.limits_n = (uint8_t)n;
+        counters_slot_init(c, 7, 77);
+        if (n == 0) /* without its column it is a fault, not a pass */
+            assert_int_equal(take_at(c, &ask, T0, &a), TAKE_FAULT);
+        assert_int_equal(counters_reserve_global(c), 0);
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_int_equal(take_at(c, &ask, T0, &a), TAKE_TAKEN);
+            assert_int_equal(a.nearest, n);
+            assert_int_equal(a.limit, 3);
+            assert_int_equal(a.remaining, 2 - i);
+        }
+        assert_int_equal(take_at(c, &ask, T0, &a), TAKE_REFUSED);
+        assert_int_equal(a.refused_by, n);
+        assert_int_equal(a.quota_remaining, 97);
+        assert_true(a.retry_after_s >= 60 && a.retry_after_s <= 68);
+    }
+    /* nothing was taken from the limit before it */
+    ask.terms.global = NULL;
+    assert_int_equal(take_at(c, &ask, T0, &a), TAKE_TAKEN);
+    assert_int_equal(a.remaining, 6);
+}
+
+static void what_another_limit_refuses_the_global_does_not_count(void **state)
+{
+    struct counters *c = *state;
+    static const struct limit two = { .limit = 2, .window_s = 1 };
+    struct take_ask ask = ask_of(&two, 1);
+    struct take_answer a;
+    ask.terms.global = &global_3;
+    assert_int_equal(counters_reserve_global(c), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(take_at(c, &ask, T0, &a), TAKE_TAKEN);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(take_at(c, &ask, T0, &a), TAKE_REFUSED);
+        assert_int_equal(a.refused_by, 0);
+    }
+    assert_int_equal(take_at(c, &ask, T0 + 2000, &a), TAKE_TAKEN);
+    assert_int_equal(take_at(c, &ask, T0 + 2000, &a), TAKE_REFUSED);
+    assert_int_equal(a.refused_by, 1);
+}
+
+/* The number of a token's own limits does not move it. */
+static void the_global_limit_keeps_its_count_when_others_come_and_go(
+    void **state)
+{
+    struct counters *c = *state;
+    static const struct limit own[] = { { .limit = 9, .window_s = 60 },
+                                        { .limit = 9, .window_s = 60 },
+                                        { .limit = 9, .window_s = 60 },
+                                        { .limit = 9, .window_s = 60 } };
+    struct take_ask ask = ask_of(own, 0);
+    struct take_answer a;
+    static const struct limit five = { .limit = 5, .window_s = 60 };
+    ask.terms.global = &five;
+    assert_int_equal(counters_reserve_global(c), 0);
+    assert_int_equal(counters_reserve_limits(c, POLICY_LIMITS_MAX), 0);
+    for (uint8_t n = 0; n <= POLICY_LIMITS_MAX; n++) {
+        ask.terms.limits_n = n;
+        assert_int_equal(take_at(c, &ask, T0, &a), TAKE_TAKEN);
+    }
+    assert_int_equal(take_at(c, &ask, T0, &a), TAKE_REFUSED);
+    assert_int_equal(a.refused_by, POLICY_LIMITS_MAX);
+    assert_int_equal(counters_reset(c, 7, 77), 0);
+    assert_int_equal(take_at(c, &ask, T0, &a), TAKE_TAKEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_limit_admits_its_number_and_refuses_the_next),
+        T(the_global_limit_is_one_more_of_the_same_step),
+        T(what_another_limit_refuses_the_global_does_not_count),
+        T(the_global_limit_keeps_its_count_when_others_come_and_go),
         T(a_quota_is_taken_to_its_end_and_not_beyond),
         T(a_refused_quota_takes_nothing_from_the_limits),
         T(a_due_refill_is_added_before_the_quota_is_judged),

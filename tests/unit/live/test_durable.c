@@ -260,6 +260,50 @@ static void the_same_boot_keeps_all_and_another_what_was_logged(void **state)
     assert_int_equal(logs_there(), 0);
 }
 
+static const struct limit of_all = { .limit = 9, .window_s = 86400 };
+
+static struct take_ask global_ask(void)
+{
+    struct take_ask ask = ask_of(T0);
+    ask.terms.limits_n = 1;
+    ask.terms.global = &of_all;
+    return ask;
+}
+
+static void six_of_the_global_limit(struct counters *c)
+{
+    struct take_answer a;
+    struct take_ask ask = global_ask();
+    counters_slot_init(c, SLOT, TAG);
+    if (counters_reserve_global(c) != 0) abort();
+    for (int i = 0; i < 6; i++)
+        if (counters_take(c, &ask, &a) != TAKE_TAKEN) abort();
+    if (counter_log_flush(c) != 0) abort();
+}
+
+/* Its column is the last; those before it may have no file. */
+static void the_global_limit_outlives_a_power_failure_too(void **state)
+{
+    static const char zero[32];
+    char path[512];
+    struct take_answer a;
+    struct take_ask ask = global_ask();
+    (void)state;
+    in_child(six_of_the_global_limit, true);
+    power_failure();
+    int fd = file_open("columns.4.map");
+    assert_int_equal(pwrite(fd, zero, 32, SLOT * 32), 32);
+    close(fd);
+    snprintf(path, sizeof path, "%s/columns.3.map", dir.path);
+    assert_int_equal(access(path, F_OK), -1);
+    struct counters *c = open_counters(true);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(counters_take(c, &ask, &a), TAKE_TAKEN);
+    assert_int_equal(counters_take(c, &ask, &a), TAKE_REFUSED);
+    assert_int_equal(a.refused_by, 1);
+    counters_close(&c);
+}
+
 static void top_up(struct counters *c)
 {
     counters_slot_init(c, SLOT, TAG);
@@ -612,6 +656,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_killed_process_has_counted_all_that_it_answered),
         T(the_same_boot_keeps_all_and_another_what_was_logged),
+        T(the_global_limit_outlives_a_power_failure_too),
         T(a_change_by_the_api_is_on_disk_before_its_return),
         T(a_checkpoint_needs_no_older_log),
         T(nothing_old_is_replayed_after_a_kill_and_a_power_failure),
