@@ -68,8 +68,7 @@ bool check_hold(struct exchange *x, const struct plan_app *app,
                 const struct tracked_hold *hold)
 {
     int64_t wall_ms = x->env->wall_ms(), node_ms = x->env->node_ms();
-    /* a subject is named by what is read in a run: else it is told later */
-    if (!x->has_token && !x->jwt) return false;
+    if (!x->has_token && !x->jwt) return false; /* without room for a name */
     struct hold h = {
         .id = hold_id(hold->detector, x->who, hold->from_s),
         .detector = hold->detector,

@@ -78,6 +78,17 @@ class World {
     return { code: said.valid ? "" : said.code, challenge: said.challenge ?? "", answer };
   }
 
+  /** Findings of events with that code, once there is one. */
+  async findings(code: string): Promise<any[]> {
+    let found: any[] = [];
+    await eventually(`an event with ${code}`, async () => {
+      const events = (await this.api.get(`events?application_id=${this.app.id}`)).json.data;
+      found = events.flatMap((event: any) => event.findings ?? []).filter((f: any) => f.code === code);
+      return found.length > 0;
+    });
+    return found;
+  }
+
   async open(query = ""): Promise<any[]> {
     return (await this.api.get(`challenge${query}`)).json.data;
   }
@@ -125,6 +136,11 @@ for (const door of doors)
     assert.ok(held.evidence.speedKmH > 20_000);
     assert.ok(Date.parse(held.expiresAt) - Date.parse(held.createdAt) <= 86_400_000);
 
+    const raised = await w.findings("impossible_travel");
+    assert.equal(raised.length, 1, "what holds already raises no event");
+    assert.deepEqual([raised[0].action, raised[0].enforced], ["challenge", true]);
+    assert.equal(raised[0].evidence.challenge, held.id);
+
     const verified = await w.api.post(`challenge/${held.id}/verify`);
     assert.equal(verified.status, 200);
     assert.equal(verified.json.data[0].status, "verified");
@@ -163,6 +179,10 @@ for (const [name, geoSentry, code, back] of profiles)
       w.secret = token.token;
       assert.equal((await w.from(door, London)).code, "");
       assert.equal((await w.from(door, BuenosAires, 30)).code, code);
+      if (name === "PERMISSIVE") {
+        const noted = await w.findings("impossible_travel");
+        assert.deepEqual([noted[0].action, noted[0].enforced], ["monitor", false]);
+      }
       assert.equal((await w.from(door, London, 30)).code, back);
     }
   });
@@ -276,8 +296,8 @@ scenario("subjects of JWTs are held as tokens are, by whatever token they come, 
   for (const door of doors) assert.equal((await w.from(door, London)).code, "");
 });
 
-async function withJwt(cleanup: Own, secret: Buffer): Promise<World> {
-  const w = await World.begin(cleanup, { geoSentry: "STRICT" });
+async function withJwt(cleanup: Own, secret: Buffer, abuse: object = { geoSentry: "STRICT" }): Promise<World> {
+  const w = await World.begin(cleanup, abuse);
   const [profile] = await w.api.create("jwt/create",
     { name: "jwt", keys: [{ kty: "oct", kid: "k", alg: "HS256", k: b64(secret) }] });
   const [auth] = await w.api.create("authentication/create", { name: "by jwt", keyType: "jwt", jwt_id: profile.id });
@@ -310,6 +330,9 @@ for (const door of doors)
     assert.ok(["requestVolume", "endpointVelocity"].includes(held.evidence.pattern), held.evidence.pattern);
     assert.ok(held.evidence.observed > 3 * held.evidence.expected, JSON.stringify(held.evidence));
     assert.ok(Date.parse(held.expiresAt) - Date.parse(held.createdAt) <= 300_000);
+    const found = await w.findings("anomaly_detected");
+    assert.ok(found.some((f) => f.evidence.of === "subject" && f.enforced && f.evidence.challenge === held.id));
+    assert.ok(found.some((f) => f.evidence.of === "application" && !f.enforced && f.action === "alert"));
     if (door === "proxy") {
       const wait = Number(v.answer.headers["retry-after"]);
       assert.ok(wait > 0 && wait <= 300, `${wait}`);
@@ -403,6 +426,19 @@ scenario("the webhook's secret is never shown, kept by patches, and asked for ag
   const everything = (await w.api.get("audit")).text + shown.text + w.server.log.join();
   assert.ok(!everything.includes(secret));
   assert.equal((await w.api.patch(path, { challengeWebhook: null })).status, 200);
+});
+
+scenario("a flood of a JWT's subject is held by its name, with its evidence", async (cleanup) => {
+  const key = Buffer.alloc(32, 7);
+  const w = await withJwt(cleanup, key, { anomalyDetection: "STRICT" });
+  w.secret = jwt(key, { iss: "https://issuer.example", sub: "ada" });
+  const v = await flood(w, "proxy");
+  assert.equal(v.code, "challenge_required");
+  const [held] = await w.open("?subject=ada");
+  assert.equal(held.id, v.challenge);
+  assert.ok(held.evidence.observed > 3 * held.evidence.expected, JSON.stringify(held.evidence));
+  w.secret = jwt(key, { iss: "https://issuer.example", sub: "bob" });
+  assert.equal((await w.from("proxy", London)).code, "");
 });
 
 scenario("an application without detectors tracks nobody", async (cleanup) => {
