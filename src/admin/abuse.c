@@ -3,6 +3,30 @@
 #include "admin/jwt_keys.h"
 #include "admin/nouns.h"
 #include "admin/profile.h"
+#include "base/err.h"
+
+static bool is_on(const yyjson_val *travel)
+{
+    yyjson_val *enabled = json_find(travel, "enabled");
+    return yyjson_is_str((yyjson_val *)(uintptr_t)travel) ||
+           (yyjson_is_obj((yyjson_val *)(uintptr_t)travel) &&
+            (!enabled || yyjson_is_true(enabled)));
+}
+
+/* What is in force already may be changed: onFault decides meanwhile. */
+static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
+                  const struct record *before)
+{
+    (void)r;
+    if (profile_has_places(c)) return true;
+    struct sv text = json_encode(c->arena, yyjson_mut_doc_get_root(doc));
+    yyjson_val *now = text.p ? call_parse(c, text) : NULL;
+    yyjson_val *had = before ? call_parse(c, before->body) : NULL;
+    if (!now) return call_fail_store(c, ERR_NOMEM);
+    return !is_on(json_find(now, "geoSentry")) ||
+           is_on(json_find(had, "geoSentry")) ||
+           profile_needs_places(c, "geoSentry");
+}
 
 static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
                   const struct record *before)

@@ -8,7 +8,11 @@
 #include "base/mem.h"
 #include "detect/place_int.h"
 
-enum { CACHE_LINES = 1024, RADIUS_MAX_KM = 20038 }; /* half way round */
+enum {
+    CACHE_BITS = 10,
+    CACHE_LINES = 1 << CACHE_BITS,
+    RADIUS_MAX_KM = 20038, /* half way round */
+};
 
 struct place_data {
     uint64_t serial; /* of this edition, for caches */
@@ -254,7 +258,8 @@ void place_cache_free(struct place_cache **cache)
     *cache = NULL;
 }
 
-/* One of a pair of lines. Whoever makes addresses collide pays with his own
+/* One of a pair of lines, by the top bits: of a product they alone depend on
+ * every bit, and IPv4 addresses differ in the last ones only. Whoever makes addresses collide pays with his own
  * misses. */
 static size_t line_of(const struct ip *ip)
 {
@@ -262,7 +267,7 @@ static size_t line_of(const struct ip *ip)
     memcpy(half, ip->b, sizeof half);
     uint64_t h =
         (half[0] ^ half[1] * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
-    return h >> 32 & (CACHE_LINES - 1);
+    return h >> (64 - CACHE_BITS);
 }
 
 const struct place *place_cache_find(struct place_cache *cache,

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Cleanup, Server, typeauth, type Answer } from "./harness/index.js";
+import { Cleanup, Server, bringPlaces, placeFile, typeauth, type Answer } from "./harness/index.js";
 
 interface Row {
   type: "string" | "integer" | "boolean" | "array" | "object" | "any";
@@ -144,6 +144,7 @@ before(async () => {
     "key", "create", "--root", "--data", data, "--json",
   ]);
   rootKey = JSON.parse(made.stdout).key;
+  bringPlaces(data, placeFile({ "127.0.0.0/8": { country: "DE" } }));
   server = await Server.start(cleanup, {
     data,
     args: ["--applications-max", "100000"],
@@ -160,6 +161,7 @@ before(async () => {
   places["routing"] = (await api.create("routing/create",
     { name: "base", endpoints: [{ public_path: "/base" }] }))[0].id;
   places["abuse"] = (await api.create("abuse/create", { name: "base" }))[0].id;
+  places["security"] = (await api.create("security/create", { name: "base" }))[0].id;
   places["token"] = token.id;
   places["tag"] = (await api.create("tag/create", { name: "base-tag" }))[0].id;
   places["tagged"] = (await api.application("tagged", origin)).id;
@@ -194,6 +196,7 @@ async function stored(endpoint: Endpoint): Promise<string> {
     routing: `/${server.accountId}/routing`,
     abuse: `/${server.accountId}/abuse`,
     schema: `/${server.accountId}/schema`,
+    security: `/${server.accountId}/security`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
     jwt: `/${server.accountId}/jwt`,

