@@ -3,36 +3,30 @@
 #include "admin/jwt_keys.h"
 #include "admin/nouns.h"
 #include "admin/profile.h"
-#include "base/err.h"
 
-static bool is_on(const yyjson_val *travel)
+static bool had_travel(struct call *c, const struct record *before)
 {
+    yyjson_val *body = before ? call_parse(c, before->body) : NULL;
+    yyjson_val *travel = json_find(body, "geoSentry");
     yyjson_val *enabled = json_find(travel, "enabled");
-    return yyjson_is_str((yyjson_val *)(uintptr_t)travel) ||
-           (yyjson_is_obj((yyjson_val *)(uintptr_t)travel) &&
-            (!enabled || yyjson_is_true(enabled)));
+    return yyjson_is_str(travel) || yyjson_is_true(enabled);
 }
 
 /* What is in force already may be changed: onFault decides meanwhile. */
-static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
-                  const struct record *before)
+static bool places_check(struct call *c, yyjson_mut_doc *doc,
+                         const struct record *before)
 {
-    (void)r;
-    if (profile_has_places(c)) return true;
-    struct sv text = json_encode(c->arena, yyjson_mut_doc_get_root(doc));
-    yyjson_val *now = text.p ? call_parse(c, text) : NULL;
-    yyjson_val *had = before ? call_parse(c, before->body) : NULL;
-    if (!now) return call_fail_store(c, ERR_NOMEM);
-    return !is_on(json_find(now, "geoSentry")) ||
-           is_on(json_find(had, "geoSentry")) ||
+    yyjson_mut_val *travel = shape_member(doc, "geoSentry");
+    bool on = yyjson_mut_is_str(travel) ||
+              yyjson_mut_is_true(yyjson_mut_obj_get(travel, "enabled"));
+    return !on || profile_has_places(c) || had_travel(c, before) ||
            profile_needs_places(c, "geoSentry");
 }
 
 static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
                   const struct record *before)
 {
-    (void)before;
-    return secrets_take(c, r, doc);
+    return places_check(c, doc, before) && secrets_take(c, r, doc);
 }
 
 const struct noun noun_abuse = {

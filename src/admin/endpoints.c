@@ -178,10 +178,10 @@ static const struct shape_field origin_state_fields[] = {
 };
 static const struct shape_field data_fields[] = {
     OURS("id", SHAPE_STRING, "Name of the file."),
-    OURS("kind", SHAPE_STRING, "What it knows: \"places\"."),
+    OURS("kind", SHAPE_STRING, "What it knows: places or mail."),
     OURS("type", SHAPE_STRING, "As the file calls itself."),
     OURS("inForce", SHAPE_BOOLEAN, "Is an edition of it in force?"),
-    TIME("builtAt", "When the edition in force was made."),
+    TIME("builtAt", "When the edition in force was made; of mail, its file."),
     OURS("licence", SHAPE_STRING, "Its licence, where we know it."),
     OURS("attribution", SHAPE_STRING,
          "To be shown where results of it are shown."),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "codec/text.h"
 
 static const struct {
     struct sv begins; /* of the file's type, or of its name */
@@ -39,21 +40,39 @@ static struct sv name_of(const char *path)
     return sv_cstr(slash ? slash + 1 : path);
 }
 
+/* What a file says of itself may be any bytes; an answer is UTF-8. */
+static struct sv shown(struct sv text)
+{
+    return text.p && utf8_is_valid(text) ? text : SV("");
+}
+
+static struct data_file file_of(const char *path, struct sv kind,
+                                const char *problem, int64_t built_s)
+{
+    return (struct data_file){ .name = shown(name_of(path)),
+                               .kind = kind,
+                               .type = SV(""),
+                               .licence = SV(""),
+                               .attribution = SV(""),
+                               .url = SV(""),
+                               .problem = sv_cstr(problem),
+                               .built_ms = built_s * 1000 };
+}
+
+/* The list of mail domains is merged out of several packages, whose names and
+ * versions stand in the file (`typeauth data show`). */
 unsigned server_data_files(void *ctx, struct data_file out[DATA_FILES_MAX])
 {
     struct server *s = ctx;
-    struct places_file files[PLACE_FILES_MAX];
-    unsigned n = places_files(s->places, files);
+    struct places_file places[PLACE_FILES_MAX];
+    struct mail_file_about mail = mail_file_about(s->mail);
+    unsigned n = places_files(s->places, places);
     for (unsigned i = 0; i < n; i++) {
-        out[i] = (struct data_file){ .name = name_of(files[i].path),
-                                     .kind = SV("places"),
-                                     .type = files[i].type,
-                                     .licence = SV(""),
-                                     .attribution = SV(""),
-                                     .url = SV(""),
-                                     .problem = sv_cstr(files[i].problem),
-                                     .built_ms = files[i].built_s * 1000 };
+        out[i] = file_of(places[i].path, SV("places"), places[i].problem,
+                         places[i].built_s);
+        out[i].type = shown(places[i].type);
         licence_find(&out[i]);
     }
-    return n;
+    out[n] = file_of(mail.path, SV("mail"), mail.problem, mail.changed_s);
+    return n + 1;
 }

