@@ -37,11 +37,17 @@ void *mem_realloc_try(void *p, size_t n)
     return realloc(p, n ? n : 1);
 }
 
-void *mem_aligned(size_t align, size_t n)
+void *mem_aligned_try(size_t align, size_t n)
 {
     void *p = NULL;
+    return posix_memalign(&p, align, n ? n : align) == 0 ? p : NULL;
+}
+
+void *mem_aligned(size_t align, size_t n)
+{
     n = (n + align - 1) / align * align;
-    ENSURE(posix_memalign(&p, align, n ? n : align) == 0);
+    void *p = mem_aligned_try(align, n);
+    ENSURE(p);
     memset(p, 0, n);
     return p;
 }

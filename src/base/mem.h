@@ -14,6 +14,7 @@ void *mem_realloc(void *p, size_t n);
 void *mem_alloc_try(size_t n);           /* NULL when there is none */
 void *mem_realloc_try(void *p, size_t n);
 void *mem_aligned(size_t align, size_t n); /* cleared; free with mem_free */
+void *mem_aligned_try(size_t align, size_t n); /* not cleared; NULL */
 void mem_free(void *p);
 char *mem_strdup(const char *s);
 char *mem_dup_sv(struct sv s);           /* NUL-terminated copy */

@@ -17,9 +17,9 @@ static enum verdict unbound(struct exchange *x)
 
 static enum verdict judge_certificate(struct exchange *x)
 {
-    if (!x->jwt->has_cnf_cert) return unbound(x);
+    if (!x->jwt->cnf_cert) return unbound(x);
     if (x->certificate &&
-        mem_equal_ct(x->certificate, x->jwt->cnf_cert, sizeof x->jwt->cnf_cert))
+        mem_equal_ct(x->certificate, x->jwt->cnf_cert, JWK_THUMBPRINT_BYTES))
         return VERDICT_PASS;
     return check_deny(x, REASON_INVALID_TOKEN);
 }
@@ -90,7 +90,7 @@ static enum verdict judge_proof(struct exchange *x, struct sv text,
 static enum verdict judge_key(struct exchange *x)
 {
     struct sv text, token;
-    if (!x->jwt->has_cnf_key) return unbound(x);
+    if (!x->jwt->cnf_key) return unbound(x);
     if (!check_header_once(x, SV("DPoP"), &text)) return refuse(x, SV(""));
     if (check_credential_find(x, &token) != FOUND_ONE) return VERDICT_FAULT;
     return judge_proof(x, text, token);

@@ -19,6 +19,7 @@ enum {
 struct reading {
     const struct exchange *x;
     const yyjson_val *claims;
+    struct claims_named named;
     struct arena *a;
     struct verified *v;
 };
@@ -106,10 +107,10 @@ static bool audience_holds(yyjson_val *aud, const struct jwt_profile *p)
     return false;
 }
 
-static bool named_rules(struct verified *v, const yyjson_val *claims,
-                        const struct jwt_profile *p)
+static bool named_rules(const struct reading *r, const struct jwt_profile *p)
 {
-    yyjson_val *iss = json_find(claims, "iss"), *aud = json_find(claims, "aud");
+    struct verified *v = r->v;
+    yyjson_val *iss = r->named.at[CLAIM_ISS], *aud = r->named.at[CLAIM_AUD];
     if (p->issuers_n && !iss) return refuse(v, REASON_MISSING_CLAIM, SV("iss"));
     if (p->issuers_n && !is_one_of(iss, p->issuers, p->issuers_n))
         return refuse(v, REASON_INVALID_CLAIM, SV("iss"));
@@ -220,9 +221,8 @@ static void scopes_of(struct scopes *s, yyjson_val *v, bool split)
 /* RFC 8693 4.2 (scope), and what Azure and Auth0 write. */
 static bool read_scopes(const struct reading *r)
 {
-    yyjson_val *scope = json_find(r->claims, "scope"),
-               *scp = json_find(r->claims, "scp"),
-               *permissions = json_find(r->claims, "permissions");
+    yyjson_val *scope = r->named.at[CLAIM_SCOPE], *scp = r->named.at[CLAIM_SCP],
+               *permissions = r->named.at[CLAIM_PERMISSIONS];
     if (!scope && !scp && !permissions) return true;
     struct scopes s = { ARENA_ARRAY(r->a, struct sv, SCOPES_MAX), 0 };
     if (!s.list) return false;
@@ -245,7 +245,7 @@ static bool read_scopes(const struct reading *r)
 static yyjson_val *identity_at(const struct reading *r)
 {
     const struct plan_jwt *p = r->x->plan->jwt;
-    if (p->identity_n == 0) return json_find(r->claims, "sub");
+    if (p->identity_n == 0) return r->named.at[CLAIM_SUB];
     yyjson_val *v = yyjson_obj_getn((yyjson_val *)(uintptr_t)r->claims,
                                     p->identity_name.p, p->identity_name.n);
     return v ? v : claim_at(r->claims, p->identity_path, p->identity_n);
@@ -259,7 +259,7 @@ static void identity_of(const struct reading *r, const struct verified *v,
 {
     const struct plan_app *app = r->x->plan;
     bool by_claim = app->jwt->identity_n > 0;
-    yyjson_val *iss = by_claim ? NULL : json_find(r->claims, "iss");
+    yyjson_val *iss = by_claim ? NULL : r->named.at[CLAIM_ISS];
     out[0] = app->app.id;
     out[1] = by_claim ? app->jwt->identity_name : SV("iss, sub");
     out[2] = iss ? SV("iss") : SV("");
@@ -301,7 +301,10 @@ static bool read_subject(const struct reading *r)
         return !p->needs_subject ||
                refuse(v, REASON_MISSING_CLAIM,
                       p->identity_n ? p->identity_name : SV("sub"));
-    if (p->needs_subject) key_make(r, v);
+    if (p->needs_subject) {
+        key_make(r, v);
+        subjects_expect(r->x->env->subjects, v->subject_key);
+    }
     if (r->x->plan->tracked) tracked_key_make(r, v);
     if (v->subject.n > SUBJECT_MAX) return true;
     char *text = arena_alloc(r->a, v->subject.n * 3);
@@ -314,32 +317,35 @@ static bool read_subject(const struct reading *r)
 static bool fixed_rules(const struct reading *r)
 {
     const struct plan_jwt *p = r->x->plan->jwt;
-    if (!named_rules(r->v, r->claims, &p->profile)) return false;
+    if (!named_rules(r, &p->profile)) return false;
     for (unsigned i = 0; i < p->fixed_n; i++)
         if (!fixed_rule(r->v, r->claims, &p->rules[i])) return false;
     return true;
 }
 
-static bool hash_read(yyjson_val *v, uint8_t out[JWK_THUMBPRINT_BYTES])
+static const uint8_t *hash_read(const struct reading *r, yyjson_val *v)
 {
-    struct sv text = json_text(v);
-    return base64url_decoded_bytes(text.n) == JWK_THUMBPRINT_BYTES &&
-           base64url_decode(text, out) == 0;
+    struct sv text = json_text(v), hash;
+    if (base64url_decoded_bytes(text.n) != JWK_THUMBPRINT_BYTES ||
+        base64url_take(r->a, text, &hash) != 0)
+        return NULL;
+    return (const uint8_t *)hash.p;
 }
 
 static void read_binding(const struct reading *r)
 {
-    yyjson_val *cnf = json_find(r->claims, "cnf");
-    struct verified *v = r->v;
-    v->has_cnf_key = hash_read(json_find(cnf, "jkt"), v->cnf_key);
-    v->has_cnf_cert = hash_read(json_find(cnf, "x5t#S256"), v->cnf_cert);
+    yyjson_val *cnf = r->named.at[CLAIM_CNF];
+    if (!cnf) return;
+    r->v->cnf_key = hash_read(r, json_find(cnf, "jkt"));
+    r->v->cnf_cert = hash_read(r, json_find(cnf, "x5t#S256"));
 }
 
 bool jwt_facts(const struct exchange *x, const yyjson_val *claims,
                struct arena *a, struct verified *v)
 {
-    const struct reading r = { x, claims, a, v };
-    claims_read_times(claims, &v->times);
+    struct reading r = { .x = x, .claims = claims, .a = a, .v = v };
+    claims_find_named(claims, &r.named);
+    claims_read_times(&r.named, &v->times);
     read_binding(&r);
     if (fixed_rules(&r) && dynamic_rules(&r) && read_subject(&r))
         read_scopes(&r);

@@ -27,8 +27,10 @@ static void ask_make(const struct exchange *x, struct sv token,
 static int64_t until_ms(const struct exchange *x, const yyjson_val *answer,
                         int64_t node_ms, int64_t until)
 {
+    struct claims_named named;
     struct claim_moments times;
-    claims_read_times(answer, &times);
+    claims_find_named(answer, &named);
+    claims_read_times(&named, &times);
     unsigned exp = 1u << CLAIM_EXP;
     if (!(times.present & ~times.malformed & exp)) return until;
     double left_ms = times.at_s[CLAIM_EXP] * 1000 - (double)x->wall_ms;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "check/check.h"
 #include "codec/digest.h"
+#include "live/subject.h"
 
 enum { RETRY_MS = 20, RETRY_DOUBLINGS = 4 };
 
@@ -146,7 +147,7 @@ static enum verdict verify_jws(struct exchange *x, const struct jwt_keys *k,
                                struct verified *v, const yyjson_val **claims)
 {
     struct jws jws;
-    if (jws_decode(token, a, &jws) != JOSE_OK)
+    if (jws_decode_next(token, &lane_of(x)->memo, a, &jws) != JOSE_OK)
         return deny(x, REASON_INVALID_SIGNATURE, SV(""));
     if (x->plan->jwt->kid_required && !jws.kid.p)
         return deny(x, REASON_MISSING_CLAIM, SV("kid"));
@@ -302,6 +303,8 @@ enum verdict check_jwt(struct exchange *x)
     x->jwt = verified_find(lane_of(x)->cache, x->digest, x->plan->serial);
     if (x->jwt && jwt_keys_same(&keys, x->jwt)) {
         count(&lane_of(x)->stats.hits);
+        if (x->plan->jwt->needs_subject)
+            subjects_expect(x->env->subjects, x->jwt->subject_key);
         return judge(x);
     }
     x->jwt = NULL;

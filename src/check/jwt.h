@@ -35,6 +35,7 @@ struct jwt_stats { /* written by their reactor alone */
 struct jwt_lane {
     _Alignas(64) char *scratch; /* JWT_SCRATCH_BYTES, at the first token */
     char *proof;                /* DPOP_ARENA_BYTES, at the first proof */
+    struct jws_memo memo;
     struct verified_cache *cache;
     struct failures failures;
     struct jwt_stats stats;

@@ -16,13 +16,47 @@ enum jose_verdict claims_decode(struct sv payload, struct arena *a,
     return JOSE_OK;
 }
 
-const char *const claim_time_names[CLAIM_TIMES] = { "exp", "nbf", "iat" };
+enum { BEGIN_BYTES = 3 };
 
-void claims_read_times(const yyjson_val *claims, struct claim_moments *out)
+static uint32_t begin_of(struct sv name)
+{
+    const uint8_t *p = (const uint8_t *)name.p;
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+}
+
+/* CLAIM_NAMES: none of ours. */
+static enum claim_name name_find(struct sv name)
+{
+    if (name.n < BEGIN_BYTES) return CLAIM_NAMES;
+    struct sv rest = sv_from(name, BEGIN_BYTES);
+    switch (begin_of(name)) {
+#define X(name, a, b, c, end)      \
+    case a | (b) << 8 | (c) << 16: \
+        return sv_eq(rest, SV(end)) ? CLAIM_##name : CLAIM_NAMES;
+        CLAIM_NAMES_X(X)
+#undef X
+    default: return CLAIM_NAMES;
+    }
+}
+
+void claims_find_named(const yyjson_val *claims, struct claims_named *out)
+{
+    size_t i, n;
+    yyjson_val *key, *value, *object = (yyjson_val *)(uintptr_t)claims;
+    *out = (struct claims_named){ 0 };
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        enum claim_name name = name_find(json_text(key));
+        if (name < CLAIM_NAMES) out->at[name] = value;
+    }
+}
+
+void claims_read_times(const struct claims_named *named,
+                       struct claim_moments *out)
 {
     *out = (struct claim_moments){ .present = 0 };
     for (unsigned i = 0; i < CLAIM_TIMES; i++) {
-        yyjson_val *claim = json_find(claims, claim_time_names[i]);
+        yyjson_val *claim = named->at[i];
         if (!claim) continue;
         out->present |= (uint8_t)(1u << i);
         if (yyjson_is_num(claim))
@@ -64,7 +98,9 @@ enum jose_verdict claims_judge_times(const struct claim_moments *moments,
 enum jose_verdict claims_check_times(const yyjson_val *claims,
                                      const struct claim_times *times)
 {
+    struct claims_named named;
     struct claim_moments moments;
-    claims_read_times(claims, &moments);
+    claims_find_named(claims, &named);
+    claims_read_times(&named, &moments);
     return claims_judge_times(&moments, times);
 }

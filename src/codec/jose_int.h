@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/secret.h"
+#include "codec/digest.h"
 #include "codec/jose.h"
 #include "codec/json.h"
 #include "codec/jwk.h"
@@ -52,7 +53,8 @@ enum {
 struct jose_ready {
     EVP_PKEY_CTX *verify; /* RSA, EC */
     EVP_MD_CTX *hash;     /* RSA, EC: the digest; OKP: the whole */
-    EVP_MAC_CTX *mac;
+    EVP_MAC_CTX *mac;     /* HS384, HS512 */
+    struct hmac_key hs256;
 };
 
 struct jwk_inner {

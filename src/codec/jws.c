@@ -63,21 +63,51 @@ static enum jose_verdict header_take(struct sv text, struct arena *a,
     return kid_take(out->header, out);
 }
 
-enum jose_verdict jws_decode(struct sv token, struct arena *a, struct jws *out)
+static bool memo_has(const struct jws_memo *m, struct sv part)
+{
+    return m && m->text.n && sv_eq(m->text, part);
+}
+
+static void memo_keep(struct jws_memo *m, struct sv part, const struct jws *jws)
+{
+    if (!m || part.n + jws->kid.n > sizeof m->bytes) return;
+    memcpy(m->bytes, part.p, part.n);
+    m->text = sv_of(m->bytes, part.n);
+    m->kid = (struct sv){ NULL, 0 };
+    m->alg = jws->alg;
+    if (!jws->kid.p) return;
+    memcpy(m->bytes + part.n, jws->kid.p, jws->kid.n);
+    m->kid = sv_of(m->bytes + part.n, jws->kid.n);
+}
+
+enum jose_verdict jws_decode_next(struct sv token, struct jws_memo *memo,
+                                  struct arena *a, struct jws *out)
 {
     struct sv parts[3], header;
     *out = (struct jws){ 0 };
     if (token.n > JWS_BYTES_MAX) return JOSE_TOO_LONG;
     if (!token.p) token.p = "";
     enum jose_verdict v = parts_cut(token, parts);
-    if (v == JOSE_OK) v = part_take(parts[0], a, JOSE_HEADER_BASE64, &header);
+    if (v != JOSE_OK) return v;
+    const bool known = memo_has(memo, parts[0]);
+    if (!known) v = part_take(parts[0], a, JOSE_HEADER_BASE64, &header);
     if (v == JOSE_OK)
         v = part_take(parts[1], a, JOSE_PAYLOAD_BASE64, &out->payload);
     if (v == JOSE_OK)
         v = part_take(parts[2], a, JOSE_SIGNATURE_BASE64, &out->signature);
-    if (v == JOSE_OK) v = header_take(header, a, out);
+    if (v == JOSE_OK && !known) v = header_take(header, a, out);
     out->input = sv_first(token, parts[0].n + 1 + parts[1].n);
+    if (known) {
+        out->alg = memo->alg;
+        out->kid = memo->kid;
+    } else if (v == JOSE_OK)
+        memo_keep(memo, parts[0], out);
     return v;
+}
+
+enum jose_verdict jws_decode(struct sv token, struct arena *a, struct jws *out)
+{
+    return jws_decode_next(token, NULL, a, out);
 }
 
 /* Do any keys have the kid? */

@@ -28,12 +28,24 @@ struct jws { /* views of the token or of the arena */
     struct sv kid;              /* p NULL: none */
     struct sv input;            /* what is signed */
     struct sv payload, signature;
-    const yyjson_val *header;
+    const yyjson_val *header;   /* NULL: as the memo had it */
+};
+
+/* The last good header, as it came: an issuer writes one text in front of all
+ * its tokens, and what it says need not be read again. Zero: none yet. */
+struct jws_memo {
+    struct sv text, kid;
+    enum jose_alg alg;
+    char bytes[512];
 };
 
 /* JOSE_OK, or a verdict of form. No trust yet: the signature is not judged. */
 enum jose_verdict jws_decode(struct sv token, struct arena *a,
                              struct jws *out);
+/* The same; what it says of a header that is the memo's text is what it said
+ * the last time. The kid may be a view of the memo. */
+enum jose_verdict jws_decode_next(struct sv token, struct jws_memo *memo,
+                                  struct arena *a, struct jws *out);
 
 /* `algs`: the allow-list, bits 1 << enum jose_alg. *by (may be NULL): the key
  * that verified. For the lane see codec/jwk.h. */

@@ -57,9 +57,11 @@ struct subjects {
     struct header *_Atomic header; /* NULL: no table yet */
     struct entry *entries;
     _Atomic uint32_t *free_at;
-    _Atomic uint8_t *locks; /* a set each */
+    _Atomic uint8_t *locks;  /* a set each */
+    _Atomic uint64_t *hints; /* a set each: a byte of each place's key */
     uint32_t sets;
     uint8_t secret[32];
+    struct hmac_key mac; /* of the secret */
     _Atomic bool dirty;
     _Atomic uint64_t used, added, evicted, full;
 };
@@ -98,6 +100,12 @@ static uint32_t crc_of(const struct entry *e)
     return crc32c(0, w, sizeof w);
 }
 
+static void secret_take(struct subjects *s, const uint8_t secret[32])
+{
+    memcpy(s->secret, secret, sizeof s->secret);
+    hmac_key_init(&s->mac, sv_of(s->secret, sizeof s->secret));
+}
+
 /* From here on readers see the table. */
 static int table_attach(struct subjects *s, struct header *h)
 {
@@ -105,10 +113,11 @@ static int table_attach(struct subjects *s, struct header *h)
     s->entries = (void *)(s->map.base + HEADER_BYTES);
     s->free_at =
         (void *)(s->map.base + HEADER_BYTES + entries_bytes(h->places));
-    s->locks = mem_alloc_try(s->sets);
-    if (!s->locks) return ERR_NOMEM;
+    if (!s->locks) s->locks = mem_alloc_try(s->sets);
+    if (!s->hints) s->hints = mem_alloc_try(s->sets * sizeof *s->hints);
+    if (!s->locks || !s->hints) return ERR_NOMEM;
     memset((void *)s->locks, 0, s->sets);
-    memcpy(s->secret, h->secret, sizeof s->secret);
+    memset((void *)s->hints, 0, s->sets * sizeof *s->hints);
     atomic_store(&s->header, h);
     return 0;
 }
@@ -154,6 +163,19 @@ int subjects_reserve(struct subjects *s)
     return table_attach(s, h);
 }
 
+static uint64_t hint_of(const uint64_t key[SUBJECT_KEY_WORDS])
+{
+    return key[1] & 0xff;
+}
+
+/* Under the set's lock. */
+static void hint_write(struct subjects *s, uint32_t i, uint64_t hint)
+{
+    _Atomic uint64_t *word = &s->hints[i / WAYS];
+    const unsigned shift = i % WAYS * 8;
+    STORE(*word, (LOAD(*word) & ~(UINT64_C(0xff) << shift)) | hint << shift);
+}
+
 /* An entry whose line is another's has lost its counts with a power failure. */
 static void entry_adopt(struct subjects *s, uint32_t base, uint32_t i,
                         bool same_boot, uint32_t now_s)
@@ -168,6 +190,7 @@ static void entry_adopt(struct subjects *s, uint32_t base, uint32_t i,
         return;
     }
     s->used++;
+    hint_write(s, i, hint_of(key));
     if (!same_boot && LOAD(s->free_at[i]) != UINT32_MAX)
         STORE(s->free_at[i], now_s + AFTER_FAILURE_S);
 }
@@ -200,6 +223,7 @@ static int table_open(struct subjects *s, char problem[256])
         return ERR_CORRUPT;
     }
     int err = slots_claim(s, h);
+    secret_take(s, h->secret);
     if (!err) err = table_attach(s, h);
     if (err) {
         snprintf(problem, 256, "%s/subjects.map: counter slots: %s",
@@ -220,6 +244,16 @@ static int table_open(struct subjects *s, char problem[256])
     return 0;
 }
 
+static void subjects_drop(struct subjects *s)
+{
+    map_file_close(&s->map);
+    mem_wipe(s->secret, sizeof s->secret);
+    mem_wipe(&s->mac, sizeof s->mac);
+    mem_free((void *)s->locks);
+    mem_free((void *)s->hints);
+    mem_free(s);
+}
+
 int subjects_open(struct subjects **out, const struct subjects_conf *conf,
                   char problem[256])
 {
@@ -227,7 +261,10 @@ int subjects_open(struct subjects **out, const struct subjects_conf *conf,
     s->conf = *conf;
     s->map.fd = -1;
     problem[0] = '\0';
-    rand_bytes(s->secret, sizeof s->secret);
+    uint8_t secret[32];
+    rand_bytes(secret, sizeof secret);
+    secret_take(s, secret);
+    mem_wipe(secret, sizeof secret);
     int err = map_file_open(&s->map, conf->dir, "subjects.map",
                             file_bytes(SUBJECTS_MAX));
     if (!err && s->map.size >= HEADER_BYTES) err = table_open(s, problem);
@@ -237,9 +274,7 @@ int subjects_open(struct subjects **out, const struct subjects_conf *conf,
     }
     if (!problem[0])
         snprintf(problem, 256, "%s/subjects.map: %s", conf->dir, err_text(err));
-    map_file_close(&s->map);
-    mem_free((void *)s->locks);
-    mem_free(s);
+    subjects_drop(s);
     *out = NULL;
     return err;
 }
@@ -254,10 +289,7 @@ void subjects_close(struct subjects **sp)
         h->clean = 1;
         (void)header_sync(s);
     }
-    map_file_close(&s->map);
-    mem_wipe(s->secret, sizeof s->secret);
-    mem_free((void *)s->locks);
-    mem_free(s);
+    subjects_drop(s);
     *sp = NULL;
 }
 
@@ -288,7 +320,7 @@ void subjects_key(const struct subjects *s, enum subject_kind kind,
         all[2 * i] = sv_of(&lengths[i], sizeof lengths[i]);
         all[2 * i + 1] = parts[i];
     }
-    hmac_sha256(sv_of(s->secret, sizeof s->secret), all, 2 * n, mac);
+    hmac_key_run(&s->mac, all, 2 * n, mac);
     memcpy(key, mac, SUBJECT_KEY_WORDS * sizeof *key);
     if (!key[0]) key[0] = 1;
 }
@@ -313,13 +345,46 @@ static bool is_at(const struct entry *e, const uint64_t key[SUBJECT_KEY_WORDS])
            LOAD(e->key[1]) == key[1];
 }
 
+/* The top bit of each byte that is the key's hint, and maybe of some above
+ * such a byte. Only those places are looked at: a cache line, not eight. */
+static uint64_t hints_match(const struct subjects *s, uint32_t set,
+                            const uint64_t key[SUBJECT_KEY_WORDS])
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = LOAD(s->hints[set]) ^ hint_of(key) * ones;
+    return (x - ones) & ~x & ones << 7;
+}
+
 static uint32_t place_find(const struct subjects *s, struct places p,
                            const uint64_t key[SUBJECT_KEY_WORDS])
 {
-    for (int k = 0; k < 2; k++)
-        for (uint32_t i = p.set[k] * WAYS; i < (p.set[k] + 1) * WAYS; i++)
+    for (int k = 0; k < 2; k++) {
+        uint64_t match = hints_match(s, p.set[k], key);
+        for (; match; match &= match - 1) {
+            uint32_t at = (uint32_t)__builtin_ctzll(match) / 8;
+            uint32_t i = p.set[k] * WAYS + at;
             if (is_at(&s->entries[i], key)) return i;
+        }
+    }
     return UINT32_MAX;
+}
+
+void subjects_expect(const struct subjects *s,
+                     const uint64_t key[SUBJECT_KEY_WORDS])
+{
+    const struct header *h =
+        atomic_load_explicit(&s->header, memory_order_acquire);
+    if (!h) return;
+    struct places p = places_for(s, key);
+    for (int k = 0; k < 2; k++) {
+        uint64_t match = hints_match(s, p.set[k], key);
+        if (!match) continue;
+        uint32_t at = (uint32_t)__builtin_ctzll(match) / 8;
+        uint32_t i = p.set[k] * WAYS + at;
+        __builtin_prefetch(&s->entries[i]);
+        __builtin_prefetch((const void *)&s->free_at[i], 1);
+        __builtin_prefetch(&s->conf.counters->lines[h->base + i], 1);
+    }
 }
 
 static void fill(const struct subjects *s, const struct header *h, uint32_t i,
@@ -425,6 +490,7 @@ static void entry_write(struct subjects *s, uint32_t i,
     STORE(s->free_at[i], (uint32_t)(now_ms / 1000) + BACK_S);
     STORE(e->key[1], key[1]);
     SEQ_STORE(e->key[0], key[0]);
+    hint_write(s, i, hint_of(key));
     atomic_fetch_add(&s->added, 1);
     atomic_fetch_add(&s->used, 1);
     atomic_store(&s->dirty, true);

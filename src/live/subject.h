@@ -50,6 +50,10 @@ void subjects_key(const struct subjects *s, enum subject_kind kind,
                   const struct sv *parts, size_t n,
                   uint64_t key[SUBJECT_KEY_WORDS]);
 
+/* Fetches towards the core what subjects_get and the take behind it read. */
+void subjects_expect(const struct subjects *s,
+                     const uint64_t key[SUBJECT_KEY_WORDS]);
+
 struct subject {
     uint32_t slot, tag;      /* of its counter line */
     int64_t created_ms;      /* node clock: its first request */

@@ -1,8 +1,9 @@
 /* The cache of verified tokens: see verified.h.
  *
  *   ring   ... | record | record | (head) oldest record | ...
- *   index  buckets of 4 places; a place counts bytes ever written, so that
- *          head - place > ring says that it was written over
+ *   index  buckets of 8 places; a place counts what was ever written, so that
+ *          head - place > ring says that it was written over, beside 16 bits
+ *          of the digest, so that no other record is looked at
  *
  * The index is keyed by the digest's own bytes: only who holds valid tokens
  * can put any, and a bucket that they fill costs them, not others, a second
@@ -17,15 +18,20 @@
 #include "live/token_int.h"
 
 enum {
-    WAYS = 4,
+    WAYS = 8, /* a cache line */
     ALIGN = 16,
-    PLACE_BYTES = 192, /* half a usual record: half of the index is free */
+    PLACE_BYTES = 128, /* of the ring; a usual record has two to three times */
     LARGEST_PART = 16, /* a record has at most 1/16 of the ring */
     RING_BYTES_MIN = 65536,
+    MARK_BITS = 16,
+    LINE = 64,
 };
+/* Places are in units of ALIGN; all is forgotten before they run out, after
+ * some years of nothing but new tokens. */
+static const uint64_t PLACE_MAX = UINT64_MAX >> MARK_BITS;
 
 struct bucket {
-    uint64_t place[WAYS]; /* 0: never used */
+    uint64_t place[WAYS]; /* place << MARK_BITS | mark; 0: never used */
 };
 
 struct record {
@@ -72,7 +78,8 @@ static bool make_room(struct verified_cache *c)
     if (c->ring) return true;
     if (c->bytes == 0) return false;
     c->ring = mem_alloc_try(c->bytes);
-    c->index = mem_alloc_try(c->buckets * sizeof(struct bucket));
+    c->index = mem_aligned_try(sizeof(struct bucket),
+                               c->buckets * sizeof(struct bucket));
     if (c->ring && c->index) {
         memset(c->index, 0, c->buckets * sizeof(struct bucket));
         return true;
@@ -93,14 +100,41 @@ static struct bucket *bucket_of(const struct verified_cache *c,
     return &c->index[w & (c->buckets - 1)];
 }
 
-static bool is_alive(const struct verified_cache *c, uint64_t place)
+/* What the index holds for a record at `at`. */
+static uint64_t place_of(uint64_t at, const uint8_t digest[32])
 {
-    return place != 0 && c->head - place <= c->bytes;
+    uint16_t mark;
+    memcpy(&mark, digest + sizeof(uint64_t), sizeof mark);
+    return at / ALIGN << MARK_BITS | mark;
 }
 
-static struct record *record_at(const struct verified_cache *c, uint64_t place)
+static bool is_alive(const struct verified_cache *c, uint64_t place)
 {
-    return (struct record *)(void *)(c->ring + place % c->bytes);
+    uint64_t at = (place >> MARK_BITS) * ALIGN;
+    return place != 0 && c->head - at <= c->bytes;
+}
+
+static struct record *record_at(const struct verified_cache *c, uint64_t at)
+{
+    return (struct record *)(void *)(c->ring + at % c->bytes);
+}
+
+/* NULL: nothing of that digest lies there. */
+static struct record *record_find(const struct verified_cache *c,
+                                  uint64_t place, const uint8_t digest[32])
+{
+    if ((place ^ place_of(0, digest)) << (64 - MARK_BITS)) return NULL;
+    if (!is_alive(c, place)) return NULL;
+    struct record *r = record_at(c, (place >> MARK_BITS) * ALIGN);
+    return memcmp(r->v.digest, digest, 32) == 0 ? r : NULL;
+}
+
+/* Where the next record goes is wanted soon. */
+static void put_expect(const struct verified_cache *c)
+{
+    const char *at = c->ring + c->head % c->bytes;
+    for (unsigned i = 0; i < sizeof(struct record); i += LINE)
+        __builtin_prefetch(at + i, 1);
 }
 
 const struct verified *verified_find(struct verified_cache *c,
@@ -109,10 +143,10 @@ const struct verified *verified_find(struct verified_cache *c,
     if (!c->ring) return NULL;
     const struct bucket *b = bucket_of(c, digest);
     for (unsigned i = 0; i < WAYS; i++) {
-        if (!is_alive(c, b->place[i])) continue;
-        const struct verified *v = &record_at(c, b->place[i])->v;
-        if (v->image == image && memcmp(v->digest, digest, 32) == 0) return v;
+        const struct record *r = record_find(c, b->place[i], digest);
+        if (r && r->v.image == image) return &r->v;
     }
+    put_expect(c);
     return NULL;
 }
 
@@ -128,6 +162,8 @@ static size_t record_bytes(const struct verified *v)
     size_t lists = v->scopes_n * sizeof(struct sv) +
                    v->dynamic_n * sizeof(struct verified_claim);
     size_t texts = v->subject.n + v->subject_header.n + v->scopes_header.n;
+    if (v->cnf_key) texts += JWK_THUMBPRINT_BYTES;
+    if (v->cnf_cert) texts += JWK_THUMBPRINT_BYTES;
     for (unsigned i = 0; i < v->scopes_n; i++) texts += v->scopes[i].n;
     for (unsigned i = 0; i < v->dynamic_n; i++) {
         const struct verified_claim *d = &v->dynamic[i];
@@ -159,6 +195,13 @@ static const struct sv *list_write(struct writer *w, const struct sv *from,
     return to;
 }
 
+static const uint8_t *hash_write(struct writer *w, const uint8_t *hash)
+{
+    if (!hash) return NULL;
+    struct sv copy = text_write(w, sv_of(hash, JWK_THUMBPRINT_BYTES));
+    return (const uint8_t *)copy.p;
+}
+
 static void record_write(struct verified *to, const struct verified *v)
 {
     *to = *v;
@@ -178,6 +221,8 @@ static void record_write(struct verified *to, const struct verified *v)
     to->subject = text_write(&w, v->subject);
     to->subject_header = text_write(&w, v->subject_header);
     to->scopes_header = text_write(&w, v->scopes_header);
+    to->cnf_key = hash_write(&w, v->cnf_key);
+    to->cnf_cert = hash_write(&w, v->cnf_cert);
 }
 
 static void count(_Atomic uint64_t *n)
@@ -194,9 +239,7 @@ static uint64_t *place_choose(struct verified_cache *c,
     uint64_t *oldest = &b->place[0];
     for (unsigned i = 0; i < WAYS; i++) {
         uint64_t *at = &b->place[i];
-        if (is_alive(c, *at) &&
-            memcmp(record_at(c, *at)->v.digest, digest, 32) == 0)
-            return at;
+        if (record_find(c, *at, digest)) return at;
         if (*at < *oldest) oldest = at;
     }
     return oldest;
@@ -217,15 +260,22 @@ static struct record *ring_take(struct verified_cache *c, size_t n)
     return r;
 }
 
+static void forget(struct verified_cache *c)
+{
+    memset(c->index, 0, c->buckets * sizeof(struct bucket));
+    c->head = c->tail = c->bytes;
+}
+
 const struct verified *verified_put(struct verified_cache *c,
                                     const struct verified *v)
 {
     size_t n = record_bytes(v);
+    if (c->head / ALIGN + c->bytes > PLACE_MAX) forget(c);
     if (!make_room(c) || n > c->bytes / LARGEST_PART) return NULL;
     uint64_t *place = place_choose(c, v->digest);
     size_t to_end = c->bytes - c->head % c->bytes;
     if (to_end < n) ring_take(c, to_end)->skipped = true; /* no wrapping */
-    *place = c->head;
+    *place = place_of(c->head, v->digest);
     struct record *to = ring_take(c, n);
     record_write(&to->v, v);
     count(&c->puts);

@@ -33,13 +33,13 @@ struct verified {
      * in the image (or is static). */
     uint8_t refused;
     bool has_subject;
-    bool has_cnf_key, has_cnf_cert; /* RFC 7800: what it is bound to */
-    uint8_t cnf_key[JWK_THUMBPRINT_BYTES]; /* jkt, RFC 9449 6.1 */
-    uint8_t cnf_cert[JWK_THUMBPRINT_BYTES]; /* x5t#S256, RFC 8705 3.1 */
     struct sv refused_claim;
     uint64_t subject_key[2]; /* when something is counted by it */
     uint64_t tracked_key[2]; /* when detectors know it by it */
     /* --- texts and lists: copied into the cache --- */
+    /* RFC 7800: what it is bound to, JWK_THUMBPRINT_BYTES; NULL: nothing */
+    const uint8_t *cnf_key;  /* jkt, RFC 9449 6.1 */
+    const uint8_t *cnf_cert; /* x5t#S256, RFC 8705 3.1 */
     struct sv subject;       /* of identityClaim, else sub; "" none */
     struct sv subject_header, scopes_header; /* encoded for the origin */
     const struct sv *scopes;

@@ -46,6 +46,23 @@ static void agrees_with_openssl(const struct jws *t, enum jose_verdict v)
     must((v == JOSE_OK) == sv_eq(t->signature, sv_of(mac, n)));
 }
 
+/* One memo for all inputs: what it holds is of the ones before. */
+static void same_with_memo(struct sv token, const struct jws *t,
+                           enum jose_verdict v)
+{
+    static struct jws_memo memo;
+    for (int i = 0; i < 2; i++) {
+        struct arena a;
+        struct jws next;
+        arena_init(&a, JWS_ARENA_BYTES, NULL, 0);
+        must(jws_decode_next(token, &memo, &a, &next) == v);
+        must(v != JOSE_OK ||
+             (next.alg == t->alg && sv_eq(next.kid, t->kid) &&
+              !next.kid.p == !t->kid.p && sv_eq(next.payload, t->payload)));
+        arena_fini(&a);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct jwk_set *keys;
@@ -57,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&a, JWS_ARENA_BYTES, NULL, 0);
     enum jose_verdict v = jws_decode(sv_of(data, size), &a, &t);
     must(v != JOSE_MEMORY);
+    same_with_memo(sv_of(data, size), &t, v);
     if (v == JOSE_OK) {
         struct sv rest = sv_from(sv_of(data, size), t.input.n + 1), payload;
         sv_cut(t.input, '.', &payload);

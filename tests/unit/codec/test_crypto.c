@@ -64,6 +64,26 @@ static void hmac_gives_the_values_of_rfc_4231(void **state)
                "8e0bc6213728c5140546040f0ee37f54");
 }
 
+static void a_kept_key_gives_what_the_key_gives_each_time(void **state)
+{
+    (void)state;
+    uint8_t key[131], text[200], out[32], expected[32];
+    struct hmac_key kept;
+    for (size_t i = 0; i < sizeof key; i++) key[i] = (uint8_t)(i * 7 + 1);
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)(i * 3);
+    for (size_t k = 0; k <= sizeof key; k++) {
+        hmac_key_init(&kept, sv_of(key, k));
+        for (size_t n = 0; n <= sizeof text; n += 1 + n / 8) {
+            const struct sv parts[] = { sv_of(text, n / 3), SV(""),
+                                        sv_of(text + n / 3, n - n / 3) };
+            struct sv whole = sv_of(text, n);
+            hmac_sha256(sv_of(key, k), &whole, 1, expected);
+            hmac_key_run(&kept, parts, 3, out);
+            assert_memory_equal(out, expected, sizeof out);
+        }
+    }
+}
+
 static void hkdf_gives_the_values_of_rfc_5869(void **state)
 {
     (void)state;
@@ -249,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sha256_gives_the_standards_values),
         TEST(hmac_gives_the_values_of_rfc_4231),
+        TEST(a_kept_key_gives_what_the_key_gives_each_time),
         TEST(hkdf_gives_the_values_of_rfc_5869),
         TEST(threads_do_not_share_a_context),
         TEST(sealing_gives_known_values),

@@ -33,6 +33,51 @@ static void the_examples_of_the_rfcs_verify(void **state)
     assert_int_equal(verified, 9);
 }
 
+/* Each token after the one before it, with one memo for all. */
+static void a_header_seen_before_says_what_it_said_the_first_time(void **state)
+{
+    (void)state;
+    char long_kid[600];
+    snprintf(long_kid, sizeof long_kid,
+             "{\"alg\":\"HS256\",\"kid\":\"%0200d\",\"x\":\"%0300d\"}", 1, 2);
+    const struct {
+        const char *header, *end;
+        bool known;
+    } rows[] = {
+        { "{\"alg\":\"HS256\"}", ".e30.AAAA", false },
+        { "{\"alg\":\"HS256\"}", ".e30.BBBB", true },
+        { "{\"alg\":\"HS256\"}", ".e3.BBBB", true },
+        { "{\"alg\":\"HS256\"}", ".e30.BBBB.", true },
+        { "{\"alg\":\"HS256\"}", ".e30", true },
+        { "{\"alg\":\"none\"}", ".e30.AAAA", false },
+        { "{\"alg\":\"HS256\"}", ".e30.AAAA", true },
+        { "{\"alg\":\"RS512\",\"kid\":\"k\"}", ".e30.AAAA", false },
+        { "{\"alg\":\"RS512\",\"kid\":\"k\"}", ".e30.CCCC", true },
+        { "{\"alg\":\"HS256\",\"crit\":[]}", ".e30.AAAA", false },
+        { "{\"alg\":\"HS256\",\"crit\":[]}", ".e30.AAAA", false },
+        { "", ".e30.AAAA", false },
+        { "{\"alg\":\"HS256\"}", ".e30.AAAA", false },
+        { long_kid, ".e30.AAAA", false },
+        { long_kid, ".e30.AAAA", false },
+    };
+    static struct jws_memo memo;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sv header = b64(sv_cstr(rows[i].header));
+        struct sv token =
+            arena_printf(&kit, "%.*s%s", (int)header.n, header.p, rows[i].end);
+        struct jws first, next;
+        enum jose_verdict v = jws_decode(token, &kit, &first);
+        assert_verdict(jws_decode_next(token, &memo, &kit, &next), v);
+        if (v != JOSE_OK) continue;
+        assert_int_equal(next.header == NULL, rows[i].known);
+        assert_int_equal(next.alg, first.alg);
+        assert_true(sv_eq(next.kid, first.kid) && !next.kid.p == !first.kid.p);
+        assert_true(sv_eq(next.input, first.input));
+        assert_true(sv_eq(next.payload, first.payload));
+        assert_true(sv_eq(next.signature, first.signature));
+    }
+}
+
 /* --- every algorithm, twice on the same contexts ------------------------- */
 static struct sv rsa_sign(EVP_PKEY *key, const char *hash, bool pss, int salt,
                           struct sv input)
@@ -605,6 +650,28 @@ static void a_payload_is_a_strict_object(void **state)
                        JOSE_PAYLOAD_JSON);
 }
 
+static void claims_are_found_by_their_whole_name(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"ex\":1,\"expires\":2,\"exp\":3,\"\":4,\"scopes\":5,\"scope\":6,"
+        "\"permission\":7,\"permissions\":8,\"SUB\":9,\"nbf\\u0000\":10,"
+        "\"cnf\":{\"sub\":11},\"aud\":12}";
+    static const int found[CLAIM_NAMES] = { [CLAIM_EXP] = 3,
+                                            [CLAIM_SCOPE] = 6,
+                                            [CLAIM_PERMISSIONS] = 8,
+                                            [CLAIM_AUD] = 12 };
+    const yyjson_val *claims;
+    struct claims_named named;
+    assert_verdict(claims_decode(sv_cstr(text), &kit, &claims), JOSE_OK);
+    claims_find_named(claims, &named);
+    for (unsigned i = 0; i < CLAIM_NAMES; i++)
+        if (i == CLAIM_CNF)
+            assert_true(yyjson_is_obj(named.at[i]));
+        else
+            assert_int_equal(yyjson_get_int(named.at[i]), found[i]);
+}
+
 static void every_verdict_has_one_of_the_published_codes(void **state)
 {
     (void)state;
@@ -682,6 +749,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         KIT_TEST(the_examples_of_the_rfcs_verify),
+        KIT_TEST(a_header_seen_before_says_what_it_said_the_first_time),
         KIT_TEST(every_algorithm_verifies_and_refuses_on_kept_contexts),
         KIT_TEST(each_hmac_verifies_and_refuses_on_kept_contexts),
         KIT_TEST(headers_that_are_not_strict_are_refused),
@@ -697,6 +765,7 @@ int main(void)
         KIT_TEST(an_algorithm_outside_the_list_is_refused),
         KIT_TEST(times_are_judged_with_the_skew_to_the_second),
         KIT_TEST(a_payload_is_a_strict_object),
+        KIT_TEST(claims_are_found_by_their_whole_name),
         KIT_TEST(every_verdict_has_one_of_the_published_codes),
         KIT_TEST(a_verification_takes_nothing_from_our_heap_and_tells_its_cost),
     };

@@ -40,6 +40,8 @@ static const struct verified *make(struct made *m, unsigned i)
     m->v.subject = text_of(i, 40);
     m->v.subject_header = text_of(i + 1, 120);
     m->v.scopes_header = text_of(i + 2, TEXT_MAX - 10);
+    if (i % 3 == 0) m->v.cnf_key = (const uint8_t *)text + i % 200;
+    if (i % 5 == 0) m->v.cnf_cert = (const uint8_t *)text + i % 100;
     m->v.scopes = m->scopes;
     m->v.scopes_n = i % 9;
     for (unsigned k = 0; k < m->v.scopes_n; k++)
@@ -59,11 +61,19 @@ static void same_texts(const struct sv *a, const struct sv *b, unsigned n)
     for (unsigned i = 0; i < n; i++) assert_true(sv_eq(a[i], b[i]));
 }
 
+static void same_hash(const uint8_t *a, const uint8_t *b)
+{
+    assert_int_equal(!a, !b);
+    if (a) assert_memory_equal(a, b, JWK_THUMBPRINT_BYTES);
+}
+
 static void must_equal(const struct verified *a, const struct verified *b)
 {
     assert_memory_equal(a->digest, b->digest, 32);
     assert_int_equal(a->image, b->image);
     assert_int_equal(a->keys[0], b->keys[0]);
+    same_hash(a->cnf_key, b->cnf_key);
+    same_hash(a->cnf_cert, b->cnf_cert);
     const struct sv x[] = { a->subject, a->subject_header, a->scopes_header };
     const struct sv y[] = { b->subject, b->subject_header, b->scopes_header };
     same_texts(x, y, 3);
