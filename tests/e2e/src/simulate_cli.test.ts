@@ -133,6 +133,27 @@ scenario("without place data geoblock passes with a fault, closed when the profi
   }
 });
 
+scenario("who has no address is in no list and of no country, as in the gateway", async (cleanup) => {
+  const at = place(cleanup);
+  for (const [members, code] of [
+    [{ ip: { deny: ["0.0.0.0/0", "::/0"] } }, ""],
+    [{ ip: { allow: ["0.0.0.0/0"] } }, "ip_blocked"],
+    [{ ip: { other: "block" } }, "ip_blocked"],
+    [{ geoblock: { deny: ["US"] } }, ""],
+    [{ geoblock: { allow: ["US"] } }, "geo_blocked"],
+    [{ rules: [{ name: "r", action: "block", expression: 'country eq "" and asn eq 0 and not ip in {0.0.0.0/0}' }] }, "rule_blocked"],
+  ] as const) {
+    const [v] = verdicts(["--security", at.file(security(members))], [{ uri: "/" }]);
+    assert.deepEqual([v!.code, v!.faults], [code, []], JSON.stringify(members));
+  }
+  // an address without place data: rules that name a place are passed over
+  const rules = [{ name: "r", action: "block", expression: 'not country in {"DE"}' }];
+  for (const [onFault, code] of [["open", ""], ["closed", "check_unavailable"]] as const) {
+    const [v] = verdicts(["--security", at.file(security({ rules, onFault }))], [{ uri: "/", address: "192.0.2.1" }]);
+    assert.deepEqual([v!.code, v!.faults], [code, ["rules: no place data"]]);
+  }
+});
+
 scenario("a line of text has five columns; what cannot be read is said and the rest judged", async (cleanup) => {
   const at = place(cleanup);
   const profile = at.file(security({ rules: [{ name: "no admin", action: "block", expression: 'path eq "/admin"' }] }));
