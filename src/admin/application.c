@@ -2,6 +2,7 @@
 #include "admin/nouns.h"
 
 #include "admin/admin_int.h"
+#include "admin/hold_show.h"
 #include "base/err.h"
 #include "codec/host.h"
 
@@ -106,6 +107,11 @@ static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
     return change_application(c, id_sv(&r->id));
 }
 
+static bool leaving(struct call *c, const struct record *r)
+{
+    return holds_leave(c, NULL, id_sv(&r->id));
+}
+
 static bool gone(struct call *c, const struct record *r)
 {
     return change_application_gone(c, id_sv(&r->id));
@@ -124,6 +130,7 @@ const struct noun noun_application = {
     .shape = &shape_application,
     .check = check,
     .stored = stored,
+    .leaving = leaving,
     .gone = gone,
     .unique_field = "name",
     .message = message,

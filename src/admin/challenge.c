@@ -204,3 +204,35 @@ void challenge_deny(struct call *c)
     c->user = h;
     c->finish = denied;
 }
+
+/* --- what is held of those who go ----------------------------------------------------------- */
+
+static void left(struct call *c)
+{
+    const struct store_holds *held = c->user;
+    for (uint32_t i = 0; i < held->n; i++)
+        hold_forget(c->admin, held->rows[i].key);
+}
+
+/* More than a page of them (of an application): their places are free again
+ * after a restart, or when challenges end. */
+bool holds_leave(struct call *c, const struct ulid *token, struct sv app_id)
+{
+    const struct store_page page = { .after = SV(""),
+                                     .before = SV(""),
+                                     .limit = token ? 4 : 1000 };
+    const struct store_hold_filter filter = { .app_id = app_id,
+                                              .subject = SV(""),
+                                              .token = token };
+    struct store_holds *held = ARENA_NEW(c->arena, struct store_holds);
+    int err = 0;
+    if (!held) return call_fail_store(c, ERR_NOMEM);
+    if (!c->admin->conf.detection) return true;
+    if (!holds_page(c, &filter, &page, held)) return false;
+    for (uint32_t i = 0; !err && token && i < held->n; i++)
+        err = store_hold_delete(c->admin->conf.store, &held->rows[i].id);
+    if (err) return call_fail_store(c, err);
+    c->user = held;
+    c->finish = left;
+    return true;
+}

@@ -4,6 +4,7 @@
 #include "admin/admin_int.h"
 #include "admin/auth.h"
 #include "admin/idempotency.h"
+#include "admin/hold.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -116,6 +117,7 @@ static bool write_inside(struct call *c)
 static void run_write(struct call *c)
 {
     struct store *s = c->admin->conf.store;
+    holds_save(c->admin); /* an id that a client was just told is known */
     changes_init(&c->changes);
     int err = store_begin(s);
     if (err) {

@@ -1,5 +1,6 @@
 /* Tokens: read, list, change, revoke. One record is touched, never a plan. */
 #include "admin/token_int.h"
+#include "admin/hold_show.h"
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -214,7 +215,7 @@ void token_delete(struct call *c)
         return;
     }
     struct id id = id_make(KIND_TOKEN, &row->id);
-    if (change_token_revoke(c, row) &&
+    if (change_token_revoke(c, row) && holds_leave(c, &row->id, SV("")) &&
         call_audit(c, "token", "delete", id_sv(&id), token_record_text(c, row),
                    SV("")))
         answer_ok(c->a, 200, "Revoked.");

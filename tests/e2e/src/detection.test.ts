@@ -219,6 +219,18 @@ scenario("what is held outlives kill -9: a challenge, a denial, a block until an
   assert.equal((await w.from("proxy", London)).code, "");
 });
 
+scenario("a challenge can be verified as soon as its id was told", async (cleanup) => {
+  const w = await World.begin(cleanup, { geoSentry: "STANDARD" });
+  for (let i = 0; i < 10; i++) {
+    const [token] = await w.api.tokens(w.app.id);
+    w.secret = token.token;
+    await w.from("proxy", London);
+    const { challenge } = await w.from("proxy", BuenosAires, 30);
+    assert.equal((await w.api.post(`challenge/${challenge}/verify`)).status, 200);
+    assert.equal((await w.from("proxy", BuenosAires)).code, "");
+  }
+});
+
 scenario("an administrator sees what is known of a token, and clears it", async (cleanup) => {
   const w = await World.begin(cleanup, { geoSentry: "STRICT", anomalyDetection: "STRICT" });
   await w.from("proxy", London);
@@ -261,7 +273,15 @@ scenario("lists of challenges: filters, pages, and nobody else's", async (cleanu
   // A challenge that nobody took has ended after a day.
   await w.clock.advance(minutes(24 * 60 + 10));
   assert.deepEqual(await w.open(), []);
-  // With its application everything goes.
+  // With its token a hold goes; with its application everything.
+  const [gone] = await w.api.tokens(w.app.id);
+  w.secret = gone.token;
+  await w.from("proxy", London);
+  await w.from("proxy", BuenosAires, 30);
+  assert.deepEqual((await w.open()).map((c) => c.token_id), [gone.id]);
+  assert.equal((await w.api.delete(`token/${gone.id}`)).status, 200);
+  assert.deepEqual(await w.open(), []);
+  w.secret = (await w.api.tokens(w.app.id))[0].token;
   await w.from("proxy", London);
   await w.from("proxy", BuenosAires, 30);
   assert.equal((await w.open()).length, 1);
