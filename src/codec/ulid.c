@@ -51,10 +51,19 @@ void ulid_encode(char out[ULID_TEXT], const struct ulid *u)
         out[i] = digits[low >> (125 - 5 * i) & 31];
 }
 
+/* By ASCII code: one more than its value; 0: no digit. */
+static const uint8_t values[128] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17, ['H'] = 18,
+    ['J'] = 19, ['K'] = 20, ['M'] = 21, ['N'] = 22, ['P'] = 23, ['Q'] = 24,
+    ['R'] = 25, ['S'] = 26, ['T'] = 27, ['V'] = 28, ['W'] = 29, ['X'] = 30,
+    ['Y'] = 31, ['Z'] = 32,
+};
+
 static int value_of(char c)
 {
-    const char *at = c ? memchr(digits, c, sizeof digits - 1) : NULL;
-    return at ? (int)(at - digits) : -1;
+    return (unsigned char)c < sizeof values ? values[(unsigned char)c] - 1 : -1;
 }
 
 int ulid_decode(struct sv text, struct ulid *out)

@@ -97,16 +97,14 @@ static void pass(struct archive_walk *w, const struct segment_block *b)
 static void block_load(struct archive_walk *w, const struct segment_block *b)
 {
     const struct segment *s = &w->archive->segments[w->segment];
-    struct sv bytes = sv_of(w->memory, b->bytes);
-    struct incident i;
-    uint32_t size;
-    w->records_n = 0;
+    struct sv bytes = sv_of(w->memory, b->bytes), incident;
+    w->records_n = w->record = 0;
     spend(w, b->bytes);
     if (w->fd < 0 || segment_block_read(w->fd, b, w->memory)) return;
-    while (segment_record(s, bytes, &i, &size) == 0 &&
+    while (segment_check(s, bytes, &incident) == 0 &&
            w->records_n < sizeof w->at / sizeof *w->at) {
         w->at[w->records_n++] = (uint32_t)(bytes.p - w->memory);
-        bytes = sv_from(bytes, size);
+        bytes = sv_from(bytes, SEGMENT_FRAME + incident.n);
     }
     w->record = w->newer ? 0 : w->records_n;
 }
@@ -117,13 +115,14 @@ static bool record_next(struct archive_walk *w)
     uint32_t n;
     while (w->newer ? w->record < w->records_n : w->record > 0) {
         uint32_t at = w->at[w->newer ? w->record++ : --w->record];
+        const char *bytes = w->memory + at + SEGMENT_FRAME;
         memcpy(&n, w->memory + at, sizeof n);
-        if (incident_decode(sv_of(w->memory + at + SEGMENT_FRAME, n), &w->now))
-            continue;
-        if (is_beyond(w, &w->now.id)) continue;
-        w->seen = w->now.id;
-        if (ulid_cmp(&w->now.account, &w->account) == 0 &&
-            w->now.at_ms >= w->min_ms && w->now.at_ms <= w->max_ms)
+        if (is_beyond(w, incident_id(bytes))) continue;
+        w->seen = *incident_id(bytes);
+        if (ulid_cmp(incident_account(bytes), &w->account) == 0 &&
+            incident_at_ms(bytes) >= w->min_ms &&
+            incident_at_ms(bytes) <= w->max_ms &&
+            incident_decode(sv_of(bytes, n), &w->now) == 0)
             return true;
     }
     w->records_n = w->record = 0;

@@ -151,27 +151,27 @@ static bool is_head(const struct head *h)
            !(h->flags & ~FLAGS_ALL) && h->findings_n <= FINDINGS_MAX;
 }
 
+/* But the findings, which are many bytes and seldom there. */
 static void head_of(const struct head *h, struct incident *out)
 {
-    *out = (struct incident){
-        .id = h->id,
-        .account = h->account,
-        .application = h->application,
-        .token = h->token,
-        .client = h->client,
-        .at_ms = h->at_ms,
-        .since_ms = h->since_ms,
-        .count = h->count,
-        .status = h->status,
-        .door = h->door,
-        .outcome = h->outcome,
-        .has_token = h->flags & HAS_TOKEN,
-        .has_client = h->flags & HAS_CLIENT,
-        .is_sum = h->flags & IS_SUM,
-        .cut = h->flags & CUT,
-        .findings_n = h->findings_n,
-        .findings_lost = h->findings_lost,
-    };
+    memset(out, 0, offsetof(struct incident, findings));
+    out->id = h->id;
+    out->account = h->account;
+    out->application = h->application;
+    out->token = h->token;
+    out->client = h->client;
+    out->at_ms = h->at_ms;
+    out->since_ms = h->since_ms;
+    out->count = h->count;
+    out->status = h->status;
+    out->door = h->door;
+    out->outcome = h->outcome;
+    out->has_token = h->flags & HAS_TOKEN;
+    out->has_client = h->flags & HAS_CLIENT;
+    out->is_sum = h->flags & IS_SUM;
+    out->cut = h->flags & CUT;
+    out->findings_n = h->findings_n;
+    out->findings_lost = h->findings_lost;
 }
 
 int incident_decode(struct sv bytes, struct incident *out)
@@ -190,6 +190,16 @@ int incident_decode(struct sv bytes, struct incident *out)
     for (unsigned k = 0; k < out->findings_n; k++)
         if (!take_finding(&bytes, &out->findings[k])) return ERR_INVALID;
     return bytes.n ? ERR_INVALID : 0;
+}
+
+const struct ulid *incident_id(const void *bytes)
+{
+    return (const void *)((const char *)bytes + offsetof(struct head, id));
+}
+
+const struct ulid *incident_account(const void *bytes)
+{
+    return (const void *)((const char *)bytes + offsetof(struct head, account));
 }
 
 void incident_set_id(void *bytes, const struct ulid *id)

@@ -66,6 +66,8 @@ int incident_decode(struct sv bytes, struct incident *out);
 
 /* In encoded bytes, without decoding: */
 void incident_set_id(void *bytes, const struct ulid *id);
+const struct ulid *incident_id(const void *bytes);
+const struct ulid *incident_account(const void *bytes);
 uint32_t incident_count(const void *bytes);
 int64_t incident_at_ms(const void *bytes);
 uint8_t incident_findings(const void *bytes);

@@ -81,8 +81,7 @@ static struct sieve *oldest_of(struct journal *j)
     struct sieve *oldest = NULL;
     int64_t at_ms = 0;
     for (unsigned i = 0; i <= j->reactors; i++) {
-        struct sieve *s =
-            i < j->reactors ? &j->lanes[i].sieve : &j->elsewhere;
+        struct sieve *s = i < j->reactors ? &j->lanes[i].sieve : &j->elsewhere;
         struct sv first = ring_peek(&s->ring);
         if (!first.p || (oldest && incident_at_ms(first.p) >= at_ms)) continue;
         oldest = s;

@@ -69,21 +69,27 @@ void segment_frame(const struct segment *s, char *at, uint32_t n)
     memcpy(at, &f, sizeof f);
 }
 
-int segment_record(const struct segment *s, struct sv bytes,
-                   struct incident *out, uint32_t *size_out)
+int segment_check(const struct segment *s, struct sv bytes,
+                  struct sv *incident_out)
 {
     struct frame f;
     if (!bytes.n) return ERR_NOTFOUND;
     if (bytes.n < sizeof f) return ERR_AGAIN;
     memcpy(&f, bytes.p, sizeof f);
-    if (f.length > INCIDENT_MAX) return ERR_CORRUPT;
+    if (f.length < INCIDENT_MIN || f.length > INCIDENT_MAX) return ERR_CORRUPT;
     if (bytes.n - sizeof f < f.length) return ERR_AGAIN;
-    const char *body = bytes.p + sizeof f;
-    if (f.crc != sum_of(s, f.length, body) ||
-        incident_decode(sv_of(body, f.length), out) != 0)
-        return ERR_CORRUPT;
-    *size_out = (uint32_t)sizeof f + f.length;
-    return 0;
+    *incident_out = sv_of(bytes.p + sizeof f, f.length);
+    return f.crc == sum_of(s, f.length, incident_out->p) ? 0 : ERR_CORRUPT;
+}
+
+int segment_record(const struct segment *s, struct sv bytes,
+                   struct incident *out, uint32_t *size_out)
+{
+    struct sv incident;
+    int err = segment_check(s, bytes, &incident);
+    if (err) return err;
+    *size_out = (uint32_t)(SEGMENT_FRAME + incident.n);
+    return incident_decode(incident, out) ? ERR_CORRUPT : 0;
 }
 
 /* --- the index -------------------------------------------------------------------- */

@@ -46,8 +46,12 @@ uint64_t segment_account_bit(const struct ulid *account);
 /* --- reading: from memory, so that any bytes can be tried -------------------- */
 /* ERR_CORRUPT: not the beginning of a segment. */
 int segment_header_decode(struct sv bytes, struct segment *out);
-/* The record at the front of `bytes`, which lies at offset `at` in the file;
- * *size_out is its length with the frame. ERR_CORRUPT; ERR_NOTFOUND: `bytes`
+/* The bytes of the incident at the front of `bytes`, whole but not decoded, at
+ * least INCIDENT_MIN. Errors as segment_record. */
+int segment_check(const struct segment *s, struct sv bytes,
+                  struct sv *incident_out);
+/* The record at the front of `bytes`; *size_out is its length with
+ * the frame. ERR_CORRUPT; ERR_NOTFOUND: `bytes`
  * is empty; ERR_AGAIN: it may go on behind them. */
 int segment_record(const struct segment *s, struct sv bytes,
                    struct incident *out, uint32_t *size_out);

@@ -112,8 +112,7 @@ static uint64_t leb_get(struct leb *l)
 static uint64_t leb_put(struct leb *l, uint64_t v)
 {
     uint64_t rest = v;
-    for (; rest > 0x7f; rest >>= 7)
-        buf_putc(l->out, (char)(rest | 0x80));
+    for (; rest > 0x7f; rest >>= 7) buf_putc(l->out, (char)(rest | 0x80));
     buf_putc(l->out, (char)rest);
     return v;
 }
