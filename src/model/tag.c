@@ -15,7 +15,7 @@ enum { KEY_MIN = 3, KEY_MAX = 50, VALUE_MAX = 100 };
         .len_max = VALUE_MAX, .text = &text_plain,                   \
         .about = "Value of the tag, if it has one."                  \
     }
-#define FIELD_NAME(flag)                                                    \
+#define TAG_NAME(flag)                                                    \
     {                                                                       \
         .name = "name", .types = SHAPE_STRING, .flags = flag, .len_min = 1, \
         .len_max = KEY_MAX + 1 + VALUE_MAX, .text = &text_plain,            \
@@ -23,13 +23,13 @@ enum { KEY_MIN = 3, KEY_MAX = 50, VALUE_MAX = 100 };
     }
 
 static const struct shape_field fields[] = {
-    FIELDS_IDENTITY, FIELD_NAME(SHAPE_NAME | SHAPE_KEY),
+    FIELDS_IDENTITY, TAG_NAME(SHAPE_NAME | SHAPE_KEY),
     FIELD_KEY,       FIELD_VALUE,
     FIELDS_TIMES,    { 0 },
 };
 
 static const struct shape_field attach_fields[] = {
-    FIELD_NAME(0), FIELD_KEY, FIELD_VALUE, FIELD_TAGS(0, NULL), { 0 },
+    TAG_NAME(0), FIELD_KEY, FIELD_VALUE, FIELD_TAGS(0, NULL), { 0 },
 };
 
 static struct sv text_of(yyjson_mut_val *v) /* "" when it has none */

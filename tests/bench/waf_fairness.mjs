@@ -1,6 +1,7 @@
-// Do others feel an application with a WAF? Interleaved rounds with and without
-// a tenth of requests for one: what the others' p50 and the reactors' CPU time
-// a request become.
+// Do others feel an application with a WAF? Interleaved rounds in which a tenth
+// of the requests is for one, and for its twin without: what the others' p50 and
+// the reactors' CPU time a request become. The reactors' share of the WAF's own
+// requests is in the figure.
 //   node waf_fairness.mjs TYPEAUTH [ROUNDS=12] [SECONDS=2] [RATE=1000]
 // Prints a line a round and the medians of the in-round ratios; ends with 1
 // when one is above 1.05. Everything is on loopback, 90 s by default.
@@ -49,6 +50,7 @@ async function make (what, body) {
 const originHostname = `http://127.0.0.1:${origin.address().port}`
 const waf = await make('security/create', { name: 'waf', waf: { mode: 'block' } })
 await make('applications/create', { name: 'plain', domain: 'plain.test', originHostname })
+await make('applications/create', { name: 'twin', domain: 'twin.test', originHostname })
 await make('applications/create', { name: 'guarded', domain: 'guarded.test', originHostname, security_id: waf.id })
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
@@ -88,7 +90,7 @@ async function half (guarded) {
   for (let n = 0, g = 0; performance.now() - began < seconds * 1000;) {
     const due = (performance.now() - began) / 1000 * rate
     for (; n < due; n++) answers.push(ask('plain.test').then(a => { others.push(a[1]); return a[0] }))
-    for (; guarded && g < due / 10; g++) answers.push(ask('guarded.test').then(a => a[0]))
+    for (; g < due / 10; g++) answers.push(ask(guarded ? 'guarded.test' : 'twin.test').then(a => a[0]))
     await new Promise(resolve => setTimeout(resolve, 1))
   }
   const statuses = await Promise.all(answers)
