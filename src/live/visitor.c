@@ -2,7 +2,7 @@
  *
  *   own      set | set | …         by the upper half of a keyed hash
  *   network  set | set | …  (1/8)
- *   set      lock, 15 prints | 15 ends | 15 × nine counts       8 cache lines
+ *   set      lock, 14 prints | 14 × (end, nine counts)          8 cache lines
  *
  * A print is the lower half of the hash: two visitors are taken for each other
  * once in 10^8. An end is when all that a place counts has left, in units of
@@ -24,7 +24,7 @@
 #include "live/region_int.h"
 
 enum {
-    WAYS = 15,
+    WAYS = 14,
     NONE = WAYS,
     UNIT_MS = 125,
     WINDOW_UNITS = 8, /* in a second of the window */
@@ -32,12 +32,15 @@ enum {
     NETWORKS_OF_VALUES = 1 << 16,
 };
 
+struct place {
+    _Alignas(32) uint32_t end;
+    uint64_t lane[GAUGE_WORDS];
+};
 struct set {
     _Alignas(64) _Atomic uint32_t lock;
     uint32_t print[WAYS]; /* 0: nobody yet */
-    uint32_t end[WAYS];
     uint32_t unused;
-    uint64_t lane[WAYS][GAUGE_WORDS];
+    struct place at[WAYS];
 };
 _Static_assert(sizeof(struct set) == 512, "eight cache lines");
 
@@ -183,7 +186,7 @@ static unsigned place_find(const struct set *s, uint64_t key)
 static unsigned place_free(const struct set *s, int64_t unit)
 {
     unsigned i = 0;
-    while (i < WAYS && s->print[i] && !is_over(s->end[i], unit)) i++;
+    while (i < WAYS && s->print[i] && !is_over(s->at[i].end, unit)) i++;
     return i;
 }
 
@@ -211,12 +214,12 @@ static void count_read(struct count *c, const struct set *s, unsigned i,
                        const struct visitor_ask *a)
 {
     const int64_t unit = a->now_ms / UNIT_MS;
-    if (is_over(s->end[i], unit)) {
+    if (is_over(s->at[i].end, unit)) {
         count_clear(c);
         return;
     }
-    c->last = last_of(s->end[i], a->limit, unit);
-    memcpy(c->gauge.lane, s->lane[i], sizeof c->gauge.lane);
+    c->last = last_of(s->at[i].end, a->limit, unit);
+    memcpy(c->gauge.lane, s->at[i].lane, sizeof c->gauge.lane);
     c->gauge.head = (uint32_t)(c->last / a->limit->window_s);
 }
 
@@ -244,8 +247,8 @@ static void count_take(struct visitors *v, struct count *c, struct set *s,
     c->t.last_ms = (c->last + 1) * UNIT_MS;
     if (!s->print[i] && s < v->network.sets) count(&v->stats.used);
     s->print[i] = print_of(key);
-    s->end[i] = (uint32_t)count_end(c, a);
-    memcpy(s->lane[i], c->gauge.lane, sizeof c->gauge.lane);
+    s->at[i].end = (uint32_t)count_end(c, a);
+    memcpy(s->at[i].lane, c->gauge.lane, sizeof c->gauge.lane);
 }
 
 static enum take count_judge(const struct count *c, const struct visitor_ask *a,
@@ -356,6 +359,7 @@ enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
         return TAKE_FAULT;
     uint64_t key = key_of(v, ask, false);
     struct set *s = set_of(&v->own, key);
+    __builtin_prefetch(s, 1);
     count_clear(&c);
     if (!set_lock(s, SPINS_TAKE)) return TAKE_WAIT;
     enum take took = own_take(v, &c, s, key, ask, out, visit);
@@ -375,14 +379,14 @@ void visitors_refund(struct visitors *v, const struct limit *limit,
         set_of(visit->by_network ? &v->network : &v->own, visit->key);
     if (!set_lock(s, SPINS_PATIENT)) return;
     unsigned i = place_find(s, visit->key);
-    if (i != NONE && !is_over(s->end[i], visit->unit)) {
+    if (i != NONE && !is_over(s->at[i].end, visit->unit)) {
         struct gauge g = { .head = 0 };
-        int64_t last = last_of(s->end[i], limit, visit->unit);
-        memcpy(g.lane, s->lane[i], sizeof g.lane);
+        int64_t last = last_of(s->at[i].end, limit, visit->unit);
+        memcpy(g.lane, s->at[i].lane, sizeof g.lane);
         g.sub = (uint64_t)(last / limit->window_s);
         limit_refund(&g, (uint64_t)(visit->unit / limit->window_s),
                      visit->cost);
-        memcpy(s->lane[i], g.lane, sizeof g.lane);
+        memcpy(s->at[i].lane, g.lane, sizeof g.lane);
     }
     set_unlock(s);
 }

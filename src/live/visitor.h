@@ -16,7 +16,7 @@
  * new, nobody who was there before, and lets nothing pass uncounted. Counts do
  * not outlive the process.
  *
- * Threads: take and refund from any; they hold a lock of 15 visitors for some
+ * Threads: take and refund from any; they hold a lock of 14 visitors for some
  * ten nanoseconds, and answer WAIT when another core holds it longer. */
 #ifndef LIVE_VISITOR_H
 #define LIVE_VISITOR_H
@@ -28,7 +28,7 @@ struct visitors;
 
 enum { VISITORS_MIN = 1024, VISITORS_MAX = 1 << 26 };
 
-/* `max` places for visitors and an eighth for networks, 34 bytes each; touched
+/* `max` places for visitors and an eighth for networks, 37 bytes each; touched
  * as they are used. */
 int visitors_new(struct visitors **out, uint32_t max);
 void visitors_free(struct visitors **v);

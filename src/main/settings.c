@@ -158,7 +158,7 @@ static const struct row rows[] = {
       "remember at a time: 88 and 1200 bytes, taken as they come. The "
       "longest idle give way"),
     N("visitors-max", visitors_max, 1024, 67108864, "1048576", "N",
-      "addresses and header values that abuse profiles count at a time, 38 "
+      "addresses and header values that abuse profiles count at a time, 41 "
       "bytes each; made when first needed, touched as they come. Who finds no "
       "place is counted together with his network"),
     N("dpop-proofs-max", dpop_proofs_max, 1024, 268435456, "1048576", "N",
