@@ -259,8 +259,8 @@ void place_cache_free(struct place_cache **cache)
 }
 
 /* One of a pair of lines, by the top bits: of a product they alone depend on
- * every bit, and IPv4 addresses differ in the last ones only. Whoever makes addresses collide pays with his own
- * misses. */
+ * every bit, and IPv4 addresses differ in the last ones only. Whoever makes
+ * addresses collide pays with his own misses. */
 static size_t line_of(const struct ip *ip)
 {
     uint64_t half[2];

@@ -156,8 +156,8 @@ size_t header_put(char *to, struct sv s, bool spaces)
 
 static bool has_cold(const struct token_record *r)
 {
-    return r->name.n || r->owner.n || r->metadata.n || r->scopes_n || r->tags_n ||
-           r->has_allow;
+    return r->name.n || r->owner.n || r->metadata.n || r->scopes_n ||
+           r->tags_n || r->has_allow;
 }
 
 static size_t lists_bytes(const struct token_record *r)
@@ -264,8 +264,8 @@ static bool cold_equal(const struct shared *sa, const struct shared *sb,
     const struct token_cold *v = &a->view, *w = &b->view;
     if (v->scopes_n != w->scopes_n || v->tags_n != w->tags_n ||
         v->allow_n != w->allow_n || v->has_allow != w->has_allow ||
-        v->name.n != w->name.n || v->owner.n != w->owner.n || v->metadata.n != w->metadata.n ||
-        !sv_eq(a->text, b->text) ||
+        v->name.n != w->name.n || v->owner.n != w->owner.n ||
+        v->metadata.n != w->metadata.n || !sv_eq(a->text, b->text) ||
         !lengths_equal(v->scopes, w->scopes, v->scopes_n) ||
         !lengths_equal(v->tags, w->tags, v->tags_n))
         return false;

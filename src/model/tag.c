@@ -15,7 +15,7 @@ enum { KEY_MIN = 3, KEY_MAX = 50, VALUE_MAX = 100 };
         .len_max = VALUE_MAX, .text = &text_plain,                   \
         .about = "Value of the tag, if it has one."                  \
     }
-#define TAG_NAME(flag)                                                    \
+#define TAG_NAME(flag)                                                      \
     {                                                                       \
         .name = "name", .types = SHAPE_STRING, .flags = flag, .len_min = 1, \
         .len_max = KEY_MAX + 1 + VALUE_MAX, .text = &text_plain,            \

@@ -61,8 +61,8 @@ int key_file_save(const struct key_file *f, struct sv text,
         return 0;
     }
     snprintf(next, sizeof next, "%s.next", f->path);
-    int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                  0600);
+    int fd =
+        open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return ERR_IO;
     bool good = write_all(fd, text) && !futimens(fd, times) && !fdatasync(fd);
     good = !close(fd) && good && !rename(next, f->path);

@@ -28,7 +28,7 @@ enum {
 struct memo {
     uint32_t generation; /* of its reference; another one: forgotten */
     bool read, failing;
-    bool looked; /* for what is kept of it */
+    bool looked;                  /* for what is kept of it */
     uint8_t digest[SHA256_BYTES]; /* of the text last read */
     char etag[ETAG_BYTES_MAX];
     size_t etag_n;

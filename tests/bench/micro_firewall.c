@@ -31,35 +31,29 @@ static const char request[] =
     "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n"
     "X-Request-Source: web\r\n\r\n";
 
-static const char rules[] = "["
-#define RULE(n, text) \
-    "{\"name\":\"r" #n "\",\"action\":\"block\",\"expression\":\"" text "\"}"
-    RULE(
-        0,
-        "ip.src in {203.0.113.0/24 192.0.2.1} and path contains "
-        "\\\"/admin\\\"") "," RULE(1,
-                                   "method in {\\\"PUT\\\" \\\"DELETE\\\"} and "
-                                   "not country in "
-                                   "{\\\"DE\\\" \\\"FR\\\"}") "," RULE(2, "user"
-                                                                          "_age"
-                                                                          "nt "
-                                                                          "matc"
-                                                                          "hes "
-                                                                          "\\\""
-                                                                          "(?i)"
-                                                                          "sqlm"
-                                                                          "ap|"
-                                                                          "nikt"
-                                                                          "o|"
-                                                                          "mass"
-                                                                          "can"
-                                                                          "\\"
-                                                                          "\"") "," RULE(3,
-                                                                                         "headers[\\\"x-bot\\\"] eq \\\"1\\\"") "," RULE(4,
-                                                                                                                                         "cookies[\\\"session\\\"] eq \\\"stolen\\\"") "," RULE(5, "args[\\\"sort\\\"] contains \\\"union\\\"") "," RULE(6, "path starts_with \\\"/.git\\\"") "," RULE(7,
-                                                                                                                                                                                                                                                                                                       "host eq \\\"internal.example.com\\\"") "," RULE(8,
-                                                                                                                                                                                                                                                                                                                                                        "asn in {64500 64501 64502}") "," RULE(9,
-                                                                                                                                                                                                                                                                                                                                                                                               "len(query) gt 2000") "]";
+static const char *const rules[] = {
+    "ip.src in {203.0.113.0/24 192.0.2.1} and path contains \"/admin\"",
+    "method in {\"PUT\" \"DELETE\"} and not country in {\"DE\" \"FR\"}",
+    "user_agent matches \"(?i)sqlmap|nikto|masscan\"",
+    "headers[\"x-bot\"] eq \"1\"",
+    "cookies[\"session\"] eq \"stolen\"",
+    "args[\"sort\"] contains \"union\"",
+    "path starts_with \"/.git\"",
+    "host eq \"internal.example.com\"",
+    "asn in {64500 64501 64502}",
+    "len(query) gt 2000",
+};
+
+static void put_rules(struct buf *b)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        buf_printf(b, "%s{\"name\":\"r%zu\",\"action\":\"block\",",
+                   i ? "," : "", i);
+        buf_puts(b, "\"expression\":");
+        json_put_text(b, sv_cstr(rules[i]));
+        buf_putc(b, '}');
+    }
+}
 
 static struct ip clients[SPREAD];
 static struct place_root places;
@@ -124,7 +118,11 @@ static const struct plan_app *app_with(unsigned networks, bool areas,
     buf_puts(&b, "{\"id\":\"sec_01JD0000000000000000000000\",\"name\":\"s\"");
     if (networks) buf_putc(&b, ','), put_list(&b, networks);
     if (areas) buf_puts(&b, ",\"geoblock\":{\"deny\":[\"RU\",\"KP\"]}");
-    if (has_rules) buf_puts(&b, ",\"rules\":"), buf_puts(&b, rules);
+    if (has_rules) {
+        buf_puts(&b, ",\"rules\":[");
+        put_rules(&b);
+        buf_putc(&b, ']');
+    }
     buf_putc(&b, '}');
     const struct plan_app *app = app_of(buf_sv(&b));
     buf_fini(&b);

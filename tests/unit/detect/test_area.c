@@ -87,9 +87,7 @@ static const struct shape_field fields[] = {
       .types = SHAPE_OBJECT,
       .fields = geoblock_fields,
       .check = geoblock_check },
-    { .name = "ip",
-      .types = SHAPE_OBJECT,
-      .fields = ip_lists_fields },
+    { .name = "ip", .types = SHAPE_OBJECT, .fields = ip_lists_fields },
     { 0 },
 };
 static const struct shape shape = { .name = "Test", .fields = fields };

@@ -105,11 +105,10 @@ static void several_endpoints_have_one_status(void **state)
     static const struct {
         uint8_t n, of[4], together;
     } cases[] = {
-        { 0, { 0 }, U },          { 1, { U }, U },
-        { 2, { U, H }, H },       { 2, { H, H }, H },
-        { 3, { H, H, G }, G },    { 3, { H, H, D }, G },
-        { 2, { D, D }, D },       { 3, { D, U, D }, D },
-        { 2, { M, M }, M },       { 3, { D, D, G }, G },
+        { 0, { 0 }, U },       { 1, { U }, U },       { 2, { U, H }, H },
+        { 2, { H, H }, H },    { 3, { H, H, G }, G }, { 3, { H, H, D }, G },
+        { 2, { D, D }, D },    { 3, { D, U, D }, D }, { 2, { M, M }, M },
+        { 3, { D, D, G }, G },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -4,36 +4,36 @@
 #include "doors_kit.h"
 #include "plan/coverage.h"
 
-#define DOCUMENT                                                              \
-    "openapi: 3.0.3\n"                                                        \
-    "info: {title: t, version: '1'}\n"                                        \
-    "paths:\n"                                                                \
-    "  /items:\n"                                                             \
-    "    get:\n"                                                              \
-    "      parameters:\n"                                                     \
-    "        - {name: n, in: query, schema: {type: integer, maximum: 9}}\n"   \
-    "        - {name: re, in: query, schema: {type: string, pattern: "        \
-    "'^(a+)+$'}}\n"                                                           \
-    "      responses:\n"                                                      \
-    "        '200': {description: d, content: {application/json: {schema: "   \
-    "{type: array}}}}\n"                                                      \
-    "    post:\n"                                                             \
-    "      requestBody:\n"                                                    \
-    "        required: true\n"                                                \
-    "        content: {application/json: {schema: {type: object, required: "  \
-    "[name], properties: {name: {type: string}, more: {type: array, items: "  \
-    "{type: integer}}}}}}\n"                                                  \
-    "      responses: {'200': {description: d}}\n"                            \
-    "  /other/{id}:\n"                                                        \
-    "    get: {parameters: [{name: id, in: path, required: true, schema: "    \
+#define DOCUMENT                                                             \
+    "openapi: 3.0.3\n"                                                       \
+    "info: {title: t, version: '1'}\n"                                       \
+    "paths:\n"                                                               \
+    "  /items:\n"                                                            \
+    "    get:\n"                                                             \
+    "      parameters:\n"                                                    \
+    "        - {name: n, in: query, schema: {type: integer, maximum: 9}}\n"  \
+    "        - {name: re, in: query, schema: {type: string, pattern: "       \
+    "'^(a+)+$'}}\n"                                                          \
+    "      responses:\n"                                                     \
+    "        '200': {description: d, content: {application/json: {schema: "  \
+    "{type: array}}}}\n"                                                     \
+    "    post:\n"                                                            \
+    "      requestBody:\n"                                                   \
+    "        required: true\n"                                               \
+    "        content: {application/json: {schema: {type: object, required: " \
+    "[name], properties: {name: {type: string}, more: {type: array, items: " \
+    "{type: integer}}}}}}\n"                                                 \
+    "      responses: {'200': {description: d}}\n"                           \
+    "  /other/{id}:\n"                                                       \
+    "    get: {parameters: [{name: id, in: path, required: true, schema: "   \
     "{type: integer}}], responses: {'200': {description: d}}}\n"
 
 #define LAST "Connection: close\r\n\r\n"
 #define BEARER "Authorization: Bearer k1\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a.test\r\n" LAST
-#define POST(n, type, body)                           \
-    "POST /items HTTP/1.1\r\nHost: a.test\r\n" type   \
-    "Content-Length: " n "\r\n" LAST body
+#define POST(n, type, body)                                              \
+    "POST /items HTTP/1.1\r\nHost: a.test\r\n" type "Content-Length: " n \
+    "\r\n" LAST body
 #define JSON "Content-Type: application/json\r\n"
 
 static const struct plan_app *app_with(const char *profile, const char *auth,
@@ -168,7 +168,8 @@ static const char *long_request(size_t n, const char *last)
 {
     static char text[1 << 20];
     static char body[1 << 20];
-    size_t at = (size_t)snprintf(body, sizeof body, "{\"name\":\"a\",\"more\":[");
+    size_t at =
+        (size_t)snprintf(body, sizeof body, "{\"name\":\"a\",\"more\":[");
     while (at < n) at += (size_t)snprintf(body + at, sizeof body - at, "1,");
     snprintf(body + at, sizeof body - at, "%s]}", last);
     snprintf(text, sizeof text,
@@ -223,7 +224,8 @@ static void a_refusal_takes_from_the_limit_and_not_from_the_quota(void **state)
 {
     (void)state;
     house_token("k1");
-    app_with("", "\"ratelimit\":{\"limit\":5,\"timeWindow\":60},\"remaining\":1",
+    app_with("",
+             "\"ratelimit\":{\"limit\":5,\"timeWindow\":60},\"remaining\":1",
              true);
     const char *got =
         house_ask(house.gateway,

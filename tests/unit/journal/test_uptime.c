@@ -36,8 +36,8 @@ static void counts_are_of_answers_and_of_probes(void **state)
     struct uptime_sum s = { 0 };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-        struct uptime_probe p = probe(codes[i], (uint32_t)(i + 1) * 1000,
-                                      codes[i] != 200);
+        struct uptime_probe p =
+            probe(codes[i], (uint32_t)(i + 1) * 1000, codes[i] != 200);
         uptime_add(&h, &p);
     }
     struct uptime_probe none = { .failed = true }; /* refused */

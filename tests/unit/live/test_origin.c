@@ -21,8 +21,11 @@ enum {
 /* --- passive health -------------------------------------------------------------- */
 
 static const struct passive_rules passive = {
-    .failures = 3, .on = FAILS, .ejected_max = 50,
-    .eject_ms = 1000, .eject_max_ms = 4000,
+    .failures = 3,
+    .on = FAILS,
+    .ejected_max = 50,
+    .eject_ms = 1000,
+    .eject_max_ms = 4000,
 };
 static const struct breaker_rules no_breaker;
 
@@ -120,8 +123,9 @@ static void ask(struct origin_state *s, const struct breaker_rules *r,
                 uint64_t now, char how)
 {
     struct origin_pass pass;
-    static const char letters[] = { [BREAKER_PASS] = 'A', [BREAKER_PROBE] = 'P',
-                                    [BREAKER_REFUSED] = 'R' };
+    static const char letters[] = {
+        [BREAKER_PASS] = 'A', [BREAKER_PROBE] = 'P', [BREAKER_REFUSED] = 'R'
+    };
     enum breaker_answer got = origin_admit(s, r, now, &pass);
     assert_int_equal(letters[got], how);
     if (got != BREAKER_REFUSED) under_way[next_way++ % 64] = pass;
@@ -149,12 +153,16 @@ static void play(struct origin_state *s, const struct breaker_rules *r,
             end(s, r, now, *script);
 }
 
-static void a_breaker_opens_by_failures_in_a_row_and_is_tried_again(void **state)
+static void a_breaker_opens_by_failures_in_a_row_and_is_tried_again(
+    void **state)
 {
     (void)state;
     static struct origin_state s;
-    const struct breaker_rules r = { .failures = 3, .on = FAILS, .probes = 2,
-                                     .open_ms = 1000, .least = 20,
+    const struct breaker_rules r = { .failures = 3,
+                                     .on = FAILS,
+                                     .probes = 2,
+                                     .open_ms = 1000,
+                                     .least = 20,
                                      .window_ms = 10000 };
     memset(&s, 0, sizeof s);
     first_way = next_way = 0;
@@ -189,8 +197,11 @@ static void a_breaker_opens_by_the_share_of_failures_in_a_window(void **state)
 {
     (void)state;
     static struct origin_state s;
-    const struct breaker_rules r = { .ratio = 50, .on = FAILS, .probes = 1,
-                                     .open_ms = 500, .least = 10,
+    const struct breaker_rules r = { .ratio = 50,
+                                     .on = FAILS,
+                                     .probes = 1,
+                                     .open_ms = 500,
+                                     .least = 10,
                                      .window_ms = 1000 };
     memset(&s, 0, sizeof s);
     first_way = next_way = 0;
@@ -208,8 +219,11 @@ static void a_late_probe_changes_nothing(void **state)
 {
     (void)state;
     static struct origin_state s;
-    const struct breaker_rules r = { .failures = 1, .on = FAILS, .probes = 2,
-                                     .open_ms = 100, .least = 1,
+    const struct breaker_rules r = { .failures = 1,
+                                     .on = FAILS,
+                                     .probes = 2,
+                                     .open_ms = 100,
+                                     .least = 1,
                                      .window_ms = 1000 };
     struct origin_pass late, quick, now;
     memset(&s, 0, sizeof s);
@@ -275,8 +289,13 @@ static struct origin_state shared;
 static struct retry_budget shared_budget;
 static _Atomic unsigned taken;
 static const struct breaker_rules shared_rules = {
-    .failures = 4, .ratio = 90, .on = FAILS, .probes = 3, .open_ms = 1,
-    .least = 10, .window_ms = 1000,
+    .failures = 4,
+    .ratio = 90,
+    .on = FAILS,
+    .probes = 3,
+    .open_ms = 1,
+    .least = 10,
+    .window_ms = 1000,
 };
 
 static void *hammer(void *arg)
@@ -315,7 +334,8 @@ static void threads_share_a_state(void **state)
         struct origin_pass pass;
         if (origin_admit(&shared, &shared_rules, now, &pass) == BREAKER_REFUSED)
             continue;
-        origin_report(&shared, &passive, &shared_rules, &pass, ORIGIN_FINE, now);
+        origin_report(&shared, &passive, &shared_rules, &pass, ORIGIN_FINE,
+                      now);
         origin_leave(&shared);
     }
     assert_int_equal(origin_breaker(&shared, 100010), BREAKER_CLOSED);
@@ -334,14 +354,17 @@ static void states_are_shared_by_place_and_probe(void **state)
 {
     (void)state;
     struct origin_table *t;
-    const struct origin_address at = { .tls = true, .port = 443,
-                                       .host = { "a.test", 6 },
-                                       .base = { "/b", 2 } };
-    const struct origin_address v6 = { .port = 80, .host = { "::1", 3 },
+    const struct origin_address at = {
+        .tls = true, .port = 443, .host = { "a.test", 6 }, .base = { "/b", 2 }
+    };
+    const struct origin_address v6 = { .port = 80,
+                                       .host = { "::1", 3 },
                                        .base = { "", 0 } };
     const struct probe_rules none = { .path = { "", 0 } };
-    const struct probe_rules probe = { .path = { "/up", 3 }, .healthy = 1,
-                                       .interval_ms = 1000, .unhealthy = 1,
+    const struct probe_rules probe = { .path = { "/up", 3 },
+                                       .healthy = 1,
+                                       .interval_ms = 1000,
+                                       .unhealthy = 1,
                                        .timeout_ms = 500 };
     origin_table_new(&t);
     origin_table_on_due(t, wake, NULL);
@@ -371,7 +394,8 @@ static void states_are_shared_by_place_and_probe(void **state)
     bool first_v6 = strcmp(got[0].url, "http://[::1]:80/up") == 0;
     assert_string_equal(got[first_v6 ? 1 : 0].url, "https://a.test:443/b/up");
     for (unsigned i = 0; i < 2; i++)
-        origin_probe_done(t, &got[i], i == (first_v6 ? 0u : 1u) ? 500 : 302, 10);
+        origin_probe_done(t, &got[i], i == (first_v6 ? 0u : 1u) ? 500 : 302,
+                          10);
     assert_true(origin_is_ill(other));
     assert_false(origin_is_ill(probed));
     assert_false(origin_due(t, 1009, &due, &next));
@@ -406,7 +430,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_origin_is_ejected_longer_each_time),
         cmocka_unit_test(probes_in_a_row_take_an_origin_out_and_back),
-        cmocka_unit_test(a_breaker_opens_by_failures_in_a_row_and_is_tried_again),
+        cmocka_unit_test(
+            a_breaker_opens_by_failures_in_a_row_and_is_tried_again),
         cmocka_unit_test(a_breaker_opens_by_the_share_of_failures_in_a_window),
         cmocka_unit_test(a_late_probe_changes_nothing),
         cmocka_unit_test(a_ceiling_refuses_what_is_above_it),

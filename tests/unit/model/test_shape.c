@@ -181,11 +181,11 @@ static void token_creates(void **state)
     "\"llmcache_id\":\"\",\"abuse_id\":\"\",\"routing_id\":\"\"," \
     "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"        \
     "\"enabled\":true,"
-#define UNSET_TAIL                                      \
-    "\"origins\":[],\"balancing\":null,\"health\":null,"  \
-    "\"breaker\":null,\"retries\":null,\"cors\":null,"    \
-    "\"timeouts\":null,\"maxBodyBytes\":null,"          \
-    "\"authenticate\":{\"mode\":\"open\",\"from\":[]}," \
+#define UNSET_TAIL                                       \
+    "\"origins\":[],\"balancing\":null,\"health\":null," \
+    "\"breaker\":null,\"retries\":null,\"cors\":null,"   \
+    "\"timeouts\":null,\"maxBodyBytes\":null,"           \
+    "\"authenticate\":{\"mode\":\"open\",\"from\":[]},"  \
     "\"originAssertion\":null,\"jwtValidation\":null}"
 
 static void application_creates(void **state)

@@ -19,7 +19,7 @@ static const struct {
     { 2, { 1, 1 }, 3 },
     { 2, { 99, 1 }, 3 },
     { 3, { 5, 3, 2 }, 7 },
-    { 3, { 5, 3, 2 }, 6 }, /* the heaviest is out */
+    { 3, { 5, 3, 2 }, 6 },    /* the heaviest is out */
     { 4, { 0, 0, 7, 3 }, 3 }, /* by header: evenly */
     { 8, { 1000, 1, 1, 1, 1, 1, 1, 1 }, 255 },
     { 8, { 13, 11, 7, 5, 3, 2, 1, 1 }, 0xaa },
@@ -157,7 +157,8 @@ static void an_origin_that_goes_moves_its_own_keys_only(void **state)
 static void keys_stay_where_earlier_processes_put_them(void **state)
 {
     (void)state;
-    const struct balance_line line = { (const uint16_t[]){ 1, 2, 3, 4 }, 4, 15 };
+    const struct balance_line line = { (const uint16_t[]){ 1, 2, 3, 4 }, 4,
+                                       15 };
     char got[33] = "";
     for (unsigned k = 0; k < 32; k++)
         got[k] = (char)('0' + balance_by_key(&line, seeds, key_number(k)));
@@ -176,7 +177,7 @@ static const struct plan_balance *balance_of(const char *more)
     return a->balance;
 }
 
-#define FOUR                                                         \
+#define FOUR                                                           \
     ",\"origins\":[{\"address\":\"a.test\"},{\"address\":\"b.test\"}," \
     "{\"address\":\"c.test\"},{\"address\":\"d.test\",\"weight\":0,"   \
     "\"header\":\"X-Canary: on\"}]"
@@ -222,9 +223,9 @@ static void a_request_goes_where_it_may(void **state)
 {
     (void)state;
     char memory[1024];
-    const struct plan_balance *b = balance_of(
-        FOUR ",\"health\":{\"active\":{\"path\":\"/\"}},"
-             "\"breaker\":{\"failures\":1}");
+    const struct plan_balance *b =
+        balance_of(FOUR ",\"health\":{\"active\":{\"path\":\"/\"}},"
+                        "\"breaker\":{\"failures\":1}");
     for (size_t i = 0; i < ARRAY_LEN(situations); i++) {
         struct http_head head;
         uint32_t seen = 0;
@@ -232,7 +233,8 @@ static void a_request_goes_where_it_may(void **state)
         head_request(&head, memory, sizeof memory, NULL, situations[i].fields);
         for (uint64_t t = 0; t < 64; t++) {
             struct origin_pass pass;
-            const struct balance_ask ask = { .head = &head, .turn = t,
+            const struct balance_ask ask = { .head = &head,
+                                             .turn = t,
                                              .tried = situations[i].tried,
                                              .now_ms = 1000 };
             int got = balance_take(b, &ask, &pass);

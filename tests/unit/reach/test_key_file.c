@@ -10,11 +10,11 @@
 #include "reach/key_file.h"
 #include "reach/key_set.h"
 
-#define PUBLIC_KEY                                                         \
-    "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"a\",\"crv\":\"P-256\",\"x\":"    \
-    "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":"               \
+#define PUBLIC_KEY                                                      \
+    "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"a\",\"crv\":\"P-256\",\"x\":" \
+    "\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":"            \
     "\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}" /* RFC 7515 A.3 */
-#define SECRET_KEY                                                  \
+#define SECRET_KEY                                                       \
     "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"alg\":\"HS256\",\"k\":" \
     "\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\"}]}"
 
@@ -150,7 +150,8 @@ static struct key_file kept(void)
     return f;
 }
 
-static void known_keys_hold_over_a_restart_while_the_issuer_is_down(void **state)
+static void known_keys_hold_over_a_restart_while_the_issuer_is_down(
+    void **state)
 {
     struct stat st;
     struct key_file f = kept();

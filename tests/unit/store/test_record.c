@@ -384,9 +384,9 @@ static void a_document_lies_beside_its_record_and_goes_with_it(void **state)
     assert_int_equal(store_document_get(k->store, id, "c", &k->arena, &out),
                      ERR_NOTFOUND);
     kit_begin(k);
-    assert_int_equal(store_record_delete(k->store, KIND_APPLICATION,
-                                         id_sv(&k->account), id),
-                     0);
+    assert_int_equal(
+        store_record_delete(k->store, KIND_APPLICATION, id_sv(&k->account), id),
+        0);
     kit_commit(k);
     assert_int_equal(store_document_get(k->store, id, "a", &k->arena, &out),
                      ERR_NOTFOUND);
