@@ -260,7 +260,7 @@ void openapi_medias_load(struct openapi_loader *l, const yyjson_val *content,
     yyjson_val *key, *v;
     size_t i, max, most = yyjson_obj_size(unconst(content));
     out->at = ARENA_ARRAY(&l->o->arena, struct openapi_media, most);
-    yyjson_obj_foreach(unconst(content), i, max, key, v)
+    yyjson_obj_foreach(json_place_or_none(content), i, max, key, v)
     {
         const yyjson_val *schema = json_find(v, "schema");
         if (!out->at) return;
