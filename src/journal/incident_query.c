@@ -139,14 +139,15 @@ int journal_incidents(struct journal *j, const struct incident_filter *f,
     struct recorder *r = j->recorder;
     if (!r) return ERR_NOTFOUND;
     if (!recorder_lock(r)) return ERR_TIMEOUT;
-    int err = r->archives[SIEVE_CLASSES - 1] ? 0 : ERR_IO;
-    if (!err) {
+    int err = r->failing ? ERR_IO : 0;
+    page->has_more = false;
+    page->dropped = recorder_dropped(r);
+    if (!err && r->archives[SIEVE_CLASSES - 1]) {
         struct merge *m = mem_alloc(sizeof *m);
         merge_begin(m, r, f, page);
         read_page(m, f, page, fn, ctx);
         for (int i = 0; i < SIEVE_CLASSES; i++) archive_walk_end(&m->at[i]);
         mem_free(m);
-        page->dropped = recorder_dropped(r);
     }
     recorder_unlock(r);
     return err;

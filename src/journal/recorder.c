@@ -1,9 +1,8 @@
 /* The recorder's rounds and its thread. */
 #include "journal/recorder.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -119,14 +118,23 @@ static void publish(struct recorder *r)
     atomic_store(&r->bytes, bytes);
 }
 
+/* Nothing was ever told, by this process or one before: a server that is not
+ * attacked takes no memory here. */
+static bool is_idle(const struct recorder *r)
+{
+    return !r->archives[0] && !oldest_of(r->journal) &&
+           access(r->dir, F_OK) != 0;
+}
+
 static void round_of(struct recorder *r)
 {
     struct journal *j = r->journal;
     int64_t wall_ms = clock_wall_ms();
-    if (!archives_open(r)) return; /* the rings fill up, sieves count */
     pthread_mutex_lock(&j->elsewhere_lock);
     sieve_turn(&j->elsewhere, clock_mono_ns() / 1000000000);
     pthread_mutex_unlock(&j->elsewhere_lock);
+    if (is_idle(r)) return;
+    if (!archives_open(r)) return; /* the rings fill up, sieves count */
     take_all(r, wall_ms);
     bool expires =
         wall_ms - r->expired_ms >= EXPIRE_MS || wall_ms < r->expired_ms;

@@ -177,6 +177,11 @@ static void what_simply_passed_is_kept_nowhere(void **state)
     struct event e = event_usual();
     for (int i = 0; i < 1000; i++) journal_event(j, 0, &e);
     journal_incidents_record(j);
+    struct incident_filter f = of_account(&account);
+    struct incident_page p = newest(100);
+    read_it(&f, &p);
+    assert_int_equal(seen_n, 0);
+    assert_false(p.has_more);
     assert_int_equal(access(dir, F_OK), -1);
 }
 
