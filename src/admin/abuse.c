@@ -1,8 +1,10 @@
 /* Fraud and abuse profiles (detectors.md §2). */
+#include "admin/admin_int.h"
 #include "admin/detach.h"
 #include "admin/jwt_keys.h"
 #include "admin/nouns.h"
 #include "admin/profile.h"
+#include "detect/mail_list.h"
 
 static bool had_travel(struct call *c, const struct record *before)
 {
@@ -29,6 +31,19 @@ static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
     return places_check(c, doc, before) && secrets_take(c, r, doc);
 }
 
+/* Without a list its own blocklist works: no conflict, but to be told. */
+static const char *message(struct call *c, const struct record *r)
+{
+    struct mail_root *mail = c->admin->conf.mail;
+    yyjson_val *body = call_parse(c, r->body);
+    bool asks = json_text(json_find(body, "checkPropertyName")).n > 0;
+    return asks && mail && !mail_root_get(mail)
+               ? "Created. This server has no list of disposable mail domains "
+                 "yet: bring it with `typeauth data update --data DIR`. Until "
+                 "then only the profile's own blocklist is looked up."
+               : "Created.";
+}
+
 const struct noun noun_abuse = {
     .name = "abuse",
     .shape = &shape_abuse,
@@ -37,6 +52,7 @@ const struct noun noun_abuse = {
     .leaving = detach_or_refuse,
     .gone = profile_gone,
     .unique_field = "name",
+    .message = message,
     .present = record_opened,
 };
 

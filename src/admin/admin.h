@@ -53,6 +53,7 @@ struct admin_conf {
     unsigned assertion_key_days; /* rotated at this age; 0: never */
     struct sv version;        /* shown in /openapi.json */
     struct place_root *places; /* location data in force; NULL: never any */
+    struct mail_root *mail;    /* as places: the list of mail domains */
     /* Files of data and what is in force of them. Control thread. NULL: none. */
     unsigned (*data_files)(void *ctx, struct data_file out[DATA_FILES_MAX]);
     /* Is something else that main knows of broken? NULL: no. Any thread. */

@@ -200,6 +200,7 @@ int server_state_open(struct server *s)
         .subjects = s->subjects,
         .detection = s->detection,
         .visitors = s->visitors,
+        .mail = mail_file_root(s->mail),
         .hooks = s->hooks,
         .plan = s->plan,
         .keysets = s->keysets,

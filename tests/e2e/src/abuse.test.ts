@@ -219,6 +219,9 @@ scenario("a list comes, changes, breaks and goes while the server runs", async (
   const data = join(directory(cleanup), "data");
   const { gateway, profile } = await world(cleanup, { data });
   const check = { checkLocations: "header", checkPropertyName: "x-email" };
+  const told = async (name: string, members: object) => (await gateway.server.api.post("abuse/create", { name, ...members })).json.message;
+  assert.match(await told("told", check), /no list of disposable mail domains/);
+  assert.equal(await told("not told", {}), "Created.");
   await profile({ ...check, onFault: "closed" });
   const ask = (domain: string) => gateway.ask("GET", "/", { "x-email": `a@${domain}` }).then(code);
   assert.equal(await ask("one.example.com"), "check_unavailable");
@@ -228,6 +231,7 @@ scenario("a list comes, changes, breaks and goes while the server runs", async (
   bringList(data, ["one.example.com"]);
   await eventually("the first list", async () => (await ask("one.example.com")) === "disposable_email");
   assert.equal(await metric(gateway, "typeauth_mail_domains"), 1);
+  assert.equal(await told("listed", check), "Created.");
   bringList(data, ["two.example.com"]);
   await eventually("the second list", async () => (await ask("two.example.com")) === "disposable_email");
   assert.equal(await ask("one.example.com"), "");
