@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 
 static void *arena_malloc(void *ctx, size_t n)
 {
@@ -46,24 +47,50 @@ static int by_name(const void *a, const void *b)
     return sv_cmp(*(const struct sv *)a, *(const struct sv *)b);
 }
 
-enum { FEW_MEMBERS = 16 };
+enum { FEW_MEMBERS = 64 };
 
-/* Few members are compared each with each, many are sorted. */
+static bool is_among_first(yyjson_val *object, size_t n, struct sv name)
+{
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
+        if (i == n) break;
+        if (sv_eq(json_text(key), name)) return true;
+    }
+    return false;
+}
+
+/* A name is compared with those before it only if one of them may be it. */
+static int few_members_check(struct walk *w, yyjson_val *object)
+{
+    uint64_t seen[4] = { 0 };
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
+        struct sv name = json_text(key);
+        unsigned mark = (unsigned)(hash_ends(name) >> 56); /* of 256 */
+        uint64_t bit = UINT64_C(1) << mark % 64;
+        if (seen[mark / 64] & bit && is_among_first(object, i, name))
+            return refuse(w, "duplicate member", name);
+        seen[mark / 64] |= bit;
+    }
+    return 0;
+}
+
+/* Many members are sorted. */
 static int members_check(struct walk *w, yyjson_val *object)
 {
-    struct sv few[FEW_MEMBERS], *names = few;
     size_t n = yyjson_obj_size(object), i, max;
-    if (n > FEW_MEMBERS) names = ARENA_ARRAY(w->arena, struct sv, n);
+    if (n <= FEW_MEMBERS) return n > 1 ? few_members_check(w, object) : 0;
+    struct sv *names = ARENA_ARRAY(w->arena, struct sv, n);
     if (!names) return ERR_NOMEM;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, i, max, key, value)
     {
         names[i] = json_text(key);
-        for (size_t j = 0; n <= FEW_MEMBERS && j < i; j++)
-            if (sv_eq(names[i], names[j]))
-                return refuse(w, "duplicate member", names[i]);
     }
-    if (n <= FEW_MEMBERS) return 0;
     qsort(names, n, sizeof *names, by_name);
     for (i = 1; i < n; i++)
         if (sv_eq(names[i], names[i - 1]))

@@ -1,5 +1,6 @@
 /* Compilers of keywords about members, and of the discriminator. */
 #include "base/err.h"
+#include "base/hash.h"
 #include "codec/json.h"
 #include "codec/json_place.h"
 #include "codec/schema_keywords_int.h"
@@ -13,17 +14,7 @@ static int refuse(const struct schema_work *w, unsigned keyword,
 
 uint32_t schema_name_hash(struct sv name)
 {
-    uint64_t word = 0;
-    if (name.n >= 8) {
-        uint64_t last;
-        memcpy(&word, name.p, 8);
-        memcpy(&last, name.p + name.n - 8, 8);
-        word ^= last * 0x9e3779b97f4a7c15u;
-    } else {
-        memcpy(&word, name.p ? name.p : "", name.n);
-    }
-    word = (word ^ name.n) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(word >> 32);
+    return (uint32_t)(hash_ends(name) >> 32);
 }
 
 const struct schema_member *schema_object_find(const struct schema_object *o,

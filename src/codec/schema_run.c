@@ -3,7 +3,11 @@
 #include "base/ensure.h"
 #include "codec/schema_run_int.h"
 
-enum { TICKS_A_LOOK = 512, SEARCH_STEPS_MIN = 20000 };
+enum {
+    TICKS_A_LOOK = 512,   /* at the clock: some microseconds of them */
+    TICKS_A_SEARCH = 128, /* it may take longer than its steps say */
+    SEARCH_STEPS_MIN = 20000,
+};
 
 static bool time_is_up(struct schema_run *r)
 {
@@ -35,8 +39,8 @@ enum pattern_verdict run_pattern(struct schema_run *r, uint32_t pattern,
         pattern_find(r->s->patterns[pattern], r->j->room, text,
                      limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
     if (v == PATTERN_LIMIT) r->over = true;
-    if (r->j->now_ns && time_is_up(r)) return PATTERN_LIMIT;
-    return v;
+    r->ticks += TICKS_A_SEARCH;
+    return r->ticks >= TICKS_A_LOOK && time_is_up(r) ? PATTERN_LIMIT : v;
 }
 
 /* --- what was evaluated ------------------------------------------------------ */
