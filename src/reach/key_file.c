@@ -15,12 +15,13 @@
 enum { NAME_TEXT = 2 * SHA256_BYTES };
 
 int key_file_of(struct key_file *f, const char *dir,
-                const struct keyset_source *src)
+                const struct keyset_source *src, bool allow_plain)
 {
     uint8_t digest[SHA256_BYTES];
     char name[NAME_TEXT + 1] = "";
     struct sv kind = src->kind == KEYSET_URL ? SV("url\n") : SV("issuer\n");
-    sha256_parts((const struct sv[]){ kind, src->text }, 2, digest);
+    struct sv plain = allow_plain ? SV("plain\n") : SV("");
+    sha256_parts((const struct sv[]){ kind, plain, src->text }, 3, digest);
     fmt_hex(name, digest, sizeof digest);
     int n = snprintf(f->path, sizeof f->path, "%s/%s", dir, name);
     return n > 0 && (size_t)n < sizeof f->path ? 0 : ERR_TOOBIG;

@@ -5,6 +5,9 @@
  *   DIR/<SHA-256 of kind and source, hex>    the set as it was fetched;
  *                                            its time: last confirmed
  *
+ * What was fetched while plain HTTP was allowed has another name: a server
+ * that allows it no more does not believe it.
+ *
  * Sets with symmetric keys are not kept: they would be secrets at rest. A file
  * is replaced by rename, never written into; one that does not read is as
  * good as none. Everything here blocks: for a worker. */
@@ -21,7 +24,7 @@ struct key_file {
 };
 /* ERR_TOOBIG: DIR is too long a name. */
 int key_file_of(struct key_file *f, const char *dir,
-                const struct keyset_source *src);
+                const struct keyset_source *src, bool allow_plain);
 /* ERR_IO; the old file, if any, stays then. */
 int key_file_save(const struct key_file *f, struct sv text,
                   const struct jwk_set *keys, int64_t wall_ms);

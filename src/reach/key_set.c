@@ -427,7 +427,8 @@ static void pull_start(struct key_sets *m, const struct keyset_due *due)
     p->m = m;
     p->due = *due;
     p->memo = memo_of(m, due->ref);
-    p->kept = m->conf.dir && !key_file_of(&p->file, m->conf.dir, &due->source);
+    p->kept = m->conf.dir && !key_file_of(&p->file, m->conf.dir, &due->source,
+                                          m->conf.allow_plain);
     m->pulls[m->pulls_n++] = p;
     if (!restore(p)) pull_ask(p);
 }

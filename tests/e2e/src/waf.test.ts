@@ -206,7 +206,8 @@ scenario("more than the queue takes is unavailable, and what was asked is answer
   const many = await Promise.all(Array.from({ length: 60 }, () => guarded.gateway.ask("POST", "/", json, JSON.stringify({ a: "x".repeat(30_000) }))));
   const by = (status: number) => many.filter((answer) => answer.status === status).length;
   assert.equal(by(200) + by(503), many.length, many.map((a) => a.status).join());
-  assert.ok(by(200) >= 3 && by(503) >= 1, `${by(200)} passed, ${by(503)} were refused`);
+  // Two wait; a third is in hand if the thread has come to it by then.
+  assert.ok(by(200) >= 2 && by(503) >= 1, `${by(200)} passed, ${by(503)} were refused`);
   const over = many.find((answer) => answer.status === 503)!;
   assert.equal(over.json.error?.code, "check_unavailable");
   assert.equal(over.headers["retry-after"], "1");

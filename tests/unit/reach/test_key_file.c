@@ -146,7 +146,7 @@ static struct key_file kept(void)
 {
     struct key_file f;
     struct keyset_source src = source();
-    assert_int_equal(key_file_of(&f, dir.path, &src), 0);
+    assert_int_equal(key_file_of(&f, dir.path, &src, true), 0);
     return f;
 }
 
@@ -189,6 +189,18 @@ static void keys_older_than_max_stale_are_not_believed(void **state)
     issuer_says(PUBLIC_KEY, 1);
     now += MAX_STALE_S * 1000;
     assert_false(is_shown_after_a_restart());
+}
+
+static void what_came_by_plain_http_is_believed_only_where_that_is_allowed(
+    void **state)
+{
+    struct key_file plain = kept(), strict;
+    struct keyset_source src = source();
+    (void)state;
+    assert_int_equal(key_file_of(&strict, dir.path, &src, false), 0);
+    issuer_says(PUBLIC_KEY, 1);
+    assert_int_equal(access(plain.path, F_OK), 0);
+    assert_int_not_equal(access(strict.path, F_OK), 0);
 }
 
 static void secrets_are_not_kept(void **state)
@@ -243,6 +255,8 @@ int main(void)
         KEPT_TEST(known_keys_hold_over_a_restart_while_the_issuer_is_down),
         KEPT_TEST(what_the_issuer_confirmed_holds_from_then_on),
         KEPT_TEST(keys_older_than_max_stale_are_not_believed),
+        KEPT_TEST(
+            what_came_by_plain_http_is_believed_only_where_that_is_allowed),
         KEPT_TEST(secrets_are_not_kept),
         KEPT_TEST(a_file_that_was_cut_or_altered_is_as_good_as_none),
         KEPT_TEST(files_that_nobody_could_use_go),
