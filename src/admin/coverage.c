@@ -80,6 +80,7 @@ static void row_drop_oldest(struct cover *c)
         struct row *r = e.value;
         if (!oldest || r->last_ms < oldest->last_ms) oldest = r;
     }
+    if (!oldest) return;
     map_remove(&c->rows, sv_cstr(oldest->name));
     row_free(oldest);
 }

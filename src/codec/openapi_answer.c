@@ -55,10 +55,7 @@ static const struct openapi_response *response_of(
     for (unsigned i = 0; i < op->responses_n; i++) {
         const struct openapi_response *r = &op->responses[i];
         if (r->status == status) return r;
-        if (r->status == status / 100)
-            found = r;
-        else if (!r->status && !found)
-            found = r;
+        if (r->status == status / 100 || (!r->status && !found)) found = r;
     }
     return found;
 }

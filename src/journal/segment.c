@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/ensure.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -101,6 +102,7 @@ static struct segment_block *block_new(struct segment *s, uint32_t at,
         s->blocks_cap = s->blocks_cap ? 2 * s->blocks_cap : 8;
         s->blocks = mem_realloc(s->blocks, s->blocks_cap * sizeof *s->blocks);
     }
+    ENSURE(s->blocks);
     struct segment_block *b = &s->blocks[s->blocks_n++];
     *b = (struct segment_block){
         .at = at, .first = i->id, .min_ms = i->at_ms, .max_ms = i->at_ms

@@ -112,10 +112,22 @@ static uint32_t asked_for(const struct plan_balance *b,
     return found;
 }
 
+static unsigned ends_first(uint32_t of, const uint64_t *until, unsigned n)
+{
+    uint64_t least = UINT64_MAX;
+    unsigned first = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (!(of >> i & 1) || until[i] >= least) continue;
+        least = until[i];
+        first = i;
+    }
+    return first;
+}
+
 /* Ejected ones, but no more than may be: those whose time ends first stay. */
 static uint32_t ejected(const struct plan_balance *b, uint64_t now_ms)
 {
-    uint64_t until[UPSTREAM_ORIGINS_MAX];
+    uint64_t until[UPSTREAM_ORIGINS_MAX] = { 0 };
     uint32_t out = 0;
     unsigned n = 0, most = b->n * b->rules->passive.ejected_max / 100;
     if (!b->rules->passive.failures) return 0;
@@ -123,13 +135,7 @@ static uint32_t ejected(const struct plan_balance *b, uint64_t now_ms)
         until[i] = origin_ejected_until(b->states[i], now_ms);
         if (until[i]) out |= 1u << i, n++;
     }
-    while (n > most) {
-        unsigned first = (unsigned)__builtin_ctz(out);
-        for (unsigned i = first + 1; i < b->n; i++)
-            if (out >> i & 1 && until[i] < until[first]) first = i;
-        out &= ~(1u << first);
-        n--;
-    }
+    for (; n > most; n--) out &= ~(1u << ends_first(out, until, b->n));
     return out;
 }
 

@@ -109,7 +109,7 @@ static bool wants_waf(const struct plan_app *a)
 /* Who is nobody in particular has neither journeys nor habits. */
 static void add_tracked(const struct plan_app *a, struct plan_steps *steps)
 {
-    if (!a->tracked) return;
+    if (!a->tracked || !a->abuse) return;
     if (a->abuse->profile.travel.enabled) add(steps, STEP_TRAVEL);
     if (a->abuse->profile.anomaly.enabled) add(steps, STEP_ANOMALY);
 }
