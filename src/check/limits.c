@@ -1,6 +1,7 @@
 /* Steps 8 and 9: rate limits (and the abuse profile's, by token), refill and
- * quota, judged and taken as one step on a counter line: the token's, or that of a JWT's subject. Made for every
- * token, limited or not: the line also holds how often and when it was used. */
+ * quota, judged and taken as one step on a counter line: the token's, or that
+ * of a JWT's subject. Made for every token, limited or not: the line also holds
+ * how often and when it was used. */
 #include "check/check.h"
 
 /* remainingScope application: the profile's quota is one for all tokens, but a
