@@ -1,9 +1,10 @@
 #!/bin/bash
 # PSS of the server without tokens, with 100,000 and with a million; start-up
 # time with a million; user memory of an idle keep-alive connection.
-#   memory.sh TYPEAUTH SCRATCH   prints "name value unit" lines
+#   memory.sh TYPEAUTH SCRATCH [fill]   prints "name value unit" lines; fill:
+#   only fills the stores, which are kept in SCRATCH
 set -eu
-typeauth=$1 scratch=$2; here=$(cd "$(dirname "$0")" && pwd)
+typeauth=$1 scratch=$2 only=${3:-}; here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$scratch"; ulimit -n 20000
 pss() { awk '/^Pss:/{print $2}' "/proc/$1/smaps_rollup"; }
 now() { date +%s%N; }
@@ -19,6 +20,7 @@ end() { kill "$pid"; wait "$pid" || true; }
 for n in 0 100000 1000000; do
   data=$scratch/tokens-$n
   [ -s "$data/filled" ] || { rm -rf "$data"; node "$here/fill.mjs" "$typeauth" "$data" "$n"; touch "$data/filled"; }
+  [ "$only" != fill ] || continue
   begin "$data"; echo "startup_$n $(((t1 - t0) / 1000000)) ms"
   sleep 1
   if [ "$n" = 0 ]; then
