@@ -26,6 +26,14 @@
       .text = &text_plain, .fallback = unset, .role = least_role,         \
       .about = "Labels: \"production\" or \"environment:production\"." }
 
+/* "Name: value" or "Name": a condition on a header field (routing.c). */
+extern const struct text_rule text_condition;
+/* inspectBytes of what judges bodies. */
+#define FIELD_INSPECT_BYTES                                      \
+    { .name = "inspectBytes", .types = SHAPE_INTEGER, .min = 1024, \
+      .max = INSPECT_BYTES_MAX, .fallback = "131072",             \
+      .about = "So much of a body is judged." }
+
 /* "must be whole numbers a JavaScript client can hold" */
 enum { FIELD_LIFETIME_MAX = 999999999 };
 #define FIELD_INT_MAX 9007199254740991

@@ -45,14 +45,13 @@ static const struct text_rule text_media_type = {
     media_type_ok,
 };
 
-/* "Name: value" or "Name". */
 static bool condition_ok(struct sv s)
 {
     struct sv value, name = sv_cut(s, ':', &value);
     return http_is_token(name) && http_is_field_value(sv_trim(value));
 }
 
-static const struct text_rule text_condition = {
+const struct text_rule text_condition = {
     NULL,
     "must be \"Name: value\" or \"Name\"",
     condition_ok,

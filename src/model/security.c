@@ -48,12 +48,7 @@ static const struct shape_field waf_fields[] = {
       .check = exclusions_check,
       .about = "Rules that are not asked: ids (942100) or ranges of them "
                "(\"942100-942199\")." },
-    { .name = "inspectBytes",
-      .types = SHAPE_INTEGER,
-      .min = 1024,
-      .max = INSPECT_BYTES_MAX,
-      .fallback = "131072",
-      .about = "So much of a body is judged." },
+    FIELD_INSPECT_BYTES,
     { .name = "overLimit",
       .types = SHAPE_STRING,
       .options = overs,

@@ -114,19 +114,6 @@ static const struct text_rule text_outcome = {
 
 /* --- tables --------------------------------------------------------------------- */
 
-/* "Name: value" or "Name". */
-static bool condition_ok(struct sv s)
-{
-    struct sv value, name = sv_cut(s, ':', &value);
-    return http_is_token(name) && http_is_field_value(sv_trim(value));
-}
-
-static const struct text_rule text_condition = {
-    NULL,
-    "must be \"Name: value\" or \"Name\"",
-    condition_ok,
-};
-
 /* Asked for as it is: path and query of a URL. */
 static bool probe_path_ok(struct sv s)
 {
