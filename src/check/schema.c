@@ -106,6 +106,17 @@ static enum verdict fault(struct exchange *x)
 
 /* --- judging in this turn ------------------------------------------------------- */
 
+struct schema_judge schema_turn(struct schema_lane *l, struct arena *work)
+{
+    arena_init(work, SCHEMA_TURN_ARENA_BYTES, l->scratch, SCHEMA_SCRATCH_BYTES);
+    return (struct schema_judge){ .arena = work,
+                                  .room = l->room,
+                                  .steps = SCHEMA_TURN_STEPS,
+                                  .now_ns = clock_mono_ns,
+                                  .until_ns = clock_mono_ns() + SCHEMA_TURN_NS,
+                                  .violations_max = SCHEMA_VIOLATIONS_MAX };
+}
+
 static struct openapi_request request_of(const struct exchange *x,
                                          const struct expression_request *r)
 {
@@ -129,16 +140,8 @@ static bool judge_now(struct exchange *x, const struct openapi_request *r,
                       enum verdict *out)
 {
     const struct plan_schema *s = x->plan->schema;
-    struct schema_lane *l = schema_lane_of(x);
     struct arena work;
-    arena_init(&work, SCHEMA_TURN_ARENA_BYTES, l->scratch,
-               SCHEMA_SCRATCH_BYTES);
-    struct schema_judge j = { .arena = &work,
-                              .room = l->room,
-                              .steps = SCHEMA_TURN_STEPS,
-                              .now_ns = clock_mono_ns,
-                              .until_ns = clock_mono_ns() + SCHEMA_TURN_NS,
-                              .violations_max = SCHEMA_VIOLATIONS_MAX };
+    struct schema_judge j = schema_turn(schema_lane_of(x), &work);
     struct schema_said said = { .j = openapi_judge(s->document, r, &j) };
     bool judged = !said.j.over;
     if (judged) {

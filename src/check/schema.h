@@ -66,6 +66,8 @@ void schema_answer_judge(struct exchange *x, const struct plan_schema *s,
 
 /* --- between the files of the check ----------------------------------------------- */
 struct schema_lane *schema_lane_of(const struct exchange *x);
+/* What a judgement in this turn may cost; `work` is made, arena_fini ends it. */
+struct schema_judge schema_turn(struct schema_lane *l, struct arena *work);
 enum schema_outcome schema_outcome_of(const struct openapi_judgement *j);
 void schema_count(_Atomic uint64_t *n);
 

@@ -1,7 +1,6 @@
 /* Answers of origins by the document, for profiles with `responses: log`: one of
  * so many, when its body has passed. Nothing waits for the verdict, so it is a
  * finding at most; what takes more than a turn's budget is counted and left. */
-#include "base/clock.h"
 #include "check/request.h"
 #include "check/schema.h"
 
@@ -17,14 +16,7 @@ void schema_answer_judge(struct exchange *x, const struct plan_schema *s,
 {
     struct schema_lane *l = schema_lane_of(x);
     struct arena work;
-    arena_init(&work, SCHEMA_TURN_ARENA_BYTES, l->scratch,
-               SCHEMA_SCRATCH_BYTES);
-    struct schema_judge j = { .arena = &work,
-                              .room = l->room,
-                              .steps = SCHEMA_TURN_STEPS,
-                              .now_ns = clock_mono_ns,
-                              .until_ns = clock_mono_ns() + SCHEMA_TURN_NS,
-                              .violations_max = SCHEMA_VIOLATIONS_MAX };
+    struct schema_judge j = schema_turn(schema_lane_of(x), &work);
     struct schema_said said = {
         .j = openapi_judge_answer(s->document, answer, &j),
     };
