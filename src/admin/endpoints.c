@@ -136,6 +136,30 @@ static const struct shape_field event_fields[] = {
     TIME("updatedAt", "The same."),
     { 0 },
 };
+static const struct shape_field trace_check_fields[] = {
+    OURS("check", SHAPE_STRING, "Name of the check: \"credential\"."),
+    OURS("verdict", SHAPE_STRING,
+         "pass, deny, answer; fault: not judged, and passed by onFault."),
+    OURS("us", SHAPE_NUMBER, "Microseconds it took, waiting not included."),
+    { 0 },
+};
+static const struct shape_field trace_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the request."),
+    OURS("application_id", SHAPE_STRING, "Whose request it was."),
+    OURS("token_id", SHAPE_STRING, "Its token, if one was known."),
+    OURS("door", SHAPE_STRING, "proxy or verify."),
+    OURS("outcome", SHAPE_STRING, "How the request ended: \"limited\"."),
+    OURS("code", SHAPE_STRING, "Why it was refused: \"rate_limited\"."),
+    OURS("status", SHAPE_INTEGER, "Status of the answer."),
+    OURS("sampled", SHAPE_BOOLEAN, "Not refused, but one of the sample."),
+    LIST_OF("checks", trace_check_fields, "Every check that was made."),
+    OURS("checks_us", SHAPE_NUMBER, "All of them."),
+    OURS("origin_us", SHAPE_INTEGER, "Until the origin's answer began."),
+    OURS("total_us", SHAPE_INTEGER, "From first byte to last."),
+    TIME("createdAt", "When the request began."),
+    TIME("updatedAt", "The same."),
+    { 0 },
+};
 static const struct shape_field assertion_key_fields[] = {
     OURS("id", SHAPE_STRING, "Its kid: the RFC 7638 thumbprint."),
     OURS("algorithm", SHAPE_STRING, "ES256 or EdDSA."),
@@ -241,6 +265,7 @@ static const struct answer_type
     detection = { "Detection", NULL, detection_fields, NULL },
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     event = { "Event", NULL, event_fields, NULL },
+    trace = { "Trace", NULL, trace_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     origin_state = { "OriginState", NULL, origin_state_fields, NULL },
     data_file = { "DataFile", NULL, data_fields, NULL },
@@ -685,6 +710,9 @@ const struct endpoint endpoints[] = {
       .summary = "Refusals and findings with their evidence" },
     { GET, .path = ACC "events/{id}", .role = ROLE_VIEWER, .answer = &event,
       .handle = event_get, .tag = "Event", .summary = "Get an event" },
+    { GET, .path = ACC "traces/{request_id}", .role = ROLE_VIEWER,
+      .answer = &trace, .handle = trace_get, .tag = "Event",
+      .summary = "Get the trace of a decision" },
 
     /* verification: described here, served by edge/ */
     { .method = HTTP_POST, .path = "/authenticate",

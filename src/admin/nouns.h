@@ -39,6 +39,7 @@ handler challenge_list, challenge_get, challenge_verify, challenge_deny;
 handler detection_get, detection_forget, detection_application_get,
     detection_application_forget;
 handler event_list, event_get;
+handler trace_get;
 handler server_openapi, server_health, server_ready, server_metrics;
 
 /* Is there an application, and which image has it? NULL after a 404. */

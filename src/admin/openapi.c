@@ -111,6 +111,7 @@ static void type_schema(struct gen *g, const struct shape_field *f,
         number(g, "minimum", f->min);
         if (f->max) number(g, "maximum", f->max);
         break;
+    case SHAPE_NUMBER: text(g, "type", "number"); break;
     case SHAPE_BOOLEAN: text(g, "type", "boolean"); break;
     case SHAPE_FALSE: raw(g, "const", "false"); break;
     case SHAPE_STRINGS:

@@ -8,6 +8,7 @@
  *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
  */
 #include "base/ensure.h"
+#include "base/ticks.h"
 #include "check/check.h"
 #include "check/tracked.h"
 
@@ -33,6 +34,30 @@ static check_fn *const checks[STEP_COUNT] = {
     [STEP_GLOBAL_LIMIT] = check_global_limit,
     [STEP_MAIL] = check_mail,
     [STEP_ANSWER] = check_answer,
+};
+
+const char *const step_names[STEP_COUNT] = {
+    [STEP_ENABLED] = "enabled",
+    [STEP_PREFLIGHT] = "preflight",
+    [STEP_ROUTE] = "route",
+    [STEP_FIREWALL] = "firewall",
+    [STEP_GLOBAL_LIMIT] = "global_limit",
+    [STEP_CREDENTIAL] = "credential",
+    [STEP_TOKEN_STATE] = "token_state",
+    [STEP_EXPIRY] = "expiry",
+    [STEP_JWT] = "jwt",
+    [STEP_BINDING] = "binding",
+    [STEP_LIMITS] = "limits",
+    [STEP_SCOPES] = "scopes",
+    [STEP_ADDRESS] = "address",
+    [STEP_TOKEN_RULES] = "token_rules",
+    [STEP_TRAVEL] = "travel",
+    [STEP_ANOMALY] = "anomaly",
+    [STEP_BODY] = "body",
+    [STEP_MAIL] = "mail",
+    [STEP_WAF] = "waf",
+    [STEP_SCHEMA] = "schema",
+    [STEP_ANSWER] = "answer",
 };
 
 void chain_refund(struct exchange *x)
@@ -96,16 +121,37 @@ static enum verdict resume(struct exchange *x)
     return v == VERDICT_PASS ? check_expiry(x) : v;
 }
 
+/* What a step took goes to it, again after each wait; reading the counter
+ * twice a step would double what measuring costs. */
+static uint64_t lap(struct exchange *x, enum verdict v, uint64_t since)
+{
+    struct step_times *t = x->times;
+    uint64_t now = ticks_now();
+    if (x->step >= t->n) {
+        t->n = (uint8_t)(x->step + 1);
+        t->step[x->step] = x->plan->steps[x->door].at[x->step];
+        t->ticks[x->step] = 0;
+    }
+    uint64_t sum = t->ticks[x->step] + (now - since);
+    t->ticks[x->step] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+    t->verdict[x->step] = (uint8_t)(x->faults != t->faults ? VERDICT_FAULT : v);
+    t->faults = x->faults;
+    return now;
+}
+
 enum verdict chain_run(struct exchange *x)
 {
     const struct plan_steps *steps = &x->plan->steps[x->door];
     enum verdict v = VERDICT_PASS;
     if (steps->n) x->wall_ms = x->env->wall_ms();
     x->request = NULL;
+    uint64_t since = x->times ? ticks_now() : 0;
     if (x->again) v = resume(x);
     x->again = true;
+    if (x->times && v == VERDICT_DENY) lap(x, v, since);
     while (v == VERDICT_PASS && x->step < steps->n) {
         v = step_run(x, (enum plan_step)steps->at[x->step]);
+        if (x->times) since = lap(x, v, since);
         if (v == VERDICT_PASS) x->step++;
     }
     if (v == VERDICT_DENY) {

@@ -180,6 +180,15 @@ enum worked { WORK_UNASKED, WORK_DONE, WORK_FAILED };
  * the door holds the plan (plan_hold) and keeps head, credential and scopes;
  * `token` is looked up again by slot and tag, its `own` and `cold` are valid
  * only in the turn of the run. */
+/* How long each step took, and what it said. */
+struct step_times {
+    uint8_t n;                      /* steps that were come to, in order */
+    uint8_t faults;                 /* of the exchange, so far */
+    uint8_t step[STEP_COUNT], verdict[STEP_COUNT];
+    uint32_t ticks[STEP_COUNT];     /* base/ticks.h */
+};
+extern const char *const step_names[STEP_COUNT]; /* "credential" */
+
 struct exchange {
     const struct check_env *env;
     enum door door;
@@ -242,6 +251,7 @@ struct exchange {
     /* whose traffic it is, and where it went, for detectors; valid to the end
      * of the visit. Zeros: nobody in particular (check/tracked.h) */
     uint64_t who[TRACK_KEY_WORDS], endpoint;
+    struct step_times *times;       /* NULL: nobody wants to know */
     /* --- verdict --- */
     uint8_t step;                   /* where WAIT goes on */
     uint16_t waits;

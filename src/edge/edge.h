@@ -50,6 +50,9 @@ struct edge_conf {
     struct signing *signing;       /* keys of assertions to origins; NULL:
                                       none can be made */
     struct sv issuer;              /* their iss */
+    bool traces;                   /* the checks of every exchange are timed */
+    uint32_t trace_sample;         /* and one in n that passed is kept; 0: only
+                                      refusals */
     unsigned reactors;
 };
 

@@ -62,6 +62,7 @@ struct edge_reactor {
     uint64_t wall_read_ms;     /* loop time of its last reading */
 
     struct edge_stats stats;
+    uint32_t untraced;         /* exchanges since the last sample */
     uint64_t id_next, id_key;
     char id_prefix[REQUEST_ID_TEXT / 2];
 
@@ -107,6 +108,7 @@ struct visit {
     struct address address;
     struct sv request_id, method, host, path, app_id;
     bool tls;
+    struct step_times times;      /* of its checks; n 0: none */
     struct arena arena;           /* the exchange's; begins in `text` */
     _Alignas(16) char text[VISIT_TEXT];
 };
@@ -130,10 +132,24 @@ struct visit_end {
     const struct findings *findings; /* NULL: none */
     struct sv subject;       /* of a JWT; "" unknown */
     const struct visit_asked *asked; /* NULL: the visit's own */
+    const struct step_times *times; /* NULL: no checks, or not timed */
 };
 /* Until the origin's answer began; 0: it was not asked. */
 uint32_t visit_origin_us(const struct visit *v);
 void visit_report(struct visit *v, const struct visit_end *end);
+
+/* --- trace.c ------------------------------------------------------------------ */
+/* For exchange.times; NULL: nobody wants to know. `shown`: the client does. */
+struct step_times *visit_times(struct visit *v, bool shown);
+/* Does the head prove that its sender holds a management key of the account? */
+bool visit_may_see_times(const struct visit *v, const struct http_head *head,
+                         struct sv account_id);
+/* Is a trace to be kept of an exchange that ended so? */
+bool visit_is_traced(struct edge_reactor *er, enum outcome outcome);
+uint8_t visit_trace(const struct step_times *t,
+                    struct trace_step out[TRACE_STEPS_MAX]);
+/* The field Server-Timing, its value in `text`. */
+struct http_field visit_server_timing(const struct visit *v, struct buf *text);
 
 /* A request that became no exchange, or was too large or slow: the bodies of
  * http's own refusals, for both services. */

@@ -17,7 +17,7 @@
 #include "plan/route.h"
 
 enum {
-    FORWARD_OURS_MAX = 15,
+    FORWARD_OURS_MAX = 16,
     FORWARD_FIELDS_MAX =
         HTTP_FIELDS_MAX + FORWARD_OURS_MAX + ROUTING_EDITS_MAX,
     /* bytes of `text` that always suffice for a head of 16 KiB */

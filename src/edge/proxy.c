@@ -74,6 +74,7 @@ static void proxy_over(struct proxy *p, enum outcome outcome, const char *code)
                             .door = DOOR_PROXY,
                             .findings = p->x.findings,
                             .subject = p->subject,
+                            .times = p->x.times,
                         });
     visit_fini(&p->v);
     slab_put(&er->proxies, p);
@@ -144,6 +145,9 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
         .cors = p->cors,
     };
     reply_refusal(er->edge->replies, &why, &text, &reply);
+    if (p->shows_times)
+        reply.fields[reply.head.fields_n++] =
+            visit_server_timing(&p->v, &text);
     reply.head.close = reason == REASON_SHUTTING_DOWN;
     http_stream_answer(p->v.stream, &reply.head, reply.body);
 }
@@ -240,6 +244,8 @@ static void exchange_init(struct proxy *p, const struct plan_app *app,
     x->has_client = p->v.address.known;
     x->cost = 1;
     x->arena = &p->v.arena;
+    p->shows_times = visit_may_see_times(&p->v, head, app->app.account_id);
+    x->times = visit_times(&p->v, p->shows_times);
     take_binding(p, app, head);
 }
 

@@ -65,6 +65,7 @@ struct proxy {
     bool detail, limited;
     bool tracked;                /* its detectors want to know its end */
     bool limits_kept;
+    bool shows_times;            /* the client may see them: Server-Timing */
     bool problem;                /* refused without an application's reason */
     bool is_suspended;
     bool has_body;               /* the request's end is to be passed on */

@@ -36,7 +36,7 @@ struct refusal {
     const struct cors_answer *cors; /* NULL: none */
 };
 
-enum { REPLY_FIELDS_MAX = 8 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
+enum { REPLY_FIELDS_MAX = 9 + LIMITS_FIELDS_MAX + PREFLIGHT_FIELDS_MAX,
         REPLY_TEXT_MAX = 4096 };
 
 struct reply { /* to be given to http_stream_answer */

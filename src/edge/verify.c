@@ -93,6 +93,7 @@ static bool exchange_begin(struct verify *vf, const struct question *q,
     x->reactor = vf->v.er->index;
     x->plan = app;
     x->arena = &vf->v.arena;
+    x->times = visit_times(&vf->v, false);
     return true;
 }
 
@@ -158,6 +159,18 @@ static enum verdict judge(struct verify *vf, const struct question *q,
     return v;
 }
 
+/* Those of a single question stay in the visit; a batch's are overwritten by
+ * the next one. */
+static const struct step_times *keep_times(struct verify *vf,
+                                           const struct step_times *t)
+{
+    struct step_times *copy = NULL;
+    if (!vf->batch) return t;
+    copy = arena_alloc(&vf->v.arena, sizeof *copy);
+    if (copy) *copy = *t;
+    return copy;
+}
+
 static void remember(struct verify *vf, const struct question *q,
                      const struct answer *a)
 {
@@ -172,6 +185,7 @@ static void remember(struct verify *vf, const struct question *q,
     j->at_ms = q->at_ms;
     j->outcome = reason_outcome(a->reason);
     j->code = exchange_code(a->x, a->reason);
+    if (a->x->times) j->times = keep_times(vf, a->x->times);
     j->has_token = a->x->has_token;
     j->token_slot = a->x->token.slot;
     memcpy(j->token_id, a->x->token.id, sizeof j->token_id);
@@ -423,6 +437,7 @@ static void report(struct verify *vf, enum outcome otherwise, const char *code)
         end.findings = j->findings;
         end.asked = &j->asked;
         end.subject = j->subject;
+        end.times = j->times;
         vf->v.app_id = j->app_id;
         vf->v.address.client = j->client;
         vf->v.wall_ms = j->at_ms;

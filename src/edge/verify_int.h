@@ -34,6 +34,7 @@ struct verify_judged { /* what an event needs of a question */
     struct visit_asked asked;
     struct sv subject;
     bool has_token;
+    const struct step_times *times; /* NULL: not timed */
 };
 
 struct metadata_job;

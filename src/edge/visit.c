@@ -55,6 +55,7 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     v->stream = s;
     v->start_ns = clock_mono_ns();
     v->origin_ns = 0;
+    v->times.n = 0;
     v->wall_ms = edge_wall_ms(er);
     v->app_id = SV("");
     v->tls = http_stream_is_tls(s);
@@ -132,6 +133,8 @@ void visit_report(struct visit *v, const struct visit_end *end)
 {
     struct http_stream_info info;
     struct event_more more;
+    struct trace_run run;
+    struct trace_step steps[TRACE_STEPS_MAX];
     http_stream_info(v->stream, &info);
     struct event e = {
         .wall_ms = v->wall_ms,
@@ -159,6 +162,16 @@ void visit_report(struct visit *v, const struct visit_end *end)
     if (is_incident(v, end)) {
         more = more_of(v, end);
         e.more = &more;
+    }
+    if (end->times && visit_is_traced(v->er, end->outcome)) {
+        run = (struct trace_run){
+            .account_id = account_of(v),
+            .sampled = end->outcome == OUTCOME_PASSED ||
+                       end->outcome == OUTCOME_CLIENT_GONE,
+            .steps_n = visit_trace(end->times, steps),
+            .steps = steps,
+        };
+        e.trace = &run;
     }
     journal_event(v->er->edge->conf.journal, v->er->index, &e);
 }

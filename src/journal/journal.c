@@ -17,9 +17,12 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
         access_log_init(&j->lanes[i].log);
         use_init(&j->lanes[i].use);
         sieve_init(&j->lanes[i].sieve);
+        trace_lane_init(&j->lanes[i].trace);
     }
     sieve_init(&j->elsewhere);
     pthread_mutex_init(&j->elsewhere_lock, NULL);
+    pthread_mutex_init(&j->traces.lock, NULL);
+    j->traces.max = conf->traces_max;
     if (conf->incidents_dir) recorder_new(&j->recorder, j, conf);
     *out = j;
     return 0;
@@ -35,9 +38,12 @@ void journal_free(struct journal **at)
         access_log_fini(&j->lanes[i].log, &j->sink);
         use_fini(&j->lanes[i].use);
         sieve_fini(&j->lanes[i].sieve);
+        trace_lane_fini(&j->lanes[i].trace);
     }
     sieve_fini(&j->elsewhere);
     pthread_mutex_destroy(&j->elsewhere_lock);
+    mem_free(j->traces.at);
+    pthread_mutex_destroy(&j->traces.lock);
     log_sink_set(&j->sink, -1);
     pthread_mutex_destroy(&j->owners_lock);
     mem_free(j);
@@ -68,6 +74,7 @@ void journal_event(struct journal *j, unsigned r, const struct event *e)
         counter_add(&l->unjudged[e->door], 1);
     access_log_add(&l->log, &j->sink, e, j->sample);
     if (e->more && j->recorder) journal_incident_of(j, r, e);
+    if (e->trace && j->traces.max) trace_add(&l->trace, e);
 }
 
 uint32_t journal_turn(struct journal *j, unsigned r, uint64_t now_ms)

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "journal/incident.h"
+#include "journal/trace.h"
 
 enum outcome { /* class of an exchange's end, a metric label */
     OUTCOME_PASSED, OUTCOME_UNAUTHORIZED, OUTCOME_FORBIDDEN, OUTCOME_LIMITED,
@@ -50,6 +51,7 @@ struct event {
     uint8_t http_minor;
     bool tls;
     const struct event_more *more; /* NULL: nothing to be kept */
+    const struct trace_run *trace; /* NULL: not traced */
 };
 
 struct journal;
@@ -63,6 +65,7 @@ struct journal_conf {
     const char *incidents_dir;
     uint64_t incidents_bytes;    /* ceiling of its files */
     int64_t incidents_age_ms;    /* older ones are neither kept nor shown */
+    unsigned traces_max;         /* that are kept; 0: none */
 };
 int journal_new(struct journal **out, const struct journal_conf *conf);
 void journal_free(struct journal **j);

@@ -8,10 +8,24 @@
 #include "journal/histogram.h"
 #include "journal/names.h"
 #include "journal/recorder.h"
+#include "journal/ring.h"
 #include "journal/sieve.h"
 #include "journal/use.h"
 
 enum { STATUS_CLASSES = 6, METRIC_OWNERS_MAX = 16 };
+
+struct trace_lane { /* of one reactor: its traces on their way */
+    struct ring ring;
+    _Atomic uint64_t dropped;
+};
+
+struct trace_keep {
+    unsigned max;                /* 0: none are kept */
+    pthread_mutex_t lock;        /* over all below and the rings' reading */
+    struct trace *at;            /* a ring by number; NULL until the first */
+    uint64_t last;               /* number of the newest */
+    _Atomic uint64_t kept;       /* the same, without the lock */
+};
 
 struct lane { /* of one reactor, written by it alone */
     _Alignas(64) _Atomic uint64_t exchanges[EVENT_DOORS][OUTCOME_COUNT];
@@ -22,6 +36,7 @@ struct lane { /* of one reactor, written by it alone */
     struct access_log log;
     struct use use;
     struct sieve sieve;
+    struct trace_lane trace;
 };
 
 struct journal {
@@ -30,6 +45,7 @@ struct journal {
     struct recorder *recorder;   /* NULL: no incidents are kept */
     pthread_mutex_t elsewhere_lock;
     struct sieve elsewhere;      /* of threads that are no reactors */
+    struct trace_keep traces;
     pthread_mutex_t owners_lock;
     unsigned owners_n;
     struct { metrics_fn *fn; void *ctx; } owners[METRIC_OWNERS_MAX];
@@ -38,6 +54,10 @@ struct journal {
 
 /* incident_of.c: enters the event of an exchange that is one. */
 void journal_incident_of(struct journal *j, unsigned r, const struct event *e);
+/* trace.c */
+void trace_lane_init(struct trace_lane *l);
+void trace_lane_fini(struct trace_lane *l);
+void trace_add(struct trace_lane *l, const struct event *e);
 void journal_metrics(struct journal *j, struct buf *out); /* own rows */
 
 #endif

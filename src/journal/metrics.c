@@ -186,6 +186,14 @@ static void incident_bytes(struct journal *j, struct buf *out, const char *name)
     metric_row(out, name, "", r ? atomic_load(&r->bytes) : 0);
 }
 
+static void traces(struct journal *j, struct buf *out, const char *name)
+{
+    struct traces_stats s;
+    traces_stats(j, &s);
+    metric_row(out, name, "state=\"kept\"", s.kept);
+    metric_row(out, name, "state=\"dropped\"", s.dropped);
+}
+
 static const struct metric {
     const char *name, *type, *help;
     void (*rows)(struct journal *j, struct buf *out, const char *name);
@@ -219,6 +227,8 @@ static const struct metric {
       incidents },
     { "typeauth_events_bytes", "gauge", "Bytes of the events on the disk.",
       incident_bytes },
+    { "typeauth_traces_total", "counter",
+      "Traces of decisions, kept and dropped.", traces },
 };
 
 void journal_metrics(struct journal *j, struct buf *out)

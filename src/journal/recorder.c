@@ -188,6 +188,7 @@ static void *recorder_main(void *arg)
     while (!r->stop) {
         struct timespec until;
         round_of(r);
+        traces_take(r->journal);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += ROUND_MS * 1000000l;
         until.tv_sec += until.tv_nsec / 1000000000;

@@ -115,6 +115,8 @@ static int shared_open(struct server *s)
         .signing = s->signing,
         .issuer = sv_cstr(s->issuer),
         .origins_unverified = !set->origin_tls_verify,
+        .traces = set->traces > 0,
+        .trace_sample = (uint32_t)set->trace_sample,
         .reactors = s->lanes_n,
     };
     metrics_add(s->journal, lanes_metrics, s);

@@ -100,6 +100,12 @@ static const struct row rows[] = {
       "findings each have half"),
     N("events-days", events_days, 0, 3650, "30", "DAYS",
       "events older than this go; 0: none are kept"),
+    N("traces", traces, 0, 1000000, "2000", "N",
+      "traces of decisions that are kept in memory, 900 bytes each: of "
+      "refusals, and of a sample of the rest; 0: none, and checks are not "
+      "timed"),
+    N("trace-sample", trace_sample, 0, 1000000000, "1000", "N",
+      "a trace of one in N requests that passed; 0: of none"),
     T("log-level", log_level, "info", "LEVEL",
       "least level of the program's own log: debug, info, warn, error"),
     T("egress", egress, "open", "open|public",

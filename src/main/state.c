@@ -185,6 +185,7 @@ int server_state_open(struct server *s)
         .reactors = s->lanes_n,
         .access_fd = server_access_log(s),
         .sample = (unsigned)s->set.access_log_sample,
+        .traces_max = (unsigned)s->set.traces,
         .incidents_bytes = (uint64_t)s->set.events_bytes,
         .incidents_age_ms = s->set.events_days * 86400000ll,
     };

@@ -26,6 +26,7 @@ enum shape_type {
     SHAPE_OBJECTS = 64, /* array of such */
     SHAPE_MAP = 128,    /* any object, at most len_max bytes as minified text */
     SHAPE_LIST = 256,   /* array of what the field's own check allows */
+    SHAPE_NUMBER = 512, /* answers only: with a fraction */
 };
 
 enum shape_flag {
