@@ -187,7 +187,7 @@ static void field_schema(struct gen *g, const struct shape_field *f,
         json_put_name(g->b, "anyOf");
         buf_putc(g->b, '[');
     }
-    for (unsigned type = 1; type <= SHAPE_LIST; type <<= 1) {
+    for (unsigned type = 1; type <= SHAPE_NUMBER; type <<= 1) {
         if (!(f->types & type)) continue;
         if (several) item(g), buf_putc(g->b, '{');
         type_schema(g, f, type, flavour);
