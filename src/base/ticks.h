@@ -15,7 +15,8 @@ extern bool ticks_by_counter_; /* settled before main() */
 static inline uint64_t ticks_now(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_expect(ticks_by_counter_, true)) return __builtin_ia32_rdtsc();
+    if (__builtin_expect(ticks_by_counter_, true))
+        return __builtin_ia32_rdtsc();
 #endif
     return clock_mono_ns();
 }

@@ -146,8 +146,7 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status)
     };
     reply_refusal(er->edge->replies, &why, &text, &reply);
     if (p->shows_times)
-        reply.fields[reply.head.fields_n++] =
-            visit_server_timing(&p->v, &text);
+        reply.fields[reply.head.fields_n++] = visit_server_timing(&p->v, &text);
     reply.head.close = reason == REASON_SHUTTING_DOWN;
     http_stream_answer(p->v.stream, &reply.head, reply.body);
 }

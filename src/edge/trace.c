@@ -42,8 +42,7 @@ static uint8_t verdict_of(uint8_t v)
 
 bool visit_is_traced(struct edge_reactor *er, enum outcome outcome)
 {
-    bool refused =
-        outcome != OUTCOME_PASSED && outcome != OUTCOME_CLIENT_GONE;
+    bool refused = outcome != OUTCOME_PASSED && outcome != OUTCOME_CLIENT_GONE;
     return er->edge->conf.traces && (refused || is_sampled(er));
 }
 

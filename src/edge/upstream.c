@@ -288,8 +288,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
     };
     forward_response(head, &answer, &er->forward);
     if (p->shows_times)
-        er->forward.fields[er->forward.n++] =
-            visit_server_timing(&p->v, &text);
+        er->forward.fields[er->forward.n++] = visit_server_timing(&p->v, &text);
     struct http_reply reply = {
         .status = head->status,
         .fields = er->forward.fields,

@@ -67,7 +67,8 @@ void trace_add(struct trace_lane *l, const struct event *e)
         put_text(t->request_id, e->request_id, TRACE_REQUEST_ID_MAX);
     t->code_n = put_text(t->code, sv_cstr(e->code), TRACE_CODE_MAX);
     t->steps_n = n;
-    if (steps) memcpy((char *)t + offsetof(struct trace, steps), run->steps, steps);
+    if (steps)
+        memcpy((char *)t + offsetof(struct trace, steps), run->steps, steps);
     ring_commit(&l->ring);
 }
 

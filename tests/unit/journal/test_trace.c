@@ -18,10 +18,9 @@ static const struct sv account_id = { "acc_01JD0000000000000000000001", 30 };
 static int setup(void **state)
 {
     (void)state;
-    const struct journal_conf conf = { .reactors = 2,
-                                       .access_fd = -1,
-                                       .sample = 1,
-                                       .traces_max = MAX };
+    const struct journal_conf conf = {
+        .reactors = 2, .access_fd = -1, .sample = 1, .traces_max = MAX
+    };
     assert_int_equal(ulid_decode(sv_from(account_id, 4), &account), 0);
     stranger = account;
     stranger.b[15] ^= 1;
@@ -52,7 +51,8 @@ static void tell(unsigned r, struct sv request_id)
     journal_event(j, r, &e);
 }
 
-static void a_trace_is_found_by_its_request_and_only_by_its_account(void **state)
+static void a_trace_is_found_by_its_request_and_only_by_its_account(
+    void **state)
 {
     (void)state;
     struct trace t;
@@ -78,7 +78,8 @@ static void count(void *ctx, const struct trace *t)
     *last = t->number;
 }
 
-static void the_oldest_give_way_and_a_reader_sees_that_numbers_leap(void **state)
+static void the_oldest_give_way_and_a_reader_sees_that_numbers_leap(
+    void **state)
 {
     (void)state;
     struct trace t;
@@ -104,7 +105,8 @@ static void what_a_full_ring_does_not_take_is_counted(void **state)
     assert_int_equal(s.kept + s.dropped, told);
 }
 
-static void long_texts_are_cut_and_an_event_without_account_is_none(void **state)
+static void long_texts_are_cut_and_an_event_without_account_is_none(
+    void **state)
 {
     (void)state;
     char id[300];
