@@ -1,5 +1,6 @@
-// A seeded corpus of schemas and values, judged by `typeauth schema validate`
-// and by ajv; what they do not agree on is returned.
+// A seeded corpus of schemas and values. Values are judged by `typeauth schema
+// validate` and by ajv; as bodies of requests by `typeauth schema check`, by ajv
+// and by express-openapi-validator. What they do not agree on is returned.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,13 +8,16 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { default as Draft04 } from "ajv-draft-04";
 import formats from "ajv-formats";
+import { middleware } from "express-openapi-validator";
 import { binary } from "./server.js";
 
 export type Dialect = "2020-12" | "3.0";
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type Schema = { [keyword: string]: Json };
 
-export interface Disagreement { dialect: Dialect; schema: Json; value: Json; ours: boolean }
+export type Oracle = "ajv" | "express-openapi-validator";
+export interface Disagreement { oracle: Oracle; dialect: Dialect; schema: Json; value: Json; ours: boolean }
+export interface Comparison { pairs: number; valid: number; found: Disagreement[] }
 
 class Dice {
   constructor(private state: number) {}
@@ -54,15 +58,17 @@ function value(d: Dice, depth: number): Json {
 }
 
 class Maker {
-  constructor(private d: Dice, private dialect: Dialect) {}
+  /** `names`: of the two schemas that others refer to. */
+  constructor(private d: Dice, private dialect: Dialect, private names: readonly [string, string] = ["A", "B"]) {}
 
   private types = ["string", "number", "integer", "boolean", "array", "object"];
 
   schema(depth: number): Schema {
     const d = this.d, s: Schema = {}, old = this.dialect === "3.0";
     if (d.chance(12)) {
-      if (old) return { $ref: d.one(["#/components/schemas/A", "#/components/schemas/B"]) };
-      s.$ref = d.one(["#/$defs/A", "#/$defs/B"]);
+      const name = d.one(this.names);
+      if (old) return { $ref: `#/components/schemas/${name}` };
+      s.$ref = `#/$defs/${name}`;
     }
     if (d.chance(60)) {
       if (!old && d.chance(25)) s.type = [...new Set([d.one(this.types), d.one([...this.types, "null"])])];
@@ -131,14 +137,20 @@ class Maker {
     d.one(d.chance(45) ? flat : nested)();
   }
 
-  whole(): Schema {
-    const s = this.schema(3);
-    const definitions = { A: this.schema(1), B: this.schema(1) };
-    for (const one of Object.values(definitions)) delete one.$ref; // no circles
+  /** A schema, and those that it refers to. */
+  whole(): { schema: Schema; shared: Schema } {
+    const schema = this.schema(3), shared: Schema = {};
     const text = (x: Json) => JSON.stringify(x).replace(/"\$ref":"[^"]*",?/g, "").replace(/,}/g, "}");
-    const plain = { A: JSON.parse(text(definitions.A)) as Schema, B: JSON.parse(text(definitions.B)) as Schema };
-    if (this.dialect === "2020-12") return { ...s, $defs: plain };
-    return "$ref" in s ? { allOf: [s], components: { schemas: plain } } : { ...s, components: { schemas: plain } };
+    for (const name of this.names) {
+      const one = this.schema(1);
+      delete one.$ref; // no circles
+      shared[name] = JSON.parse(text(one)) as Schema;
+    }
+    return { schema, shared };
+  }
+
+  values(schema: Schema, n: number): Json[] {
+    return Array.from({ length: n }, () => (this.d.chance(75) ? this.like(schema, 4) : value(this.d, 3)));
   }
 
   /** Something like what the schema wants. */
@@ -167,42 +179,115 @@ class Maker {
   }
 }
 
-function oracle(dialect: Dialect) {
+function ajv(dialect: Dialect) {
   // 0.3 is a multiple of 0.1: ajv divides binary fractions, so that it must be told to round.
   const options = { multipleOfPrecision: 9, strict: false, allErrors: false, validateFormats: true, logger: false as const, unicodeRegExp: true, ownProperties: true };
-  const ajv = dialect === "2020-12" ? new Ajv2020(options) : new (Draft04 as unknown as typeof Ajv2020)(options);
-  (formats as unknown as typeof formats.default)(ajv as never, { mode: "full" });
-  return ajv;
+  const made = dialect === "2020-12" ? new Ajv2020(options) : new (Draft04 as unknown as typeof Ajv2020)(options);
+  (formats as unknown as typeof formats.default)(made as never, { mode: "full" });
+  return made;
 }
 
-export function compare(dialect: Dialect, seed: number, schemas: number, values: number) {
-  const d = new Dice(seed), maker = new Maker(d, dialect);
+/** The schema as a document of its own. */
+function alone(dialect: Dialect, schema: Schema, shared: Schema): Schema {
+  if (dialect === "2020-12") return { ...schema, $defs: shared };
+  return { ...("$ref" in schema ? { allOf: [schema] } : schema), components: { schemas: shared } };
+}
+
+/** What the program says of lines; its verdicts, without what is wrong. */
+function ask(args: string[], document: Json, lines: string[]): string[] {
   const directory = mkdtempSync(join(tmpdir(), "typeauth-corpus-"));
-  const path = join(directory, "schema");
-  const found: Disagreement[] = [];
-  let pairs = 0, valid = 0;
+  const path = join(directory, "document");
   try {
-    for (let n = 0; n < schemas; n++) {
-      const schema = maker.whole();
-      const judge = oracle(dialect).compile(schema);
-      const instances = Array.from({ length: values }, () => (d.chance(75) ? maker.like(schema, 4) : value(d, 3)));
-      writeFileSync(path, JSON.stringify(schema));
-      const said = spawnSync(binary(), ["schema", "validate", "--formats", "--dialect", dialect, "--schema", path], {
-        input: instances.map((i) => JSON.stringify(i) + "\n").join(""),
-        encoding: "utf8",
-        maxBuffer: 1 << 28,
-      });
-      const verdicts = said.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
-      if (verdicts.length !== values) throw new Error(`${JSON.stringify(schema)}: ${said.stderr}`);
-      instances.forEach((instance, i) => {
-        const ours = verdicts[i] === "valid";
-        pairs++;
-        valid += Number(ours);
-        if (ours !== judge(instance)) found.push({ dialect, schema, value: instance, ours });
-      });
-    }
+    writeFileSync(path, JSON.stringify(document));
+    const said = spawnSync(binary(), [...args, path], { input: lines.map((line) => line + "\n").join(""), encoding: "utf8", maxBuffer: 1 << 28 });
+    const verdicts = said.stdout.split("\n").filter((line) => line && !line.startsWith(" "));
+    if (verdicts.length !== lines.length) throw new Error(`${JSON.stringify(document)}: ${said.stdout.slice(0, 2000)}${said.stderr}`);
+    return verdicts;
   } finally {
     rmSync(directory, { recursive: true });
   }
-  return { pairs, valid, found };
+}
+
+export function compare(dialect: Dialect, seed: number, schemas: number, values: number): Comparison {
+  const maker = new Maker(new Dice(seed), dialect);
+  const all: Comparison = { pairs: 0, valid: 0, found: [] };
+  for (let n = 0; n < schemas; n++) {
+    const { schema: bare, shared } = maker.whole();
+    const schema = alone(dialect, bare, shared);
+    const judge = ajv(dialect).compile(schema);
+    const instances = maker.values(schema, values);
+    const verdicts = ask(
+      ["schema", "validate", "--formats", "--dialect", dialect, "--schema"], schema, instances.map((one) => JSON.stringify(one)));
+    instances.forEach((value, i) => {
+      const ours = verdicts[i] === "valid";
+      all.pairs++;
+      all.valid += Number(ours);
+      if (ours !== judge(value)) all.found.push({ oracle: "ajv", dialect, schema, value, ours });
+    });
+  }
+  return all;
+}
+
+/** express-openapi-validator as it stands in front of a server, without one: a body's verdict. */
+function express(document: Json): (path: string, body: Json) => Promise<boolean> {
+  const chain = middleware({
+    apiSpec: document as never,
+    validateSecurity: false,
+    ajvFormats: { mode: "full" },
+    formats: { unknown: true } as never, // or it warns of each
+    fileUploader: false,
+  });
+  const step = (at: number, request: object): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      if (at === chain.length) return resolve(true);
+      const next = (why?: { status?: number }) => {
+        if (!why) resolve(step(at + 1, request));
+        else if (why.status === 400) resolve(false);
+        else reject(why);
+      };
+      try {
+        void chain[at]!(request as never, {} as never, next as never);
+      } catch (why) {
+        next(why as { status?: number });
+      }
+    });
+  const app = { enabled: () => true, param: () => undefined };
+  const headers = { "content-type": "application/json" };
+  return (path, body) => step(0, { app, method: "POST", path, originalUrl: path, url: path, baseUrl: "", headers, query: {}, body });
+}
+
+/** The dialect of OpenAPI 3.0, as bodies of requests to documents of 100 operations each. */
+export async function compareRequests(seed: number, schemas: number, values: number): Promise<Comparison> {
+  const dice = new Dice(seed), dialect = "3.0";
+  const all: Comparison = { pairs: 0, valid: 0, found: [] };
+  for (let first = 0; first < schemas; first += 100) {
+    const made = Array.from({ length: Math.min(100, schemas - first) }, (_, n) => {
+      const maker = new Maker(dice, dialect, [`A${n}`, `B${n}`]);
+      const { schema, shared } = maker.whole();
+      return { path: `/${n}`, schema, shared, bodies: maker.values(schema, values) };
+    });
+    const document = {
+      openapi: "3.0.3",
+      info: { title: "corpus", version: "1" },
+      paths: Object.fromEntries(made.map(({ path, schema }) => [path, {
+        post: { requestBody: { required: true, content: { "application/json": { schema } } }, responses: { 200: { description: "ok" } } },
+      }])),
+      components: { schemas: Object.assign({}, ...made.map((one) => one.shared)) as Schema },
+    };
+    const verdicts = ask(["schema", "check", "--request", "-"], document, made.flatMap(({ path, bodies }) =>
+      bodies.map((body) => JSON.stringify({ method: "POST", path, headers: { "content-type": "application/json" }, body: JSON.stringify(body) }))));
+    const second = express(structuredClone(document));
+    for (const { path, schema, shared, bodies } of made) {
+      const judge = ajv(dialect).compile(alone(dialect, schema, shared));
+      for (const value of bodies) {
+        const ours = verdicts.shift()!.startsWith("ok ");
+        all.pairs++;
+        all.valid += Number(ours);
+        const pair = { dialect, schema: alone(dialect, schema, shared), value, ours } as const;
+        if (ours !== judge(value)) all.found.push({ oracle: "ajv", ...pair });
+        if (ours !== (await second(path, structuredClone(value)))) all.found.push({ oracle: "express-openapi-validator", ...pair });
+      }
+    }
+  }
+  return all;
 }
