@@ -4,6 +4,7 @@
  * finding. The verify door has no body: its telemetry tells of none. */
 #include "check/check.h"
 #include "check/request.h"
+#include "check/schema.h"
 
 static bool has_body(const struct http_head *h)
 {
@@ -33,13 +34,17 @@ static enum verdict refuse_or_note(struct exchange *x, bool blocks,
 
 static const struct plan_body *wanted(const struct exchange *x)
 {
-    return x->skips_waf ? &x->plan->body_less_waf : &x->plan->body;
+    unsigned judges = (x->skips_waf ? 0 : PLAN_BODY_WAF) |
+                      (x->body_unschemed ? 0 : PLAN_BODY_SCHEMA);
+    return &x->plan->body[judges];
 }
 
 static enum verdict judge_head(struct exchange *x)
 {
+    if (!has_body(x->head)) return VERDICT_PASS;
+    x->body_unschemed = !schema_wants_body(x);
     const struct plan_body *want = wanted(x);
-    if (!want->inspect_bytes || !has_body(x->head)) return VERDICT_PASS;
+    if (!want->inspect_bytes) return VERDICT_PASS;
     if (is_encoded(x->head)) {
         x->body_encoded = true;
         return refuse_or_note(x, want->blocks, REASON_UNSUPPORTED_ENCODING);

@@ -210,7 +210,7 @@ struct exchange {
     struct sv method, url;          /* verify: telemetry's, or "" */
     int64_t sent_ms;                /* verify: telemetry's time; 0: now */
     const uint8_t *certificate;     /* SHA-256 of the client's; NULL: none */
-    /* The request's body, or its first plan->body.inspect_bytes: taken in by
+    /* The request's body, or its first inspect_bytes: taken in by
      * the step BODY when a later one judges it; verify: never. The door sets
      * `intake` when it is done. */
     struct sv body;
@@ -234,6 +234,7 @@ struct exchange {
     struct place place;             /* of the client, by check_place */
     bool rules_over;                /* a rule said allow or skip: no further */
     bool skips_waf;                 /* a rule said skip */
+    bool body_unschemed;            /* the schema judges no body of this one */
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid

@@ -104,6 +104,16 @@ static enum verdict fault(struct exchange *x)
     return check_fault(x, p->on_fault, p->rule == SCHEMA_RULE_BLOCK, "schema");
 }
 
+/* --- whose body it is ----------------------------------------------------------- */
+
+bool schema_wants_body(struct exchange *x)
+{
+    const struct plan_schema *s = x->plan->schema;
+    if (!s || !s->body.inspect_bytes) return true;
+    const struct expression_request *r = check_request(x);
+    return !r || openapi_wants_body(s->document, r->method, r->path, s->only);
+}
+
 /* --- judging in this turn ------------------------------------------------------- */
 
 struct schema_judge schema_turn(struct schema_lane *l, struct arena *work)

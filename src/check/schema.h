@@ -57,6 +57,10 @@ void schema_say(const struct plan_schema *s, const struct openapi_judgement *j,
                 const struct schema_judge *found, struct arena *a,
                 struct schema_said *out);
 
+/* Is it a body of the profile's business: of a protected operation that has
+ * one? By the head alone. True without a profile, or when it cannot be told. */
+bool schema_wants_body(struct exchange *x);
+
 /* --- answers of origins (`responses: log`) --------------------------------------- */
 /* Is the answer to this request to be judged? Asked once, when it may pass. */
 bool schema_answer_wanted(const struct exchange *x);

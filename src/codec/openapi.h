@@ -100,6 +100,11 @@ struct openapi_judgement openapi_judge(const struct openapi *o,
                                        const struct openapi_request *r,
                                        struct schema_judge *j);
 
+/* Would it judge the body of such a request: of an operation of `only` (NULL:
+ * of any) that has one? True when finding it would take too long. */
+bool openapi_wants_body(const struct openapi *o, struct sv method,
+                        struct sv path, const uint64_t *only);
+
 struct openapi_answer {
     unsigned operation, status;
     struct sv type; /* Content-Type; p NULL: none */

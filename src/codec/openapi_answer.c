@@ -15,10 +15,11 @@ static bool status_read(struct sv text, uint16_t *out)
     *out = 0;
     if (sv_eq(text, SV("default"))) return true;
     if (text.n != 3) return false;
-    if (sv_eq_nocase(sv_from(text, 1), SV("xx"))) text = sv_first(text, 1);
-    if (!sv_to_u64(text, 599, &n) || n < 1) return false;
+    bool is_class = sv_eq_nocase(sv_from(text, 1), SV("xx"));
+    if (is_class) text = sv_first(text, 1);
+    if (!sv_to_u64(text, is_class ? 5 : 599, &n)) return false;
     *out = (uint16_t)n;
-    return true;
+    return n >= (is_class ? 1 : 100);
 }
 
 void openapi_responses_load(struct openapi_loader *l,
@@ -60,10 +61,11 @@ static const struct openapi_response *response_of(
     return found;
 }
 
-static bool is_json(const struct openapi_media *m, struct sv type)
+static bool is_judged(const struct openapi_media *m, struct sv type)
 {
-    return m->kind == BODY_JSON ||
-           (m->kind == BODY_OPAQUE && openapi_media_is_json(type));
+    return m->schema != SCHEMA_NONE &&
+           (m->kind == BODY_JSON ||
+            (m->kind == BODY_OPAQUE && openapi_media_is_json(type)));
 }
 
 bool openapi_answer_is_judged(const struct openapi *o, unsigned operation,
@@ -75,7 +77,7 @@ bool openapi_answer_is_judged(const struct openapi *o, unsigned operation,
         response_of(&o->operations[operation], status);
     const struct openapi_media *m =
         r ? openapi_media_find(&r->medias, type, lower, &plain) : NULL;
-    return m && is_json(m, plain) && m->schema != SCHEMA_NONE;
+    return m && is_judged(m, plain);
 }
 
 static bool may_lack_body(unsigned status)
@@ -101,7 +103,7 @@ static void judge(struct openapi_run *run, const struct openapi_operation *op,
         openapi_fail(run, SV("/header/Content-Type"), "content",
                      a->type.p ? "the document names no such type of content"
                                : "is missing");
-    else if (is_json(m, type))
+    else if (is_judged(m, type))
         openapi_judge_json(run, m->schema, a->body);
 }
 

@@ -4,7 +4,11 @@
 #include "codec/openapi_int.h"
 #include "codec/percent.h"
 
-enum { REQUEST_VALUES_MAX = 1 << 18, FIRST_VALUES = 64 };
+enum {
+    REQUEST_VALUES_MAX = 1 << 18,
+    FIRST_VALUES = 64,
+    FIND_STEPS = 10000, /* segments looked at */
+};
 
 /* A segment that an origin may resolve would be judged as something that it
  * then is not. */
@@ -32,9 +36,21 @@ static struct openapi_judgement unknown(unsigned status)
                                        UINT_MAX, false };
 }
 
-static bool is_wanted(const struct openapi_request *r, uint32_t operation)
+static bool is_wanted(const uint64_t *only, uint32_t operation)
 {
-    return !r->only || r->only[operation / 64] >> operation % 64 & 1;
+    return !only || only[operation / 64] >> operation % 64 & 1;
+}
+
+bool openapi_wants_body(const struct openapi *o, struct sv method,
+                        struct sv path, const uint64_t *only)
+{
+    struct schema_judge j = { .steps = FIND_STEPS };
+    struct openapi_match match;
+    openapi_match(o, path, &j, &match);
+    if (!match.path) return j.steps == 0;
+    uint32_t operation = operation_of(o, match.path, method);
+    return operation && is_wanted(only, operation - 1) &&
+           o->operations[operation - 1].has_body;
 }
 
 struct openapi_judgement openapi_judge(const struct openapi *o,
@@ -57,7 +73,7 @@ struct openapi_judgement openapi_judge(const struct openapi *o,
         none.path = match.path - 1;
         return none;
     }
-    if (!is_wanted(r, operation - 1))
+    if (!is_wanted(r->only, operation - 1))
         return (struct openapi_judgement){ OPENAPI_PASSED, 200, operation - 1,
                                            match.path - 1, false };
     const struct openapi_operation *op = &o->operations[operation - 1];

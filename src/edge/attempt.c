@@ -6,8 +6,9 @@
  *             └────────────┼──(timer: same origin)─────┘
  *                          └─ failed ──> refused
  *
- * While it may be sent again it holds its image and its head; then both go, so
- * that a long answer holds neither. */
+ * While it may be sent again it holds its image and its head. The image goes when
+ * the answer begins, so that a long one does not hold it; the head's block is the
+ * stream's, until the exchange ends. */
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/rand.h"

@@ -14,6 +14,11 @@ struct plan_body {
     bool closed;            /* a fault (no memory for it) refuses as well */
 };
 
+/* Whether they judge a request's body is known by the request alone: a rule may
+ * skip the WAF, a schema has operations without body, or not protected. */
+enum { PLAN_BODY_WAF = 1, PLAN_BODY_SCHEMA = 2, PLAN_BODY_COUNT = 4 };
+enum { PLAN_BODY_ALL = PLAN_BODY_WAF | PLAN_BODY_SCHEMA };
+
 /* Who refuses longer bodies sets the length for all: what it lets pass is
  * whole for those who want more. Else the most that is wanted is taken in. */
 static inline void plan_body_want(struct plan_body *all,

@@ -150,7 +150,8 @@ static void build_steps(struct plan_app *a)
         if (a->security && a->security->token_rules)
             add(steps, STEP_TOKEN_RULES);
         if (a->has_auth) add_tracked(a, steps);
-        if (a->body.inspect_bytes && door == DOOR_PROXY) add(steps, STEP_BODY);
+        if (a->body[PLAN_BODY_ALL].inspect_bytes && door == DOOR_PROXY)
+            add(steps, STEP_BODY);
         if (has_mail(a, door)) add(steps, STEP_MAIL);
         if (wants_waf(a)) add(steps, STEP_WAF);
         if (a->schema) add(steps, STEP_SCHEMA);
@@ -256,10 +257,14 @@ static int build_forms(struct plan *p, const struct plan_source *src,
 
 static void build_body(struct plan_app *a)
 {
-    if (a->abuse) plan_body_want(&a->body_less_waf, &a->abuse->body);
-    if (a->schema) plan_body_want(&a->body_less_waf, &a->schema->body);
-    a->body = a->body_less_waf;
-    if (a->security) plan_body_want(&a->body, &a->security->body);
+    for (unsigned judges = 0; judges < PLAN_BODY_COUNT; judges++) {
+        struct plan_body *all = &a->body[judges];
+        if (a->abuse) plan_body_want(all, &a->abuse->body);
+        if (a->schema && judges & PLAN_BODY_SCHEMA)
+            plan_body_want(all, &a->schema->body);
+        if (a->security && judges & PLAN_BODY_WAF)
+            plan_body_want(all, &a->security->body);
+    }
 }
 
 /* An application that is switched off needs no rules: it can be so also where

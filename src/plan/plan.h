@@ -105,8 +105,8 @@ struct plan_app {
     bool tracked;              /* the abuse profile has GeoSentry or anomaly
                                   detection */
     struct compiled *forms[FORM_COUNT];   /* what holds them; or NULL */
-    struct plan_body body;     /* what the profiles' checks want of it */
-    struct plan_body body_less_waf; /* the same when a rule skips the WAF */
+    struct plan_body body[PLAN_BODY_COUNT]; /* what the checks want of one, by
+                                  the bits of those that judge it */
     struct waf_set *waf;       /* NULL: no WAF, or (waf_may_miss) no rules */
     const struct plan_jwt *jwt; /* keyType jwt with a profile; else NULL */
     struct keyset_ref keysets[JWT_KEYSETS_MAX]; /* as in the source */

@@ -224,6 +224,22 @@ scenario("long bodies are judged too, up to inspectBytes", async (cleanup) => {
   assert.match(metrics, /typeauth_schema_worked_total [1-9]/);
 });
 
+scenario("a body that no protected operation has is of any length and encoding", async (cleanup) => {
+  const { gateway, origin, profile } = await guarded(cleanup, { inspectBytes: 1024, endpoints: ["POST /people", "GET /people/{id}"] });
+  const long = "x".repeat(5000);
+  const zipped = { ...json, "content-encoding": "gzip" };
+  assert.equal((await post(gateway, long)).status, 413);
+  assert.equal((await post(gateway, long, zipped)).status, 415);
+  const asked: [string, string][] = [["PUT", "/uploads/1"], ["PUT", "/people"], ["GET", "/people"], ["GET", "/people/7"]];
+  for (const [method, path] of asked)
+    for (const headers of [json, zipped])
+      assert.equal((await gateway.ask(method, path, headers, long)).status, 200, `${method} ${path}`);
+  assert.equal(origin.requests.length, 2 * asked.length);
+  const { api } = gateway.server;
+  assert.equal((await api.patch(`schema/${profile.id}`, { endpoints: ["GET /people/{id}"] })).status, 200);
+  assert.equal((await post(gateway, long)).status, 200);
+});
+
 scenario("a document with an error is refused with the error's place", async (cleanup) => {
   const server = await Server.start(cleanup);
   const { api } = server;

@@ -211,7 +211,7 @@ static void head_make(struct http_head *h, const struct row *r)
 static void run_row(const struct row *r)
 {
     static struct http_head head;
-    struct plan_app app = { .body = r->want };
+    struct plan_app app = { .body[PLAN_BODY_ALL] = r->want };
     struct arena arena;
     arena_init(&arena, 1 << 16, NULL, 0);
     struct exchange x = { .plan = &app,

@@ -1,28 +1,11 @@
 /* OpenAPI documents: what is refused and where, which operation a path is,
  * and parameters in every style. */
 #include "base/buf.h"
-#include "codec/openapi.h"
-#include "codec_kit.h"
-
-static struct arena report_arena, work;
-static struct pattern_room *room;
-static struct openapi_report report;
-
-static int load(const char *text, struct openapi **o)
-{
-    const struct openapi_options options = { .jit = false };
-    arena_reset(&report_arena);
-    report = (struct openapi_report){ .arena = &report_arena };
-    struct sv copy = exact(sv_cstr(text));
-    int rc = openapi_load(copy, &options, o, &report);
-    exact_free(copy);
-    return rc;
-}
+#include "openapi_kit.h"
 
 static void a_mistake_is_refused_or_warned_of_at_its_place(void **state)
 {
     (void)state;
-#define INFO "info: {title: t, version: '1'}\n"
     static const struct {
         const char *text;
         bool is_error;
@@ -113,11 +96,7 @@ static struct openapi_judgement judge(const struct openapi *o,
     struct openapi_request r = { .method = sv_cstr(method),
                                  .fields = &field,
                                  .fields_n = header != NULL };
-    arena_reset(&work);
-    struct schema_judge j = { .arena = &work,
-                              .room = room,
-                              .steps = SCHEMA_STEPS_DEFAULT,
-                              .violations_max = 10 };
+    struct schema_judge j = judge_new();
     r.path = sv_cut(sv_cstr(target), '?', &r.query);
     return openapi_judge(o, &r, &j);
 }
@@ -363,11 +342,7 @@ static void a_body_is_judged_by_its_type_of_content(void **state)
                                      .fields_n = rows[i].type != NULL,
                                      .body = body,
                                      .has_body = true };
-        arena_reset(&work);
-        struct schema_judge j = { .arena = &work,
-                                  .room = room,
-                                  .steps = SCHEMA_STEPS_DEFAULT,
-                                  .violations_max = 10 };
+        struct schema_judge j = judge_new();
         struct openapi_judgement said = openapi_judge(o, &r, &j);
         if (said.status != rows[i].status)
             fail_msg("row %zu: %u %.*s", i, said.status,
@@ -379,11 +354,7 @@ static void a_body_is_judged_by_its_type_of_content(void **state)
         for (size_t n = 0; n < strlen(rows[i].body); n++) {
             struct sv part = exact(sv_of(rows[i].body, n));
             r.body = part;
-            arena_reset(&work);
-            j = (struct schema_judge){ .arena = &work,
-                                       .room = room,
-                                       .steps = SCHEMA_STEPS_DEFAULT,
-                                       .violations_max = 2 };
+            j = judge_new();
             openapi_judge(o, &r, &j);
             exact_free(part);
         }
@@ -424,12 +395,8 @@ int main(void)
         TEST(a_body_is_judged_by_its_type_of_content),
         TEST(a_request_of_many_pairs_ends_by_its_bounds),
     };
-    room = pattern_room_new();
-    arena_init(&report_arena, 16 << 20, NULL, 0);
-    arena_init(&work, SCHEMA_ARENA_BYTES_MAX, NULL, 0);
+    kit_init();
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
-    arena_fini(&work);
-    arena_fini(&report_arena);
-    pattern_room_free(&room);
+    kit_fini();
     return rc;
 }
