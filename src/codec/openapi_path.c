@@ -255,10 +255,10 @@ static uint32_t walk(struct walk *w, uint32_t at, struct sv rest)
     w->j->steps--;
     struct sv behind, text = sv_cut(rest, '/', &behind);
     char decoded[SEGMENT_BYTES_MAX];
-    struct sv plain = text;
-    if (sv_find(text, '%') != SIZE_MAX && text.n <= sizeof decoded)
-        plain = sv_of(decoded, percent_decode(decoded, text));
-    uint32_t child = literal_find(w->o, at, plain);
+    size_t n_decoded = percent_decode_within(decoded, sizeof decoded, text);
+    uint32_t child = n_decoded == SIZE_MAX
+                         ? 0 /* longer than any literal */
+                         : literal_find(w->o, at, sv_of(decoded, n_decoded));
     uint32_t found = child ? walk(w, child, behind) : 0;
     unsigned n = w->m->n;
     for (child = s->first; !found && child;

@@ -57,11 +57,24 @@ static int digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool is_escape(struct sv s)
+{
+    return s.n >= 3 && s.p[0] == '%' && digit(s.p[1]) >= 0 &&
+           digit(s.p[2]) >= 0;
+}
+
+bool percent_is_whole(struct sv s)
+{
+    for (; s.n; s = sv_from(s, 1))
+        if (s.p[0] == '%' && !is_escape(s)) return false;
+    return true;
+}
+
 char percent_take(struct sv *s)
 {
     char c = s->p[0];
     size_t n = 1;
-    if (c == '%' && s->n >= 3 && digit(s->p[1]) >= 0 && digit(s->p[2]) >= 0) {
+    if (is_escape(*s)) {
         c = (char)(digit(s->p[1]) << 4 | digit(s->p[2]));
         n = 3;
     }
@@ -69,21 +82,30 @@ char percent_take(struct sv *s)
     return c;
 }
 
-size_t percent_decode(char *out, struct sv s)
+size_t percent_decode_within(char *out, size_t max, struct sv s)
 {
     size_t n = 0;
-    while (s.n) out[n++] = percent_take(&s);
-    return n;
+    for (; s.n && n < max; n++) out[n] = percent_take(&s);
+    return s.n ? SIZE_MAX : n;
+}
+
+size_t percent_decode(char *out, struct sv s)
+{
+    return percent_decode_within(out, s.n, s);
 }
 
 bool percent_has_dots(struct sv segment)
 {
     size_t dots = 0, others = 0;
+    bool parameters = false;
     while (segment.n) {
         char c = percent_take(&segment);
         if (c == '/' || c == '\\') {
             if (!others && (dots == 1 || dots == 2)) return true;
             dots = others = 0;
+            parameters = false;
+        } else if (parameters || c == ';') {
+            parameters = true;
         } else if (c == '.') {
             dots++;
         } else {

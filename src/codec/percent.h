@@ -15,10 +15,15 @@ void percent_encode(struct buf *out, enum percent_place place, struct sv text);
 /* Octets behind one layer of escapes; an escape without two hex digits stays.
  * Returns how many were written: at most s.n, `out` may be s.p. */
 size_t percent_decode(char *out, struct sv s);
+/* The same into `max` bytes; SIZE_MAX: it takes more. */
+size_t percent_decode_within(char *out, size_t max, struct sv s);
 /* The next octet of *s, decoded, which is cut off it; s->n > 0. */
 char percent_take(struct sv *s);
+/* Is each '%' the beginning of an escape? */
+bool percent_is_whole(struct sv s);
 /* "." or ".." in any spelling, alone or between slashes (also '\') that are
- * themselves encoded: what an origin may resolve as a step in a path. */
+ * themselves encoded, with ";parameters" behind them or without: what an origin
+ * may resolve as a step in a path. */
 bool percent_has_dots(struct sv segment);
 
 #endif

@@ -182,6 +182,9 @@ static int target_path(struct reading *r, struct sv text)
     for (struct sv rest = path; rest.p;)
         if (percent_has_dots(sv_cut(rest, '/', &rest)))
             return fail(r, "target_path", "has a segment of dots");
+    /* a variable behind "%2" would choose what it means */
+    if (!percent_is_whole(text))
+        return fail(r, "target_path", "has a % that is no escape");
     int rc = parse(r, "target_path", path, TEMPLATE_USES, &r->rule->path);
     r->rule->has_path = true;
     return rc ? rc : params(r, query);

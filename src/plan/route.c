@@ -251,16 +251,29 @@ static bool list_matches(struct walk *w, const struct route_list *list)
     return false;
 }
 
+static const struct route_edge *literal_find(const struct route_node *at,
+                                             struct sv segment)
+{
+    char decoded[ROUTING_PATH_MAX];
+    struct route_edge key = { .match = { .prefix = segment } };
+    if (sv_find(segment, '%') != SIZE_MAX) {
+        size_t n = percent_decode_within(decoded, sizeof decoded, segment);
+        if (n == SIZE_MAX) return NULL; /* longer than any literal */
+        key.match.prefix = sv_of(decoded, n);
+    }
+    return bsearch(&key, at->text, at->text_n, sizeof key, by_text);
+}
+
+/* A rule may name a segment's parameters; else they are nobody's. */
 static const struct route_edge *text_find(const struct route_node *at,
                                           struct sv segment)
 {
-    char decoded[ROUTING_PATH_MAX];
-    segment = sv_first(segment, sv_find(segment, ';'));
-    if (!at->text_n || segment.n > sizeof decoded) return NULL;
-    if (sv_find(segment, '%') != SIZE_MAX)
-        segment = sv_of(decoded, percent_decode(decoded, segment));
-    struct route_edge key = { .match = { .prefix = segment } };
-    return bsearch(&key, at->text, at->text_n, sizeof key, by_text);
+    size_t parameters = sv_find(segment, ';');
+    if (!at->text_n) return NULL;
+    const struct route_edge *found = literal_find(at, segment);
+    return found || parameters == SIZE_MAX
+               ? found
+               : literal_find(at, sv_first(segment, parameters));
 }
 
 /* The tree bounds it: a node is visited once, for its depth is its place in

@@ -51,11 +51,27 @@ static bool has_dots(struct sv path)
     return false;
 }
 
+/* An octet of a parameter's name as origins read it: escapes decoded, '+' for a
+ * space. */
+static char name_take(struct sv *name)
+{
+    bool plus = name->p[0] == '+';
+    char c = percent_take(name);
+    return plus ? ' ' : c;
+}
+
+static bool same_name(struct sv a, struct sv b)
+{
+    while (a.n && b.n)
+        if (name_take(&a) != name_take(&b)) return false;
+    return !a.n && !b.n;
+}
+
 static bool is_set(const struct route_rule *r, struct sv pair)
 {
     struct sv value, name = sv_cut(pair, '=', &value);
     for (unsigned i = 0; i < r->params_n; i++)
-        if (sv_eq(r->params[i].name, name)) return true;
+        if (same_name(r->params[i].name, name)) return true;
     return false;
 }
 
