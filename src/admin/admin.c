@@ -33,6 +33,7 @@ int admin_new(struct admin **out, const struct admin_conf *conf)
     a->failures = auth_limit_new();
     a->background = background_new();
     a->coverage = coverage_new(a);
+    alerting_new(&a->alerting, a);
     buf_init(&a->openapi, OPENAPI_MAX_BYTES);
     openapi_write(conf->version, &a->openapi);
     *out = a;
@@ -47,11 +48,17 @@ void admin_free(struct admin **ap)
     auth_limit_free(&a->failures);
     background_free(&a->background);
     coverage_free(&a->coverage);
+    alerting_free(&a->alerting);
     buf_fini(&a->openapi);
     arena_fini(&a->texts);
     mem_wipe(&a->assertion, sizeof a->assertion);
     mem_free(a);
     *ap = NULL;
+}
+
+void admin_release(struct admin *a)
+{
+    alerting_release(a->alerting);
 }
 
 static bool unready(char why[128], const char *text)

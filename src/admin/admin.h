@@ -10,6 +10,7 @@
 #include "admin/request.h"
 #include "detect/place.h"
 #include "journal/journal.h"
+#include "live/alert.h"
 #include "live/counter.h"
 #include "live/detection.h"
 #include "live/hook.h"
@@ -40,6 +41,7 @@ struct admin_conf {
     struct detection *detection; /* NULL: nothing is held (tests) */
     struct visitors *visitors; /* NULL: no abuse profile counts any (tests) */
     struct hooks *hooks;      /* NULL: no webhook is called (tests) */
+    struct alerts *alerts;    /* NULL: nobody is told anything (tests) */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */
@@ -78,6 +80,9 @@ void admin_checkpoint(void *admin, uint32_t slot, uint32_t tag, int64_t used,
 void admin_serve(void *admin, const struct request *q, struct answer *a);
 size_t admin_body_max(void *admin, enum http_method m, struct sv path);
 bool admin_ready(void *admin, char why[128]);
+/* Answers the calls that wait for what others say. After the control thread,
+ * before the reactors. */
+void admin_release(struct admin *a);
 /* For control_conf: a bounded piece of housekeeping. */
 unsigned admin_tick(void *admin);
 

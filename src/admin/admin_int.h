@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "admin/admin.h"
+#include "admin/alerting.h"
 #include "admin/assertion.h"
 #include "admin/auth_limit.h"
 #include "admin/key_ring.h"
@@ -27,6 +28,7 @@ struct admin {
     _Atomic int store_fault;     /* last write's ERR_IO, ERR_FULL …; 0: fine */
     struct background *background;
     struct coverage_set *coverage;
+    struct alerting *alerting;
     struct assertion_keys assertion; /* as in the store */
 };
 

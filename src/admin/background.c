@@ -264,6 +264,7 @@ unsigned admin_tick(void *ctx)
     bool more = uses_save(a);
     holds_save(a);
     hold_hook_read(a);
+    alerting_tick(a->alerting);
     if (now_ns >= b->use_due_ns) {
         outcomes_save(a);
         b->use_due_ns = now_ns + USE_EVERY_MS * 1000000ull;

@@ -175,7 +175,7 @@ void admin_serve(void *ctx, const struct request *q, struct answer *a)
     } else {
         call_fail(&c, 404, "not_found", NULL, "There is no such path.");
     }
-    if (!a->status) {
+    if (!a->status && !a->held) {
         log_error("admin", "no answer to %.*s", SV_FMT(q->path));
         call_fail(&c, 500, "internal", NULL, "Something went wrong.");
     }

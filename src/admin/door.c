@@ -203,12 +203,18 @@ static void deliver(struct mail *m)
         work_free(w);
 }
 
+/* The reactor outlives the control thread but for the very end. */
+static void release(struct answer *a)
+{
+    struct work *w = CONTAINER_OF(a, struct work, a);
+    if (reactor_post(w->reactor, &w->mail)) work_free(w);
+}
+
 static void run(struct control_job *j)
 {
     struct work *w = CONTAINER_OF(j, struct work, job);
     w->door->conf.serve(w->door->conf.ctx, &w->q, &w->a);
-    /* The reactor outlives the control thread but for the very end. */
-    if (reactor_post(w->reactor, &w->mail)) work_free(w);
+    if (!w->a.held) release(&w->a);
 }
 
 static void submit(struct work *w)
@@ -254,6 +260,7 @@ static void on_request(struct http_stream *s, const struct http_head *h)
     struct api_door *d = http_stream_ctx(s);
     struct work *w = work_new(d, s);
     w->job.run = run;
+    w->a.release = release;
     w->mail.deliver = deliver;
     http_stream_set_user(s, w);
     if (!head_copy(w, h)) {

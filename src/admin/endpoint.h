@@ -22,7 +22,7 @@ enum endpoint_flag {
     EP_DOC = 1024,   /* described here, served by another folder */
     EP_DOCUMENT = 4096, /* a still larger body: 32 MiB */
     EP_LOOSE = 2048, /* unknown fields of the body are ignored */
-    EP_EVENTS = 4096, /* beside has_more: next, dropped */
+    EP_EVENTS = 8192, /* beside has_more: next, dropped */
 };
 
 /* A schema of /openapi.json made of the fields of a shape, or its own. */

@@ -224,6 +224,29 @@ static const struct shape_field verdict_fields[] = {
     { 0 },
 };
 
+static const struct shape_field alert_more[] = {
+    OURS("secret", SHAPE_STRING,
+         "Signs its messages: only when it was just made."),
+    { 0 },
+};
+static const struct shape_field delivery_fields[] = {
+    OURS("delivered", SHAPE_BOOLEAN, "Did the receiver take it?"),
+    OURS("status", SHAPE_INTEGER, "Status of its answer; 0: none came."),
+    OURS("milliseconds", SHAPE_INTEGER, "How long it took."),
+    OURS("problem", SHAPE_STRING, "Why it was not delivered."),
+    { 0 },
+};
+static const struct shape_field letter_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the message."),
+    OURS("alert_id", SHAPE_STRING, "Whom it was meant for."),
+    OURS("attempts", SHAPE_INTEGER, "Times that it was tried."),
+    OURS("problem", SHAPE_STRING, "Why the last one failed."),
+    OURS("message", SHAPE_MAP, "The message, as it is posted."),
+    TIME("createdAt", "When it was made."),
+    TIME("updatedAt", "When it was given up."),
+    { 0 },
+};
+
 static const struct shape_field coverage_fields[] = {
     OURS("id", SHAPE_STRING, "Id of the profile."),
     TIME("since", "Counted since."),
@@ -247,6 +270,9 @@ static const struct answer_type
     routing = { "Routing", &shape_routing, NULL, NULL },
     security = { "Security", &shape_security, NULL, NULL },
     abuse = { "Abuse", &shape_abuse, NULL, NULL },
+    alert = { "Alert", &shape_alert, alert_more, NULL },
+    delivery = { "AlertTest", NULL, delivery_fields, NULL },
+    letter = { "DeadLetter", NULL, letter_fields, NULL },
     schema = { "Schema", &shape_schema, NULL, openapi },
     schema_whole = { "SchemaWithDocument", &shape_schema, NULL, NULL },
     coverage = { "SchemaCoverage", NULL, coverage_fields, NULL },
@@ -377,6 +403,7 @@ static const char *const event_params[] = {
 #define ABUSES ACC "abuse"
 #define SCHEMAS ACC "schema"
 #define TAGS   ACC "tag|tags"
+#define ALERTS ACC "alert|alerts"
 #define CHALLENGES ACC "challenge|challenges"
 #define KEYS   ACC "management-key"
 
@@ -713,6 +740,38 @@ const struct endpoint endpoints[] = {
     { GET, .path = ACC "traces/{request_id}", .role = ROLE_VIEWER,
       .answer = &trace, .handle = trace_get, .tag = "Event",
       .summary = "Get the trace of a decision" },
+
+    /* alerts */
+    { CREATE, .path = ALERTS "/create", .role = ROLE_EDITOR,
+      .body = &shape_alert, .answer = &alert, .handle = alert_create,
+      .tag = "Alert", .summary = "Create an alert; its secret is shown once" },
+    { LIST, .path = ALERTS, .role = ROLE_VIEWER, .answer = &alert,
+      .handle = alert_list, .tag = "Alert", .summary = "List alerts" },
+    { GET, .path = ALERTS "/{id}", .role = ROLE_VIEWER, .answer = &alert,
+      .handle = alert_get, .tag = "Alert", .summary = "Get an alert" },
+    { PATCH, .path = ALERTS "/{id}", .role = ROLE_EDITOR,
+      .body = &shape_alert, .answer = &alert, .handle = alert_patch,
+      .tag = "Alert", .summary = "Change an alert" },
+    { DELETE, .path = ALERTS "/{id}", .role = ROLE_EDITOR,
+      .handle = alert_delete, .tag = "Alert", .summary = "Delete an alert" },
+    { .method = HTTP_POST, .path = ALERTS "/{id}/rotate", .status = 200,
+      .flags = EP_WRITE, .role = ROLE_EDITOR, .body = &shape_alert_rotate,
+      .answer = &alert, .handle = alert_rotate, .tag = "Alert",
+      .summary = "Another secret; the old one signs as well for a while" },
+    { .method = HTTP_POST, .path = ALERTS "/{id}/test", .status = 200,
+      .role = ROLE_EDITOR, .answer = &delivery, .handle = alert_test,
+      .tag = "Alert", .summary = "Send a message now and say what came of it" },
+    { .method = HTTP_GET, .path = ALERTS "/{id}/dead-letters",
+      .flags = EP_LIST, .status = 200, .role = ROLE_VIEWER, .answer = &letter,
+      .handle = alert_letter_list, .tag = "Alert",
+      .summary = "List messages that were given up" },
+    { .method = HTTP_POST, .path = ALERTS "/{id}/dead-letters/{delivery_id}/resend",
+      .flags = EP_WRITE, .status = 200, .role = ROLE_EDITOR, .answer = &letter,
+      .handle = alert_letter_resend, .tag = "Alert",
+      .summary = "Send one again" },
+    { DELETE, .path = ALERTS "/{id}/dead-letters/{delivery_id}",
+      .role = ROLE_EDITOR, .handle = alert_letter_delete, .tag = "Alert",
+      .summary = "Forget one" },
 
     /* verification: described here, served by edge/ */
     { .method = HTTP_POST, .path = "/authenticate",

@@ -180,6 +180,8 @@ int admin_load(struct admin *a, char problem[256])
     if (!err && (err = assertion_load(a, l.assertion_algs)))
         failed(&l, err, "assertion keys", "");
     if (!err && (err = holds_load(a))) failed(&l, err, "holds", "");
+    if (!err && (err = alerting_load(a->alerting)))
+        failed(&l, err, "alerts", "");
     arena_fini(&l.arena);
     mem_free(l.apps);
     mem_free(l.quotas);

@@ -6,7 +6,7 @@
 
 extern const struct noun noun_account, noun_application, noun_authentication,
     noun_tag, noun_management_key, noun_jwt, noun_jwk,
-    noun_routing, noun_security, noun_abuse, noun_schema;
+    noun_routing, noun_security, noun_abuse, noun_schema, noun_alert;
 
 typedef void handler(struct call *c);
 
@@ -40,6 +40,9 @@ handler detection_get, detection_forget, detection_application_get,
     detection_application_forget;
 handler event_list, event_get;
 handler trace_get;
+handler alert_create, alert_list, alert_get, alert_patch, alert_delete,
+    alert_rotate, alert_test, alert_letter_list, alert_letter_resend,
+    alert_letter_delete;
 handler server_openapi, server_health, server_ready, server_metrics;
 
 /* Is there an application, and which image has it? NULL after a 404. */

@@ -3,6 +3,7 @@
 #include "admin/openapi.h"
 
 #include "admin/endpoint.h"
+#include "base/ensure.h"
 #include "base/mem.h"
 #include "codec/json.h"
 
@@ -14,7 +15,7 @@ enum flavour { FLAVOUR_CREATE, FLAVOUR_PATCH, FLAVOUR_ANSWER };
 
 struct gen {
     struct buf *b;
-    char schemas[96][NAME_MAX_]; /* those that are written already */
+    char schemas[160][NAME_MAX_]; /* those that are written already */
     size_t schemas_n;
 };
 
@@ -254,7 +255,7 @@ static bool schema_begin(struct gen *g, const char *name)
 {
     for (size_t i = 0; i < g->schemas_n; i++)
         if (!strcmp(g->schemas[i], name)) return false;
-    if (g->schemas_n == sizeof g->schemas / sizeof *g->schemas) return false;
+    ENSURE(g->schemas_n < sizeof g->schemas / sizeof *g->schemas);
     snprintf(g->schemas[g->schemas_n++], NAME_MAX_, "%s", name);
     open_object(g, name);
     return true;

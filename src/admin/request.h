@@ -34,6 +34,11 @@ struct answer {
     unsigned retry_after_s;      /* 0 absent */
     bool replayed;               /* Idempotency-Replayed: true */
     bool challenge;              /* WWW-Authenticate: Bearer */
+    /* An answer that waits for others is `held` by its handler, which calls
+     * `release` when it is made; NULL: it cannot wait. Control thread, or when
+     * that has ended. */
+    bool held;
+    void (*release)(struct answer *a);
 };
 
 static inline void answer_init(struct answer *a)

@@ -66,6 +66,9 @@ struct journal_conf {
     uint64_t incidents_bytes;    /* ceiling of its files */
     int64_t incidents_age_ms;    /* older ones are neither kept nor shown */
     unsigned traces_max;         /* that are kept; 0: none */
+    /* Each incident that has findings, on the recorder's thread. NULL: none. */
+    void (*found)(void *ctx, const struct incident *i);
+    void *found_ctx;
 };
 int journal_new(struct journal **out, const struct journal_conf *conf);
 void journal_free(struct journal **j);

@@ -32,6 +32,8 @@ void recorder_new(struct recorder **out, struct journal *j,
     r->dir = mem_strdup(conf->incidents_dir);
     r->bytes_max = conf->incidents_bytes;
     r->age_ms = conf->incidents_age_ms;
+    r->found = conf->found;
+    r->found_ctx = conf->found_ctx;
     *out = r;
 }
 
@@ -89,6 +91,14 @@ static struct sieve *oldest_of(struct journal *j)
     return oldest;
 }
 
+static void tell(const struct recorder *r, struct sv bytes)
+{
+    struct incident i;
+    if (r->found && incident_findings(bytes.p) &&
+        incident_decode(bytes, &i) == 0)
+        r->found(r->found_ctx, &i);
+}
+
 static void take_all(struct recorder *r, int64_t wall_ms)
 {
     struct ulid id;
@@ -97,6 +107,7 @@ static void take_all(struct recorder *r, int64_t wall_ms)
         ulid_next(&r->last, wall_ms, &id);
         incident_set_id((char *)(uintptr_t)i.p, &id);
         archive_append(r->archives[sieve_class_of(incident_findings(i.p))], i);
+        tell(r, i);
         ring_pop(&s->ring);
     }
 }

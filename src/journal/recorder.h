@@ -19,6 +19,8 @@ struct recorder {
     char *dir;
     uint64_t bytes_max;
     int64_t age_ms;
+    void (*found)(void *ctx, const struct incident *i);
+    void *found_ctx;
     pthread_t thread;
     bool started, stop, failing;
     pthread_mutex_t lock;

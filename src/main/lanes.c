@@ -135,6 +135,7 @@ static int reach_open(struct server *s)
     struct reach_conf conf = {
         .introspections = s->introspections,
         .hooks = s->hooks,
+        .alerts = s->alerts,
         .sets = s->keysets,
         .origins = plan_origin_table(s->plan),
         .origins_unverified = !set->origin_tls_verify,
@@ -239,6 +240,7 @@ void lanes_close(struct server *s)
     struct control *control = s->control;
     s->control = NULL; /* no reactor is left that would wake it */
     if (control) control_stop(&control);
+    if (s->admin) admin_release(s->admin); /* calls that wait for receivers */
     if (s->workers) workers_free(&s->workers);
     if (s->judges) workers_free(&s->judges);
     struct reach *reach = s->reach;

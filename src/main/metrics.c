@@ -191,6 +191,7 @@ void lanes_metrics(void *server, struct buf *out)
     jwt_metrics(s, out);
     detection_metrics(s->detection, out);
     hooks_metrics(s->hooks, out);
+    alerts_metrics(s->alerts, out);
     place_metrics(s, out);
     origin_metrics(s, out);
     work_metrics(s, out);

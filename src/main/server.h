@@ -55,6 +55,7 @@ struct server {
     struct introspections *introspections;
     struct detection *detection;
     struct hooks *hooks;
+    struct alerts *alerts;
     char issuer[300];
     struct workers *workers;
     struct workers *judges; /* work of checks: the WAF */
@@ -71,6 +72,8 @@ struct server {
     struct control *_Atomic control; /* the detectors wake it */
     struct api_door *door, *ops_door;
     struct tls_server *_Atomic gateway_tls, *_Atomic api_tls;
+    struct tls_server *told_tls[2]; /* whose ends were told; control thread */
+    int64_t told_tls_ms;
     struct egress egress;
     struct listener **shared[LISTEN_COUNT]; /* arrays that listeners borrow */
     struct addr bound[LISTEN_COUNT]; /* port 0: not listening */
@@ -107,6 +110,9 @@ void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
 void schema_metrics(const struct server *s, struct buf *out);
 void abuse_metrics(const struct server *s, struct buf *out);
+/* For journal_conf: detections become alerts. */
+void server_found(void *server, const struct incident *i);
+void certificates_tick(struct server *s);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
 /* For admin_conf; ctx is the server. */

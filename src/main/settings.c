@@ -64,8 +64,8 @@ static const struct row rows[] = {
     B("insecure-api", insecure_api, "no",
       "allow the API on other than loopback addresses without TLS"),
     B("insecure-key-urls", insecure_key_urls, "no",
-      "allow key sets, OpenID issuers, introspection and webhooks of "
-      "challenges over plain HTTP"),
+      "allow key sets, OpenID issuers, introspection and webhooks (challenges, "
+      "alerts) over plain HTTP"),
     L("trusted-proxies", trusted_proxies, "CIDR",
       "peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed; "
       "may be repeated"),

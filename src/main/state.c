@@ -125,6 +125,8 @@ static void detection_start(struct server *s)
     detection_new(&s->detection, &conf);
     const struct hooks_conf hooks = { wake_reach, wake_control, s };
     hooks_new(&s->hooks, &hooks);
+    const struct alerts_conf alerts = { wake_reach, wake_control, s };
+    alerts_new(&s->alerts, &alerts);
 }
 
 static int live_open(struct server *s)
@@ -188,6 +190,8 @@ int server_state_open(struct server *s)
         .traces_max = (unsigned)s->set.traces,
         .incidents_bytes = (uint64_t)s->set.events_bytes,
         .incidents_age_ms = s->set.events_days * 86400000ll,
+        .found = server_found,
+        .found_ctx = s,
     };
     if (s->set.events_days) /* data_path has one place for its text */
         journal.incidents_dir = data_path(s->set.data, "events");
@@ -203,6 +207,7 @@ int server_state_open(struct server *s)
         .visitors = s->visitors,
         .mail = mail_file_root(s->mail),
         .hooks = s->hooks,
+        .alerts = s->alerts,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -258,6 +263,7 @@ unsigned server_tick(void *ctx)
     struct server *s = ctx;
     places_tick(s->places, clock_mono_ns());
     mail_file_tick(s->mail, clock_mono_ns());
+    certificates_tick(s);
     return admin_tick(s->admin);
 }
 
@@ -282,6 +288,7 @@ void server_state_close(struct server *s)
     introspections_free(&s->introspections);
     detection_free(&s->detection);
     hooks_free(&s->hooks);
+    alerts_free(&s->alerts);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

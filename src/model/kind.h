@@ -23,7 +23,8 @@
     X(MANAGEMENT_KEY, "key_", "management-key", NULL)                       \
     X(ALERT, "alert_", "alert", NULL)                                       \
     X(EVENT, "evt_", "events", NULL)                                        \
-    X(CHALLENGE, "chal_", "challenge", NULL)
+    X(CHALLENGE, "chal_", "challenge", NULL)                                \
+    X(DELIVERY, "dlv_", "dead-letters", NULL)
 
 /* Numbers are stored: append only. */
 enum kind {

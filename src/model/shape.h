@@ -144,7 +144,9 @@ const struct shape_field *shape_find(const struct shape_field *fields,
 
 extern const struct shape shape_account, shape_application,
     shape_authentication, shape_tag, shape_management_key, shape_jwt, shape_jwk,
-    shape_routing, shape_security, shape_abuse, shape_schema;
+    shape_routing, shape_security, shape_abuse, shape_schema, shape_alert;
+/* POST …/alert/{id}/rotate. */
+extern const struct shape shape_alert_rotate;
 /* POST …/applications/{id}/jwt/validation; sparse. */
 extern const struct shape shape_jwt_rules;
 /* Tokens: canonical documents are sparse and hold own values only; `amount`,

@@ -2,14 +2,11 @@
  *                   └─ failed ─ pause ─ post … (3 times) ─> reported */
 #include "reach/hook.h"
 
-#include <stdio.h>
-
 #include "base/ensure.h"
-#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "codec/digest.h"
 #include "codec/json.h"
+#include "reach/sign.h"
 
 enum {
     ANSWER_MAX = 4096,
@@ -112,38 +109,22 @@ static void on_answer(void *ctx, const struct fetch_answer *f)
 
 /* --- the request ------------------------------------------------------------------------ */
 
-/* "t=1790000000,v1=…" */
-static struct sv signature(const struct delivery *d, char *text, size_t max)
-{
-    const struct hook *h = &d->hook;
-    uint8_t mac[SHA256_BYTES];
-    char at[24], hex[2 * SHA256_BYTES];
-    int n = snprintf(at, sizeof at, "%lld",
-                     (long long)(d->p->conf.wall_ms() / 1000));
-    const struct sv parts[] = { { at, (size_t)n },
-                                SV("."),
-                                { h->body, h->body_n } };
-    hmac_sha256(sv_of(h->secret, h->secret_n), parts, 3, mac);
-    fmt_hex(hex, mac, sizeof mac);
-    n = snprintf(text, max, "t=%s,v1=%.*s", at, (int)sizeof hex, hex);
-    return sv_of(text, (size_t)n);
-}
-
 static void post(struct delivery *d)
 {
     const struct hook_poster *p = d->p;
-    char text[128];
+    char text[SIGN_TEXT_MAX];
+    const struct sv secret = { d->hook.secret, d->hook.secret_n };
+    const struct sv body = { d->hook.body, d->hook.body_n };
     const struct http_field fields[] = {
         { SV("Content-Type"), SV("application/json; charset=utf-8"),
           HN_CONTENT_TYPE },
-        { SV("X-Typeauth-Signature"), signature(d, text, sizeof text),
-          HN_OTHER },
+        { SV("X-Typeauth-Signature"), sign_body(text, p->conf.wall_ms(), body, &secret, 1), HN_OTHER },
     };
     d->attempts++;
     const struct fetch_request req = {
         .url = sv_of(d->hook.url, d->hook.url_n),
         .allow_plain = p->conf.allow_plain,
-        .body = sv_of(d->hook.body, d->hook.body_n),
+        .body = body,
         .fields = fields,
         .fields_n = ARRAY_LEN(fields),
         .answer_max = ANSWER_MAX,

@@ -2,11 +2,9 @@
  * times with pauses. On the reach reactor, by its fetcher, so under the egress
  * policy; redirects are not followed.
  *
- *   X-Typeauth-Signature: t=<seconds since 1970>,v1=<hex>
- *   v1 = HMAC-SHA-256(secret, t "." body)
+ *   X-Typeauth-Signature: reach/sign.h
  *
- * A receiver compares v1 in constant time and refuses a t that is older than
- * some minutes. 2xx is taken; with {"verified": true} the challenge is passed. */
+ * 2xx is taken; with {"verified": true} the challenge is passed. */
 #ifndef REACH_HOOK_H
 #define REACH_HOOK_H
 

@@ -16,6 +16,7 @@ struct reach {
     struct introspector *introspector;
     struct prober *prober;
     struct hook_poster *poster;
+    struct alert_poster *alerts;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -30,6 +31,7 @@ static void on_wake(struct mail *mail)
     if (r->introspector) introspector_run(r->introspector);
     if (r->prober) prober_run(r->prober);
     if (r->poster) hook_poster_run(r->poster);
+    if (r->alerts) alert_poster_run(r->alerts);
 }
 
 void reach_wake(struct reach *r)
@@ -87,6 +89,14 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
         .timeout_ms = conf->timeout_ms,
     };
     if (conf->hooks) hook_poster_new(&r->poster, &poster);
+    const struct alert_poster_conf alerts = {
+        .alerts = conf->alerts,
+        .fetcher = r->fetcher,
+        .wall_ms = conf->wall_ms,
+        .allow_plain = conf->allow_plain,
+        .timeout_ms = conf->timeout_ms,
+    };
+    if (conf->alerts) alert_poster_new(&r->alerts, &alerts);
     const struct prober_conf prober = { .table = conf->origins,
                                         .reactor = r->reactor,
                                         .fetcher = r->fetcher,
@@ -153,6 +163,7 @@ void reach_free(struct reach **rp)
     introspector_free(&r->introspector);
     prober_free(&r->prober);
     hook_poster_free(&r->poster);
+    alert_poster_free(&r->alerts);
     mem_free(r);
     *rp = NULL;
 }

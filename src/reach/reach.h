@@ -3,6 +3,7 @@
 #ifndef REACH_REACH_H
 #define REACH_REACH_H
 
+#include "reach/alert.h"
 #include "reach/hook.h"
 #include "reach/introspection.h"
 #include "reach/key_set.h"
@@ -14,6 +15,7 @@ struct reach_conf {
     struct keysets *sets;
     struct introspections *introspections; /* NULL: none is asked */
     struct hooks *hooks;      /* NULL: none is called */
+    struct alerts *alerts;    /* NULL: none are delivered */
     struct origin_table *origins; /* NULL: none is probed */
     bool origins_unverified;  /* any certificate of theirs will do */
     struct workers *workers;

@@ -173,7 +173,28 @@ static const char version_3[] =
     " body BLOB NOT NULL,"
     " PRIMARY KEY (id, name));";
 
-static const char *const versions[] = { version_1, version_2, version_3 };
+/* What alert targets were told of and still holds; messages on their way and
+ * those that were given up. They go with their target. */
+static const char version_4[] =
+    "CREATE TABLE alert_item ("
+    " alert TEXT NOT NULL REFERENCES record (id) ON DELETE CASCADE,"
+    " kind INTEGER NOT NULL, app TEXT NOT NULL, key TEXT NOT NULL,"
+    " state INTEGER NOT NULL, told INTEGER NOT NULL,"
+    " untold INTEGER NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " title TEXT NOT NULL, details TEXT NOT NULL,"
+    " PRIMARY KEY (alert, kind, app, key)) WITHOUT ROWID;"
+    "CREATE TABLE alert_message ("
+    " id BLOB PRIMARY KEY,"
+    " account TEXT NOT NULL,"
+    " alert TEXT NOT NULL REFERENCES record (id) ON DELETE CASCADE,"
+    " dead INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " next INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " problem TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX alert_message_list ON alert_message (alert, dead, id);";
+
+static const char *const versions[] = { version_1, version_2, version_3,
+                                        version_4 };
 
 static int present_version(struct sql_db *db, int64_t *out)
 {

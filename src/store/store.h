@@ -18,6 +18,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include "live/alert_group.h"
 #include "live/hold.h"
 #include "model/record.h"
 #include "model/token_row.h"
@@ -339,6 +340,47 @@ int store_hold_list(struct store *s, struct sv account_id,
 typedef int store_hold_fn(void *ctx, const struct hold *h);
 int store_hold_each(struct store *s, store_hold_fn *fn, void *ctx);
 int store_hold_prune(struct store *s, int64_t now_ms);
+
+/* --- alerts (live/alert_group.h) -------------------------------------------------------------- */
+/* What a target was told of and may be resolved; state NONE: it goes.
+ * ERR_CONFLICT: the target is gone. */
+int store_alert_item_put(struct store *s, struct sv alert_id,
+                         enum alert_kind kind, const struct alert_item *i);
+typedef void store_alert_item_fn(void *ctx, enum alert_kind kind,
+                                 const struct alert_item *i);
+int store_alert_item_each(struct store *s, struct sv alert_id,
+                          store_alert_item_fn *fn, void *ctx);
+
+struct alert_letter { /* a message at rest */
+    struct ulid id;
+    struct id account_id, alert_id;
+    bool dead;             /* given up; else it is still to be delivered */
+    uint32_t attempts;
+    int64_t at_ms, next_ms; /* made; the next attempt, or the last one */
+    struct sv problem, body;
+};
+/* In the place of the same one. ERR_CONFLICT: its target is gone. */
+int store_letter_put(struct store *s, const struct alert_letter *l);
+int store_letter_delete(struct store *s, const struct ulid *id);
+/* Dead ones only. ERR_NOTFOUND. */
+int store_letter_get(struct store *s, struct sv alert_id,
+                     const struct ulid *id, struct arena *a,
+                     struct alert_letter *out);
+struct store_letters {
+    struct alert_letter *rows; /* in the arena, newest first */
+    uint32_t n;
+    bool has_more;
+};
+/* Dead ones. Cursors are "dlv_" ids. */
+int store_letter_list(struct store *s, struct sv alert_id,
+                      const struct store_page *page, struct arena *a,
+                      struct store_letters *out);
+/* Those that are still to be delivered, oldest first. */
+typedef void store_letter_fn(void *ctx, const struct alert_letter *l);
+int store_letter_each(struct store *s, store_letter_fn *fn, void *ctx);
+/* Keeps the newest `keep` dead ones of a target; *n: so many went. */
+int store_letter_prune(struct store *s, struct sv alert_id, unsigned keep,
+                       unsigned *n);
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 struct store_owner {

@@ -161,6 +161,8 @@ before(async () => {
   places["routing"] = (await api.create("routing/create",
     { name: "base", endpoints: [{ public_path: "/base" }] }))[0].id;
   places["abuse"] = (await api.create("abuse/create", { name: "base" }))[0].id;
+  places["alert"] = (await api.create("alert/create",
+    { name: "base", url: "https://hooks.example/" }))[0].id;
   places["security"] = (await api.create("security/create", { name: "base" }))[0].id;
   places["token"] = token.id;
   places["tag"] = (await api.create("tag/create", { name: "base-tag" }))[0].id;
@@ -196,6 +198,7 @@ async function stored(endpoint: Endpoint): Promise<string> {
     routing: `/${server.accountId}/routing`,
     abuse: `/${server.accountId}/abuse`,
     schema: `/${server.accountId}/schema`,
+    alert: `/${server.accountId}/alert`,
     security: `/${server.accountId}/security`,
     token: `/${server.accountId}/token`,
     tag: `/${server.accountId}/tag`,
