@@ -26,8 +26,8 @@ static bool secret_make(struct call *c, struct sv alert_id, int64_t grace_ms)
     if (err) return call_fail_store(c, err);
     memcpy(s->old, s->now, sizeof s->old); /* without grace: "" */
     s->old_until_ms = c->now_ms + grace_ms;
-    size_t n = token_secret_make(text, SV(ALERT_SECRET_PREFIX),
-                                 SECRET_RANDOM_BYTES);
+    size_t n =
+        token_secret_make(text, SV(ALERT_SECRET_PREFIX), SECRET_RANDOM_BYTES);
     memcpy(s->now, text, n);
     s->now[n] = 0;
     mem_wipe(text, sizeof text);
@@ -62,8 +62,8 @@ static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
     if (!before) return count_check(c) && secret_make(c, id_sv(&r->id), 0);
     struct sv was = json_text(json_find(call_parse(c, before->body), "url"));
     /* another receiver must not be able to sign as for this one */
-    return sv_eq(was, sv_of(yyjson_mut_get_str(url),
-                            yyjson_mut_get_len(url))) ||
+    return sv_eq(was,
+                 sv_of(yyjson_mut_get_str(url), yyjson_mut_get_len(url))) ||
            secret_make(c, id_sv(&r->id), 0);
 }
 
@@ -158,8 +158,7 @@ void alert_rotate(struct call *c)
 void alert_test(struct call *c)
 {
     struct record r = { .version = 0 };
-    if (noun_find(c, &noun_alert, &r))
-        alerting_test(c->admin->alerting, c, &r);
+    if (noun_find(c, &noun_alert, &r)) alerting_test(c->admin->alerting, c, &r);
 }
 
 /* --- dead letters ----------------------------------------------------------------- */
@@ -198,8 +197,7 @@ void alert_letter_list(struct call *c)
     struct record r = { .version = 0 };
     struct store_page page;
     struct store_letters letters;
-    if (!noun_find(c, &noun_alert, &r) ||
-        !call_page(c, KIND_DELIVERY, &page))
+    if (!noun_find(c, &noun_alert, &r) || !call_page(c, KIND_DELIVERY, &page))
         return;
     int err = store_letter_list(c->admin->conf.store, id_sv(&r.id), &page,
                                 c->arena, &letters);
@@ -235,8 +233,8 @@ static bool letter_audit(struct call *c, const struct alert_letter *l,
                          const char *verb)
 {
     struct id id = id_make(KIND_DELIVERY, &l->id);
-    return call_audit(c, "dead-letter", verb,
-                      arena_dup(c->arena, id_sv(&id)), SV(""), SV(""));
+    return call_audit(c, "dead-letter", verb, arena_dup(c->arena, id_sv(&id)),
+                      SV(""), SV(""));
 }
 
 static void resent(struct call *c)

@@ -111,10 +111,9 @@ int alerting_load(struct alerting *al)
 {
     int err = targets_read(al);
     for (struct target *t = al->targets; !err && t; t = t->next)
-        err = store_alert_item_each(al->admin->conf.store,
-                                    id_sv(&t->alert.id), item_load, t);
-    return err ? err
-               : store_letter_each(al->admin->conf.store, one_load, al);
+        err = store_alert_item_each(al->admin->conf.store, id_sv(&t->alert.id),
+                                    item_load, t);
+    return err ? err : store_letter_each(al->admin->conf.store, one_load, al);
 }
 
 void alerting_changed(struct alerting *al)
@@ -156,8 +155,7 @@ static void happened(struct alerting *al, const struct alert_occurrence *what)
         if (!wants(&t->alert, what)) continue;
         o.state = state_for(&t->alert, what);
         if (o.state == ALERT_NONE) continue;
-        const struct alert_item *kept =
-            alert_group_add(&t->groups[o.kind], &o);
+        const struct alert_item *kept = alert_group_add(&t->groups[o.kind], &o);
         if (kept) save_item(al, t, o.kind, kept);
     }
 }
@@ -245,8 +243,7 @@ static void groups_write(struct alerting *al)
         for (int kind = 0; kind < ALERT_KINDS; kind++)
             if (t->letters < TARGET_LETTERS_MAX &&
                 al->letters_n < LETTERS_MAX &&
-                alert_group_is_due(&t->groups[kind], now_ms,
-                                   t->alert.group_ms))
+                alert_group_is_due(&t->groups[kind], now_ms, t->alert.group_ms))
                 group_write(al, t, (enum alert_kind)kind);
 }
 

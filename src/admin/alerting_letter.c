@@ -71,8 +71,7 @@ static void answer_test(struct letter *l, const struct alert_outcome *o)
     struct answer *a = l->asked;
     answer_begin(a, 200, o->delivered ? "Delivered." : "Not delivered.");
     answer_next(a);
-    buf_printf(&a->body,
-               "{\"delivered\":%s,\"status\":%u,\"milliseconds\":%lu",
+    buf_printf(&a->body, "{\"delivered\":%s,\"status\":%u,\"milliseconds\":%lu",
                o->delivered ? "true" : "false", o->status,
                (unsigned long)o->took_ms);
     json_put_name(&a->body, "problem");
@@ -134,8 +133,8 @@ static void failed(struct alerting *al, struct letter **at,
     if (++l->attempts < ALERT_ATTEMPTS) {
         l->sending = false;
         if (t) t->sending = false;
-        l->next_ms = now_ms + alert_pause_ms(l->attempts,
-                                             rand_fast_next(&al->random));
+        l->next_ms =
+            now_ms + alert_pause_ms(l->attempts, rand_fast_next(&al->random));
         save_letter(al, l);
         return;
     }

@@ -206,8 +206,7 @@ void alerts_metrics(struct alerts *a, struct buf *out)
                   "given up, those that nothing keeps any more\n"
                   "# TYPE typeauth_alert_messages_total counter\n");
     for (int i = 0; i < ALERTS_COUNTS; i++)
-        buf_printf(out,
-                   "typeauth_alert_messages_total{outcome=\"%s\"} %llu\n",
+        buf_printf(out, "typeauth_alert_messages_total{outcome=\"%s\"} %llu\n",
                    names[i], (unsigned long long)atomic_load(&a->counts[i]));
     buf_printf(out,
                "# HELP typeauth_alert_messages_waiting Alerts that are still "

@@ -61,8 +61,8 @@ const struct alert_item *alert_group_add(struct alert_group *g,
         return NULL;
     }
     item_take(i, o);
-    i->untold = i->untold + o->count < i->untold ? UINT32_MAX
-                                                 : i->untold + o->count;
+    i->untold =
+        i->untold + o->count < i->untold ? UINT32_MAX : i->untold + o->count;
     return o->state == ALERT_OPEN ? i : NULL;
 }
 

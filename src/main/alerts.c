@@ -36,8 +36,7 @@ static void finding_put(struct alert_occurrence *o, const struct incident *i,
     json_put_name(&b, "enforced");
     buf_puts(&b, f->enforced ? "true" : "false");
     if (i->has_token) put_id(&b, "token_id", KIND_TOKEN, &i->token);
-    if (i->has_client)
-        put_text(&b, "ip", sv_of(ip, ip_format(&i->client, ip)));
+    if (i->has_client) put_text(&b, "ip", sv_of(ip, ip_format(&i->client, ip)));
     if (f->evidence.n && b.n + f->evidence.n + 16 < sizeof o->details) {
         json_put_name(&b, "evidence");
         buf_put(&b, f->evidence);

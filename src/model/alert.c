@@ -9,12 +9,9 @@
 enum { PAUSE_MS = 5000, PAUSE_MAX_MS = 3600000, GROUP_MAX_S = 86400 };
 
 const char *const alert_kinds[ALERT_KINDS + 1] = {
-    [ALERT_MONITOR] = "monitor",
-    [ALERT_DETECTION] = "detection",
-    [ALERT_QUOTA] = "quota",
-    [ALERT_CERTIFICATE] = "certificate",
-    [ALERT_STORE] = "store",
-    [ALERT_KINDS] = NULL,
+    [ALERT_MONITOR] = "monitor", [ALERT_DETECTION] = "detection",
+    [ALERT_QUOTA] = "quota",     [ALERT_CERTIFICATE] = "certificate",
+    [ALERT_STORE] = "store",     [ALERT_KINDS] = NULL,
 };
 
 const char *const alert_states[ALERT_RESOLVED + 1] = {
@@ -23,6 +20,39 @@ const char *const alert_states[ALERT_RESOLVED + 1] = {
     [ALERT_OPEN] = "open",
     [ALERT_RESOLVED] = "resolved",
 };
+
+static int item_problem(struct shape_problem *why, size_t i, const char *code,
+                        const char *says)
+{
+    size_t n = strlen(why->field);
+    snprintf(why->field + n, sizeof why->field - n, "[%zu]", i);
+    return shape_problem_set(why, NULL, code, "%s", says);
+}
+
+static int kind_of(struct sv name)
+{
+    for (int kind = 0; kind < ALERT_KINDS; kind++)
+        if (sv_eq(name, sv_cstr(alert_kinds[kind]))) return kind;
+    return -1;
+}
+
+static int kinds_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                       yyjson_mut_val **value, struct shape_problem *why)
+{
+    size_t i, max;
+    yyjson_mut_val *item;
+    (void)env;
+    (void)doc;
+    yyjson_mut_arr_foreach(*value, i, max, item)
+    {
+        if (kind_of(sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item))) <
+            0)
+            return item_problem(why, i, "invalid_value",
+                                "must be one of: monitor, detection, quota, "
+                                "certificate, store");
+    }
+    return 0;
+}
 
 static int apps_check(const struct shape_env *env, yyjson_mut_doc *doc,
                       yyjson_mut_val **value, struct shape_problem *why)
@@ -34,13 +64,11 @@ static int apps_check(const struct shape_env *env, yyjson_mut_doc *doc,
     {
         struct sv id =
             sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item));
-        size_t n = strlen(why->field);
         if (id_parse(KIND_APPLICATION, id, NULL) == 0 && env->exists &&
             env->exists(env->ctx, KIND_APPLICATION, id))
             continue;
-        snprintf(why->field + n, sizeof why->field - n, "[%zu]", i);
-        return shape_problem_set(why, NULL, "not_found",
-                                 "there is no such application");
+        return item_problem(why, i, "not_found",
+                            "there is no such application");
     }
     return 0;
 }
@@ -69,6 +97,7 @@ static const struct shape_field fields[] = {
       .len_max = ALERT_KINDS,
       .item_max = 20,
       .options = alert_kinds,
+      .check = kinds_check,
       .fallback =
           "[\"monitor\",\"detection\",\"quota\",\"certificate\",\"store\"]",
       .about = "What is told: monitor, detection, quota, certificate, store." },
@@ -85,8 +114,9 @@ static const struct shape_field fields[] = {
       .min = 0,
       .max = GROUP_MAX_S,
       .fallback = "60",
-      .about = "The first message of a kind goes at once; what happens within "
-               "so many seconds after a message is told together in the next." },
+      .about =
+          "The first message of a kind goes at once; what happens within "
+          "so many seconds after a message is told together in the next." },
     { .name = "quotaPercent",
       .types = SHAPE_INTEGER,
       .min = 1,
@@ -135,9 +165,8 @@ static unsigned kinds_of(const yyjson_val *list)
     yyjson_val *item;
     yyjson_arr_foreach((yyjson_val *)(uintptr_t)list, i, max, item)
     {
-        for (int kind = 0; kind < ALERT_KINDS; kind++)
-            if (sv_eq(json_text(item), sv_cstr(alert_kinds[kind])))
-                set |= 1u << kind;
+        int kind = kind_of(json_text(item));
+        if (kind >= 0) set |= 1u << kind;
     }
     return set;
 }

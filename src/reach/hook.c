@@ -118,7 +118,8 @@ static void post(struct delivery *d)
     const struct http_field fields[] = {
         { SV("Content-Type"), SV("application/json; charset=utf-8"),
           HN_CONTENT_TYPE },
-        { SV("X-Typeauth-Signature"), sign_body(text, p->conf.wall_ms(), body, &secret, 1), HN_OTHER },
+        { SV("X-Typeauth-Signature"),
+          sign_body(text, p->conf.wall_ms(), body, &secret, 1), HN_OTHER },
     };
     d->attempts++;
     const struct fetch_request req = {

@@ -10,8 +10,9 @@ struct sv sign_body(char text[SIGN_TEXT_MAX], int64_t wall_ms, struct sv body,
 {
     uint8_t mac[SHA256_BYTES];
     char at[FMT_U64_MAX], hex[2 * SHA256_BYTES];
-    const struct sv parts[] = { sv_of(at, fmt_u64(at, (uint64_t)wall_ms / 1000)),
-                                SV("."), body };
+    const struct sv parts[] = {
+        sv_of(at, fmt_u64(at, (uint64_t)wall_ms / 1000)), SV("."), body
+    };
     struct buf b;
     ENSURE(secrets_n <= SIGN_SECRETS_MAX);
     buf_init_fixed(&b, text, SIGN_TEXT_MAX);

@@ -108,13 +108,12 @@ int store_letter_put(struct store *s, const struct alert_letter *l)
 int store_letter_delete(struct store *s, const struct ulid *id)
 {
     store_need_transaction(s);
-    struct sql *q =
-        sql_get(s->db, "DELETE FROM alert_message WHERE id = ?1");
+    struct sql *q = sql_get(s->db, "DELETE FROM alert_message WHERE id = ?1");
     sql_bind_blob(q, 1, id->b, sizeof id->b);
     return store_run(s, q);
 }
 
-#define SELECT                                                         \
+#define SELECT                                                           \
     "SELECT id, account, alert, dead, attempts, next, at, problem, body" \
     " FROM alert_message"
 

@@ -17,10 +17,9 @@ enum { WINDOW_MS = 60000 };
 static struct alert_occurrence occurrence(const char *key,
                                           enum alert_state state, int64_t at)
 {
-    struct alert_occurrence o = { .kind = ALERT_MONITOR,
-                                  .state = state,
-                                  .at_ms = at,
-                                  .count = 1 };
+    struct alert_occurrence o = {
+        .kind = ALERT_MONITOR, .state = state, .at_ms = at, .count = 1
+    };
     snprintf(o.key, sizeof o.key, "%s", key);
     snprintf(o.title, sizeof o.title, "%s is down", key);
     return o;
@@ -241,15 +240,15 @@ static void what_was_kept_is_not_told_again(void **state)
 
 static void pauses_grow_within_their_bounds_and_scatter(void **state)
 {
-    static const int64_t most[] = { 5000,   20000,   80000,  320000,
+    static const int64_t most[] = { 5000,    20000,   80000,  320000,
                                     1280000, 3600000, 3600000 };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(most); i++) {
         assert_int_equal(alert_pause_ms(i + 1, 0), most[i] / 2);
-        assert_int_equal(alert_pause_ms(i + 1, (uint64_t)most[i] / 2),
-                         most[i]);
+        assert_int_equal(alert_pause_ms(i + 1, (uint64_t)most[i] / 2), most[i]);
         for (uint64_t r = 0; r < 100; r++) {
-            int64_t ms = alert_pause_ms(i + 1, r * UINT64_C(0x9e3779b97f4a7c15));
+            int64_t ms =
+                alert_pause_ms(i + 1, r * UINT64_C(0x9e3779b97f4a7c15));
             assert_true(ms >= most[i] / 2 && ms <= most[i]);
         }
     }

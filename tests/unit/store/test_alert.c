@@ -53,8 +53,8 @@ static void see(void *ctx, enum alert_kind kind, const struct alert_item *i)
 static struct seen items(struct kit *k, const struct record *r)
 {
     struct seen s = { .n = 0 };
-    assert_int_equal(
-        store_alert_item_each(k->store, id_sv(&r->id), see, &s), 0);
+    assert_int_equal(store_alert_item_each(k->store, id_sv(&r->id), see, &s),
+                     0);
     return s;
 }
 
@@ -119,9 +119,8 @@ static struct store_letters dead(struct kit *k, const struct record *r,
     const struct store_page page = { .after = after,
                                      .before = SV(""),
                                      .limit = limit };
-    assert_int_equal(store_letter_list(k->store, id_sv(&r->id), &page,
-                                       &k->arena, &out),
-                     0);
+    assert_int_equal(
+        store_letter_list(k->store, id_sv(&r->id), &page, &k->arena, &out), 0);
     return out;
 }
 
@@ -145,13 +144,12 @@ static void dead_letters_are_listed_and_waiting_ones_are_loaded(void **state)
     assert_false(page.has_more);
     assert_int_equal(ulid_cmp(&page.rows[0].id, &first), 0);
     assert_true(sv_eq(page.rows[0].problem, SV("HTTP 500")));
-    assert_int_equal(store_letter_get(k->store, id_sv(&r.id), &first,
-                                      &k->arena, &l),
-                     0);
+    assert_int_equal(
+        store_letter_get(k->store, id_sv(&r.id), &first, &k->arena, &l), 0);
     assert_int_equal(l.attempts, 8);
-    assert_int_equal(store_letter_get(k->store, id_sv(&other.id), &first,
-                                      &k->arena, &l),
-                     ERR_NOTFOUND);
+    assert_int_equal(
+        store_letter_get(k->store, id_sv(&other.id), &first, &k->arena, &l),
+        ERR_NOTFOUND);
 }
 
 static void the_oldest_dead_letters_go_when_there_are_too_many(void **state)
@@ -169,9 +167,9 @@ static void the_oldest_dead_letters_go_when_there_are_too_many(void **state)
     assert_int_equal(n, 2);
     kit_commit(k);
     assert_int_equal(dead(k, &r, 10, SV("")).n, 3);
-    assert_int_equal(store_letter_get(k->store, id_sv(&r.id), &first,
-                                      &k->arena, &l),
-                     ERR_NOTFOUND);
+    assert_int_equal(
+        store_letter_get(k->store, id_sv(&r.id), &first, &k->arena, &l),
+        ERR_NOTFOUND);
 }
 
 static void all_goes_with_the_target(void **state)
