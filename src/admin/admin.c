@@ -44,6 +44,7 @@ void admin_free(struct admin **ap)
 {
     struct admin *a = *ap;
     if (!a) return;
+    background_settle(a);
     key_ring_free(&a->keys);
     auth_limit_free(&a->failures);
     background_free(&a->background);

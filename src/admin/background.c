@@ -255,6 +255,13 @@ static void feed_follow(struct admin *a)
 
 /* --- the tick --------------------------------------------- */
 
+void background_settle(struct admin *a)
+{
+    while (uses_save(a)) {}
+    holds_save(a);
+    outcomes_save(a);
+}
+
 unsigned admin_tick(void *ctx)
 {
     struct admin *a = ctx;

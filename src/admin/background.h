@@ -8,6 +8,8 @@ struct background;
 
 struct background *background_new(void);
 void background_free(struct background **b);
+/* What the last requests left is saved: nothing serves any more. */
+void background_settle(struct admin *a);
 /* Rows of the feed up to here are in force. */
 void background_feed(struct background *b, uint64_t seq);
 /* There are tokens to purge: begin at the next tick. */

@@ -8,7 +8,9 @@
 #include "check/request.h"
 #include "detect/mail_property.h"
 
-enum { FIRST_BYTES = 4096, BYTES_A_BYTE = 64 /* of "[" */ };
+/* A value takes 16 bytes, and yyjson's list of them is copied as it grows: five
+ * times that for "[", and what an arena's chunks leave over. */
+enum { FIRST_BYTES = 4096, BYTES_A_BYTE = 80, BYTES_OVER = 1 << 20 };
 
 struct judged {
     enum mail_verdict
@@ -95,7 +97,7 @@ static int judge_body(struct exchange *x, struct judged *out)
     struct mail_texts texts = { .n = 0 };
     _Alignas(16) char first[FIRST_BYTES];
     struct arena a;
-    arena_init(&a, FIRST_BYTES + x->body.n * BYTES_A_BYTE, first, sizeof first);
+    arena_init(&a, BYTES_OVER + x->body.n * BYTES_A_BYTE, first, sizeof first);
     int rc = mail_find_body(x->plan->abuse->profile.property, content_type(x),
                             x->body, &a, &texts);
     if (rc == 0) judge_texts(x, &texts, out);

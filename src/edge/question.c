@@ -224,11 +224,8 @@ static const struct member question_members[] = {
     { { "peek", 4 }, read_peek, false },
 };
 
-int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
-                  struct question *out, struct question_problem *why)
+static void question_clear(struct question *out, int64_t now_ms)
 {
-    yyjson_val *v = qs->list ? yyjson_arr_get(qs->list, i) : qs->only;
-    if (!yyjson_is_obj(v)) return refuse(why, "", "a question is an object");
     out->token = out->app_id = (struct sv){ 0 };
     out->has_client = out->peek = false;
     out->headers = NULL;
@@ -237,5 +234,20 @@ int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
     out->at_ms = now_ms;
     out->cost = 1;
     out->scopes_n = 0;
+}
+
+int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
+                  struct question *out, struct question_problem *why)
+{
+    yyjson_val *v = qs->list ? yyjson_arr_get(qs->list, i) : qs->only;
+    if (!yyjson_is_obj(v)) return refuse(why, "", "a question is an object");
+    question_clear(out, now_ms);
     return read_members(v, question_members, 6, out, now_ms, why);
+}
+
+int question_telemetry(yyjson_val *v, int64_t now_ms, struct question *out,
+                       struct question_problem *why)
+{
+    question_clear(out, now_ms);
+    return read_telemetry(v, out, now_ms, why);
 }

@@ -49,5 +49,9 @@ int questions_open(struct questions *qs, struct sv body, bool batch,
 /* Question i < n. ERR_INVALID with *why. */
 int questions_get(const struct questions *qs, size_t i, int64_t now_ms,
                   struct question *out, struct question_problem *why);
+/* What `telemetry` alone tells, by the same reader: the rest of a question is
+ * as if it had not been said. ERR_INVALID: not an object. */
+int question_telemetry(yyjson_val *v, int64_t now_ms, struct question *out,
+                       struct question_problem *why);
 
 #endif

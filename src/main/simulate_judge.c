@@ -5,11 +5,8 @@
 #include "base/err.h"
 #include "detect/area.h"
 #include "detect/firewall.h"
-#include "detect/mail_property.h"
 #include "main/simulate.h"
-
-_Static_assert((int)MAIL_IN_HEADER == 1 && (int)MAIL_IN_BODY == 8,
-               "abuse.locations has the bits of mail_property.h");
+#include "plan/security.h"
 
 struct judging {
     const struct simulate_rules *rules;
@@ -40,8 +37,8 @@ static void noted(struct judging *j, struct sv match)
 static bool faulty(struct judging *j, const char *what, enum fault_rule rule,
                    bool closed_by_default)
 {
-    j->out->faults[j->out->faults_n++ & 3] = what;
-    if (j->out->faults_n > 4) j->out->faults_n = 4;
+    if (j->out->faults_n < SIMULATE_FAULTS_MAX)
+        j->out->faults[j->out->faults_n++] = what;
     bool closed =
         rule == FAULT_CLOSED || (rule == FAULT_DEFAULT && closed_by_default);
     return closed && refused(j, "check_unavailable", sv_cstr(what));
@@ -131,20 +128,35 @@ static bool check_rules_late(struct judging *j)
     return check_rules(j, true);
 }
 
+/* The value of a field that comes once; else "". */
+static struct sv value_once(const struct expression_request *seen,
+                            struct sv name)
+{
+    struct sv value = SV("");
+    unsigned n = 0;
+    for (unsigned i = 0; i < seen->fields_n; i++) {
+        if (!sv_eq_nocase(seen->fields[i].name, name)) continue;
+        value = seen->fields[i].value;
+        n++;
+    }
+    return n == 1 ? value : SV("");
+}
+
 /* The address (IPv6: its /64), unless the profile counts by something else
- * that the request has. */
+ * that the request has. "": counted nowhere. */
 static struct sv limit_key(struct judging *j)
 {
     const struct abuse *p = j->rules->abuse;
     const struct expression_request *seen = &j->r->seen;
     struct ip ip = seen->ip;
-    for (unsigned i = 0; p->scope == ABUSE_BY_HEADER && i < seen->fields_n; i++)
-        if (sv_eq_nocase(seen->fields[i].name, p->scope_header))
-            return arena_printf(j->a, "h%.*s", SV_FMT(seen->fields[i].value));
+    struct sv value = SV("");
+    if (p->scope == ABUSE_BY_HEADER) value = value_once(seen, p->scope_header);
+    if (value.n) return arena_printf(j->a, "h%.*s", SV_FMT(value));
     if (p->scope == ABUSE_BY_TOKEN)
         return j->r->has_token
                    ? arena_printf(j->a, "t%.*s", SV_FMT(seen->token_id))
                    : SV("");
+    if (!seen->has_ip) return SV("");
     if (!ip_is_v4(&ip)) memset(ip.b + 8, 0, 8);
     return arena_dup(j->a, sv_of(ip.b, sizeof ip.b));
 }
@@ -153,7 +165,9 @@ static bool check_limit(struct judging *j)
 {
     if (!j->rules->limit) return false;
     struct sv key = limit_key(j);
-    return key.n && !simulate_limit_take(j->rules->limit, key, j->r->at_ms) &&
+    return key.n &&
+           !simulate_limit_take(j->rules->limit, key, j->r->cost,
+                                j->r->at_ms) &&
            refused(j, "global_rate_limited", SV(""));
 }
 
@@ -175,7 +189,8 @@ static bool check_travel(struct judging *j)
 {
     struct sv evidence = SV("");
     if (!j->rules->subjects) return false;
-    if (j->rules->abuse->travel.enabled && !j->rules->places)
+    if (j->rules->abuse->travel.enabled && j->r->seen.has_ip &&
+        !j->rules->places)
         return faulty(j, "geoSentry: no place data", j->rules->abuse->on_fault,
                       false);
     enum detector_action action = simulate_travel(
@@ -192,64 +207,67 @@ static bool check_anomaly(struct judging *j)
     return acted(j, action, "anomalyDetection", "anomaly_blocked", evidence);
 }
 
-static bool address_refused(struct judging *j, struct sv text)
-{
-    const struct simulate_rules *rules = j->rules;
-    struct mail_evidence e;
-    struct host host;
-    for (int i = 0; i < MAIL_ADDRESSES_MAX && mail_domain_next(&text, &host);
-         i++) {
-        enum mail_verdict v =
-            mail_check(rules->blocklist, rules->exceptions, rules->mail,
-                       sv_of(host.text, host.n), &e);
-        if (v != MAIL_BLOCKED && v != MAIL_DISPOSABLE) continue;
-        return refused(j, "disposable_email",
-                       arena_printf(j->a, "%.*s (%s)", SV_FMT(e.domain),
-                                    v == MAIL_BLOCKED ? "blocklist" : "list"));
-    }
-    return false;
-}
-
 static bool check_mail(struct judging *j)
 {
-    const struct abuse *p = j->rules->abuse;
+    struct simulate_mail v;
+    simulate_mail(j->rules, j->r, j->a, &v);
+    if (v.code[0]) return refused(j, v.code, v.evidence);
+    return v.fault && faulty(j, v.fault, j->rules->abuse->on_fault, false);
+}
+
+/* Telemetry need not tell of a Host field: that is no mark of its client.
+ * NULL: too large. */
+static const struct http_field *fields_with_host(struct judging *j, unsigned *n)
+{
     const struct expression_request *seen = &j->r->seen;
-    struct mail_texts texts = { .n = 0 };
-    struct sv type = SV("");
-    if (!p || !p->property.n) return false;
-    mail_find_head(p->locations, p->property, seen->fields, seen->fields_n,
-                   seen->query, j->a, &texts);
     for (unsigned i = 0; i < seen->fields_n; i++)
-        if (seen->fields[i].id == HN_CONTENT_TYPE) type = seen->fields[i].value;
-    if (p->locations & MAIL_IN_BODY &&
-        mail_find_body(p->property, type, j->r->body, j->a, &texts) &&
-        faulty(j, "mail: the body is no JSON", p->on_fault, false))
-        return true;
-    for (unsigned i = 0; i < texts.n; i++)
-        if (address_refused(j, texts.text[i])) return true;
-    return texts.n && !j->rules->mail &&
-           faulty(j, "mail: no list", p->on_fault, false);
+        if (seen->fields[i].id == HN_HOST) return seen->fields;
+    struct http_field *to =
+        ARENA_ARRAY(j->a, struct http_field, seen->fields_n + 1);
+    if (!to) return NULL;
+    to[0] = (struct http_field){
+        .name = SV("Host"),
+        .value = seen->host.n ? seen->host : SV("localhost"),
+        .id = HN_HOST,
+    };
+    for (unsigned i = 0; i < seen->fields_n; i++) to[i + 1] = seen->fields[i];
+    *n = seen->fields_n + 1;
+    return to;
+}
+
+/* Where nothing is refused, a fault does not either. */
+static bool waf_faulty(struct judging *j, int rc)
+{
+    bool closed = plan_waf_closed(j->rules->security);
+    return faulty(j, err_text(rc), closed ? FAULT_CLOSED : FAULT_OPEN, closed);
 }
 
 static bool check_waf(struct judging *j)
 {
     const struct security *s = j->rules->security;
     const struct expression_request *seen = &j->r->seen;
+    const struct http_field *fields = seen->fields;
+    unsigned fields_n = seen->fields_n;
     struct waf_verdict v;
     if (!s || !j->rules->waf || j->walk.skips_waf) return false;
+    /* telemetry that tells of no request */
+    if (!seen->target.n && !seen->fields_n) return false;
+    if (j->r->out_of_band) fields = fields_with_host(j, &fields_n);
+    if (!fields) return waf_faulty(j, ERR_NOMEM);
+    bool over = j->r->body.n > s->waf.inspect_bytes;
+    if (over && s->waf.over_blocks) return refused(j, "body_too_large", SV(""));
     struct waf_request r = {
-        .method = seen->method,
+        .method = seen->method.n ? seen->method : SV("GET"),
         .uri = seen->target,
-        .fields = seen->fields,
-        .fields_n = seen->fields_n,
+        .fields = fields,
+        .fields_n = fields_n,
         .body = sv_first(j->r->body, s->waf.inspect_bytes),
+        .partial = over,
         .has_client = seen->has_ip,
         .client = seen->ip,
     };
-    bool over = j->r->body.n > s->waf.inspect_bytes;
-    if (over && s->waf.over_blocks) return refused(j, "body_too_large", SV(""));
     int rc = waf_judge(j->rules->waf, &r, &v);
-    if (rc) return faulty(j, err_text(rc), s->on_fault, true);
+    if (rc) return waf_faulty(j, rc);
     for (uint32_t i = 0; i < v.matches_n; i++)
         noted(j, arena_printf(j->a, "%u", v.matches[i]));
     j->out->score = v.score;
@@ -265,8 +283,9 @@ static void findings_add(struct judging *j)
     if (!j->rules->subjects || !strcmp(code, "anomaly_blocked") ||
         !strcmp(code, "challenge_required"))
         return;
-    unsigned n = simulate_anomaly_add(j->rules->subjects, j->rules->abuse, j->r,
-                                      j->a, found);
+    unsigned n =
+        simulate_anomaly_add(j->rules->subjects, j->rules->abuse, j->r,
+                             j->out->outcome == SIMULATE_BLOCK, j->a, found);
     if (n) noted(j, SV("anomalyDetection"));
     if (n && !j->out->evidence.n) j->out->evidence = found[0];
 }

@@ -55,7 +55,8 @@ static struct counter *counter_get(struct simulate_limit *l, struct sv key)
     return c;
 }
 
-bool simulate_limit_take(struct simulate_limit *l, struct sv key, int64_t at_ms)
+bool simulate_limit_take(struct simulate_limit *l, struct sv key, uint32_t cost,
+                         int64_t at_ms)
 {
     struct counter *c = counter_get(l, key);
     uint64_t sum = 0;
@@ -69,8 +70,8 @@ bool simulate_limit_take(struct simulate_limit *l, struct sv key, int64_t at_ms)
             c->lane[((i % LANES) + LANES) % LANES] = 0;
     c->head = now;
     for (int i = 0; i < LANES; i++) sum += c->lane[i];
-    if (sum >= l->limit) return false;
-    c->lane[((now % LANES) + LANES) % LANES]++;
+    if (sum + cost > l->limit) return false;
+    c->lane[((now % LANES) + LANES) % LANES] += cost;
     c->last_ms = at_ms;
     return true;
 }

@@ -163,11 +163,11 @@ static int time_read(struct reader *r, yyjson_val *time)
     struct simulate_request *out = r->out;
     if (!time || yyjson_is_null(time)) return 0;
     out->has_time = true;
-    if (json_is_int(time, &out->at_ms)) return 0;
-    if (yyjson_is_str(time) &&
-        rfc3339_decode(json_text(time), &out->at_ms) == 0)
-        return 0;
-    return refuse(r, "time: milliseconds, or as in RFC 3339");
+    if (!json_is_int(time, &out->at_ms) &&
+        (!yyjson_is_str(time) || rfc3339_decode(json_text(time), &out->at_ms)))
+        return refuse(r, "time: milliseconds, or as in RFC 3339");
+    out->sent_ms = out->at_ms;
+    return 0;
 }
 
 static void answer_read(struct reader *r, yyjson_val *root)
@@ -179,10 +179,18 @@ static void answer_read(struct reader *r, yyjson_val *root)
         r->out->response_ms = (uint32_t)n;
 }
 
-static int origin_read(struct reader *r, yyjson_val *root)
+static int address_of(struct reader *r, yyjson_val *address)
 {
     struct expression_request *seen = &r->out->seen;
-    struct sv address = json_text(json_find(root, "address"));
+    struct sv text = json_text(address);
+    if (!text.n) return 0;
+    seen->has_ip = ip_parse(text, &seen->ip) == 0;
+    return seen->has_ip ? 0 : refuse(r, "address: no IP address");
+}
+
+static int place_read(struct reader *r, yyjson_val *root)
+{
+    struct expression_request *seen = &r->out->seen;
     int64_t asn = 0;
     seen->country = json_text(json_find(root, "country"));
     if (json_is_int(json_find(root, "asn"), &asn) && asn > 0 &&
@@ -190,37 +198,40 @@ static int origin_read(struct reader *r, yyjson_val *root)
         seen->asn = (uint32_t)asn;
     if (seen->country.n && !country_of_code(seen->country))
         return refuse(r, "country: two letters");
-    if (!address.n) return 0;
-    seen->has_ip = ip_parse(address, &seen->ip) == 0;
-    return seen->has_ip ? 0 : refuse(r, "address: no IP address");
+    return 0;
 }
 
-static int members_known(struct reader *r, yyjson_val *root)
+/* The two kinds of lines: a request, and what a question tells of one. */
+static const char *const request_members[] = {
+    "method",  "uri", "headers", "body",   "address",    "time",
+    "country", "asn", "token",   "status", "responseMs", NULL
+};
+static const char *const telemetry_members[] = { "telemetry", "cost", "time",
+                                                 "country",   "asn",  "token",
+                                                 "status",    NULL };
+
+static int members_known(struct reader *r, yyjson_val *root,
+                         const char *const *names, const char *why)
 {
-    static const char *const names[] = { "method",  "uri",        "headers",
-                                         "body",    "address",    "time",
-                                         "country", "asn",        "token",
-                                         "status",  "responseMs", NULL };
     size_t i, max;
     yyjson_val *key, *v;
     yyjson_obj_foreach(root, i, max, key, v)
     {
         int k = 0;
         while (names[k] && !yyjson_equals_str(key, names[k])) k++;
-        if (!names[k])
-            return refuse(r, "a member is not one of method, uri, headers, "
-                             "body, address, time, country, asn, token, "
-                             "status, responseMs");
+        if (!names[k]) return refuse(r, why);
     }
     return 0;
 }
 
-static int root_read(struct reader *r, yyjson_val *root)
+static int request_read(struct reader *r, yyjson_val *root)
 {
     struct expression_request *seen = &r->out->seen;
-    if (!yyjson_is_obj(root)) return refuse(r, "not a JSON object");
     struct sv method = json_text(json_find(root, "method"));
-    int rc = members_known(r, root);
+    int rc = members_known(r, root, request_members,
+                           "a member is not one of method, uri, headers, "
+                           "body, address, time, country, asn, token, "
+                           "status, responseMs");
     seen->method = method.n ? method : SV("GET");
     seen->fields = r->out->fields;
     if (rc == 0 && !http_is_token(seen->method))
@@ -229,9 +240,27 @@ static int root_read(struct reader *r, yyjson_val *root)
     if (rc == 0) rc = headers_read(r, json_find(root, "headers"));
     if (rc == 0) rc = host_read(r);
     if (rc == 0) rc = body_read(r, json_find(root, "body"));
-    if (rc == 0) rc = origin_read(r, root);
+    if (rc == 0) rc = address_of(r, json_find(root, "address"));
+    return rc;
+}
+
+static int telemetry_read(struct reader *r, yyjson_val *root)
+{
+    int rc = members_known(r, root, telemetry_members,
+                           "beside telemetry, a member is not one of cost, "
+                           "time, country, asn, token, status");
+    return rc ? rc : simulate_telemetry_read(root, r->a, r->out, r->why);
+}
+
+static int root_read(struct reader *r, yyjson_val *root)
+{
+    if (!yyjson_is_obj(root)) return refuse(r, "not a JSON object");
+    int rc = time_read(r, json_find(root, "time"));
+    if (rc == 0)
+        rc = (json_find(root, "telemetry") ? telemetry_read
+                                           : request_read)(r, root);
+    if (rc == 0) rc = place_read(r, root);
     if (rc == 0) rc = token_read(r, json_find(root, "token"));
-    if (rc == 0) rc = time_read(r, json_find(root, "time"));
     answer_read(r, root);
     return rc;
 }
@@ -245,7 +274,9 @@ int simulate_request_read(struct sv line, struct arena *a,
     memset(&out->seen, 0, sizeof out->seen);
     out->body = SV("");
     out->has_token = out->has_time = out->has_place = false;
-    out->at_ms = 0;
+    out->out_of_band = false;
+    out->at_ms = out->sent_ms = 0;
+    out->cost = 1;
     out->status = out->response_ms = 0;
     int rc = json_decode(line, a, &doc, &bad);
     if (rc == ERR_INVALID) return refuse(&r, bad.reason);

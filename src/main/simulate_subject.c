@@ -59,7 +59,7 @@ enum detector_action simulate_travel(struct simulate_subjects *s,
                                      struct arena *a, struct sv *evidence)
 {
     struct travel_sample sample = { .place = r->has_place ? &r->place : NULL,
-                                    .at_ms = r->at_ms,
+                                    .at_ms = r->sent_ms,
                                     .node_ms = r->at_ms };
     struct subject *one = subject_get(s, r);
     if (!abuse->travel.enabled || !one || !r->has_time || r->at_ms <= 0)
@@ -106,15 +106,17 @@ static unsigned state_add(const struct abuse *abuse, enum anomaly_scope scope,
 
 unsigned simulate_anomaly_add(struct simulate_subjects *s,
                               const struct abuse *abuse,
-                              const struct simulate_request *r, struct arena *a,
-                              struct sv out[ANOMALY_PATTERNS])
+                              const struct simulate_request *r, bool refused,
+                              struct arena *a, struct sv out[ANOMALY_PATTERNS])
 {
     struct anomaly_sample sample = {
         .at_ms = r->at_ms,
         .endpoint = hash_sv(r->seen.path) ^ hash_sv(r->seen.method),
         .bytes = r->seen.target.n + r->body.n,
         .response_us = r->response_ms * 1000,
-        .failed = r->status >= 400,
+        .failed = r->status >= 400 || refused,
+        .no_time = r->out_of_band,
+        .no_bytes = r->out_of_band,
     };
     struct subject *one = subject_get(s, r);
     unsigned n = 0;

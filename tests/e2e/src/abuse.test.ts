@@ -3,11 +3,10 @@
 // list that comes, changes and breaks while the server runs. What a place or a
 // list means has its table: tests/unit/check/test_abuse.c.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { Clock, Gateway, NodeOrigin, Server, binary, call, eventually, scenario, type Answer, type Cleanup, type GatewayOptions } from "./harness/index.js";
+import { join } from "node:path";
+import { Clock, Gateway, NodeOrigin, Server, bringList, call, eventually, scenario, type Answer, type Cleanup, type GatewayOptions } from "./harness/index.js";
 
 interface World { gateway: Gateway; origin: NodeOrigin; profile: (members: object) => Promise<any> }
 
@@ -149,27 +148,6 @@ function directory(cleanup: Cleanup): string {
   const made = mkdtempSync(join(tmpdir(), "typeauth-abuse-"));
   cleanup.add(() => rmSync(made, { recursive: true, force: true }));
   return made;
-}
-
-const packages = {
-  "disposable-domains": "index.json",
-  "@dahoom/disposable-email": "domains.json",
-  "disposable-email-domains-js": "dist/dict/disposable_email_blocklist.json",
-};
-
-/** `typeauth data update` from packages that name these domains. */
-function bringList(data: string, domains: string[]) {
-  const modules = join(data, "..", "node_modules");
-  const write = (path: string, content: string) => {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-  };
-  for (const [name, file] of Object.entries(packages)) {
-    write(join(modules, name, "package.json"), JSON.stringify({ name, version: "1.0.0", license: "MIT" }));
-    write(join(modules, name, file), JSON.stringify(domains));
-  }
-  const said = spawnSync(binary(), ["data", "update", "--data", data, "--from", modules, "--only", "mail"], { encoding: "utf8" });
-  assert.equal(said.status, 0, said.stderr);
 }
 
 const metric = async (gateway: Gateway, name: string): Promise<number> => {

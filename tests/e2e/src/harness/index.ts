@@ -7,6 +7,7 @@ export * from "./flow.js";
 export * from "./gateway.js";
 export * from "./hooks.js";
 export * from "./lifetime.js";
+export * from "./mail.js";
 export * from "./mmdb.js";
 export * from "./origin.js";
 export * from "./places.js";
