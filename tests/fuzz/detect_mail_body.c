@@ -93,7 +93,9 @@ static void look_in_form(struct sv name, struct sv body)
     name = sv_from(name, sv_starts(name, SV("/")));
     while (body.n && !found.over) {
         struct sv value, key = sv_cut(sv_cut(body, '&', &body), '=', &value);
-        bool is_it = sv_eq(sv_of(text, undone(key, text)), name);
+        /* a name as it stands is taken for it too, if it holds '%' or '+' */
+        bool is_it =
+            sv_eq(key, name) || sv_eq(sv_of(text, undone(key, text)), name);
         if (!is_it || !value.n) continue;
         struct sv plain = sv_of(text, undone(value, text));
         ENSURE(n < found.n && sv_eq(found.text[n], plain));

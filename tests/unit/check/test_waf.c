@@ -1,5 +1,5 @@
-/* The step WAF by itself: what it lets a worker do, what it makes of it, and
- * what the event will tell. */
+/* The step WAF by itself, at both doors: what it lets a worker do, what it makes
+ * of it, and what the event will tell. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,22 +100,34 @@ static enum verdict run(struct exchange *x, enum fate fate)
     return check_waf(x);
 }
 
-static void run_row(const struct row *r)
+/* What the row asks for, as each door has it. */
+static void ask(struct exchange *x, enum door door, const char *target)
 {
     static struct http_head head;
+    static char text[256];
+    x->door = door;
+    if (door == DOOR_PROXY) {
+        head_of(target, &head, text);
+        x->head = &head;
+    } else {
+        x->url = sv_cstr(target);
+    }
+}
+
+static void run_row(const struct row *r, enum door door)
+{
     struct plan_app *app;
     struct arena arena;
-    char text[256];
-    print_message("# %s\n", r->says);
+    print_message("# %s, %s\n", r->says,
+                  door == DOOR_PROXY ? "proxy" : "verify");
     fake_waf_reset();
     fake_waf_state.fails = r->fate == CANNOT;
     struct plan *p = plan_with(r->waf, &app);
     arena_init(&arena, 1 << 16, NULL, 0);
-    head_of(r->target, &head, text);
     struct exchange x = { .plan = app,
-                          .head = &head,
                           .arena = &arena,
                           .skips_waf = r->fate == SKIPPED };
+    ask(&x, door, r->target);
     struct waf_set *rules = app->waf;
     if (r->fate == ABSENT) app->waf = NULL;
     assert_int_equal(run(&x, r->fate), r->verdict);
@@ -139,13 +151,49 @@ static void run_row(const struct row *r)
 static void what_matched_is_told_by_the_event(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) run_row(&rows[i]);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (int door = 0; door < DOOR_COUNT; door++)
+            run_row(&rows[i], (enum door)door);
+}
+
+/* Nor is a question whose telemetry tells of no request. */
+static void nobody_is_judged_whose_profile_has_it_off(void **state)
+{
+    static const struct {
+        const char *waf;
+        bool step;
+    } cases[] = { { "\"mode\":\"off\"", false },
+                  { DETECT, true },
+                  { BLOCK, true } };
+    struct plan_app *app;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct plan *p = plan_with(cases[i].waf, &app);
+        for (int door = 0; door < DOOR_COUNT; door++) {
+            bool step = false, body = false;
+            for (unsigned k = 0; k < app->steps[door].n; k++) {
+                step |= app->steps[door].at[k] == STEP_WAF;
+                body |= app->steps[door].at[k] == STEP_BODY;
+            }
+            assert_int_equal(step, cases[i].step);
+            assert_int_equal(body, cases[i].step && door == DOOR_PROXY);
+        }
+        struct exchange x = { .plan = app, .door = DOOR_VERIFY };
+        struct arena arena;
+        arena_init(&arena, 1 << 16, NULL, 0);
+        x.arena = &arena;
+        assert_int_equal(!cases[i].step || check_waf(&x) == VERDICT_PASS, true);
+        assert_null(x.work);
+        arena_fini(&arena);
+        plan_free(&p);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_matched_is_told_by_the_event),
+        cmocka_unit_test(nobody_is_judged_whose_profile_has_it_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

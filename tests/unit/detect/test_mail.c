@@ -330,6 +330,28 @@ static void heads_are_searched_where_the_profile_says(void **state)
     assert_true(t.over);
 }
 
+/* Names written in hex, however many, take none of the memory that the value
+ * behind them needs. */
+static void many_names_hide_none(void **state)
+{
+    static char query[20000];
+    struct mail_texts t = { .n = 0 };
+    struct arena small;
+    char first[64];
+    size_t n = 0;
+    (void)state;
+    while (n < sizeof query - 64)
+        n += (size_t)snprintf(query + n, sizeof query - n, "%%%x=b&", 0x61);
+    snprintf(query + n, sizeof query - n, "em%%61il=x%%40y.com");
+    arena_init(&small, 0, first, sizeof first);
+    mail_find_head(MAIL_IN_QUERY, SV("email"), NULL, 0, sv_cstr(query), &small,
+                   &t);
+    assert_int_equal(t.n, 1);
+    assert_true(sv_eq(t.text[0], SV("x@y.com")));
+    assert_false(t.over);
+    arena_fini(&small);
+}
+
 static void bodies_are_searched_by_name_or_pointer(void **state)
 {
     (void)state;
@@ -398,6 +420,7 @@ int main(void)
         CASE(a_set_names_the_entry_that_is_no_domain),
         CASE(domains_are_found_in_what_people_write),
         CASE(heads_are_searched_where_the_profile_says),
+        CASE(many_names_hide_none),
         CASE(bodies_are_searched_by_name_or_pointer),
         CASE(the_providers_are_domains_of_their_own),
     };
