@@ -1,5 +1,5 @@
 /* yyjson reads without recursion; the second walk below looks for what it
- * lets through, with a bounded recursion. */
+ * lets through. */
 #include "codec/json.h"
 
 #include <math.h>
@@ -98,19 +98,18 @@ static int members_check(struct walk *w, yyjson_val *object)
     return 0;
 }
 
-static int value_check(struct walk *w, yyjson_val *v, int depth)
+/* Values lie in one array, a container before what is in it. */
+static int values_check(struct walk *w, yyjson_val *root)
 {
-    bool object = yyjson_is_obj(v);
-    if (!object && !yyjson_is_arr(v)) return 0;
-    if (depth >= JSON_DEPTH_MAX)
-        return refuse(w, "more than 64 levels", (struct sv){ 0 });
-    int rc = object ? members_check(w, v) : 0;
-    size_t n = yyjson_get_len(v);
-    yyjson_val *at = unsafe_yyjson_get_first(v);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (object) at++; /* the value lies behind its key */
-        rc = value_check(w, at, depth + 1);
-        at = unsafe_yyjson_get_next(at);
+    const yyjson_val *ends[JSON_DEPTH_MAX], *end = unsafe_yyjson_get_next(root);
+    int depth = 0, rc = 0;
+    for (yyjson_val *v = root; rc == 0 && v < end; v++) {
+        if (!unsafe_yyjson_is_ctn(v)) continue;
+        while (depth && v >= ends[depth - 1]) depth--;
+        if (depth == JSON_DEPTH_MAX)
+            return refuse(w, "more than 64 levels", (struct sv){ 0 });
+        ends[depth++] = unsafe_yyjson_get_next(v);
+        if (unsafe_yyjson_is_obj(v)) rc = members_check(w, v);
     }
     return rc;
 }
@@ -134,7 +133,7 @@ static int decode(struct sv text, yyjson_read_flag flags, struct arena *a,
         w.why->at = bad.pos;
         return ERR_INVALID;
     }
-    int rc = value_check(&w, yyjson_doc_get_root(doc), 0);
+    int rc = values_check(&w, yyjson_doc_get_root(doc));
     if (rc == 0) *out = doc;
     return rc;
 }

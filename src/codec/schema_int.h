@@ -23,9 +23,30 @@ enum schema_op_kind {
     OP_UNEVALUATED_ITEMS, OP_UNEVALUATED_PROPERTIES,
 };
 
-/* Kinds of values that an operation is about; others pass it. */
-enum { V_NULL = 1, V_BOOL = 2, V_NUMBER = 4, V_STRING = 8, V_ARRAY = 16,
-       V_OBJECT = 32, V_ALL = 63 };
+/* Kinds of values that an operation is about; others pass it. The bits are those
+ * of types, but a number's kind does not tell whether it is an integer. */
+enum { V_NULL = SCHEMA_T_NULL, V_BOOL = SCHEMA_T_BOOLEAN,
+       V_NUMBER = SCHEMA_T_NUMBER, V_STRING = SCHEMA_T_STRING,
+       V_ARRAY = SCHEMA_T_ARRAY, V_OBJECT = SCHEMA_T_OBJECT,
+       V_ALL = SCHEMA_T_ANY & ~SCHEMA_T_INTEGER };
+
+static inline unsigned schema_kind_of(const yyjson_val *v)
+{
+    static const uint8_t kinds[8] = {
+        [YYJSON_TYPE_NONE] = V_NUMBER, [YYJSON_TYPE_RAW] = V_NUMBER,
+        [YYJSON_TYPE_NULL] = V_NULL,   [YYJSON_TYPE_BOOL] = V_BOOL,
+        [YYJSON_TYPE_NUM] = V_NUMBER,  [YYJSON_TYPE_STR] = V_STRING,
+        [YYJSON_TYPE_ARR] = V_ARRAY,   [YYJSON_TYPE_OBJ] = V_OBJECT,
+    };
+    return kinds[unsafe_yyjson_get_type((yyjson_val *)(uintptr_t)v)];
+}
+
+/* The types that it may be of. */
+static inline unsigned schema_types_of_value(const yyjson_val *v)
+{
+    unsigned kind = schema_kind_of(v);
+    return kind == V_NUMBER ? SCHEMA_T_NUMBER | SCHEMA_T_INTEGER : kind;
+}
 
 struct schema_op {
     uint8_t kind, values;

@@ -156,7 +156,8 @@ int keyword_type(const struct schema_work *w)
     if (is_30 && yyjson_is_true(unconst(w->found[KW_NULLABLE])))
         types |= SCHEMA_T_NULL;
     node_of(w)->types &= (uint8_t)types;
-    return schema_emit(w, OP_TYPE, V_ALL, types, 0, 0);
+    /* values of a kind that is allowed are not looked at */
+    return schema_emit(w, OP_TYPE, V_ALL & ~types, types, 0, 0);
 }
 
 int keyword_nullable(const struct schema_work *w)
@@ -165,23 +166,11 @@ int keyword_nullable(const struct schema_work *w)
                                              : refuse_shape(w, "true or false");
 }
 
-static unsigned type_of_value(const yyjson_val *v)
-{
-    switch (yyjson_get_type(unconst(v))) {
-    case YYJSON_TYPE_NULL: return SCHEMA_T_NULL;
-    case YYJSON_TYPE_BOOL: return SCHEMA_T_BOOLEAN;
-    case YYJSON_TYPE_STR: return SCHEMA_T_STRING;
-    case YYJSON_TYPE_ARR: return SCHEMA_T_ARRAY;
-    case YYJSON_TYPE_OBJ: return SCHEMA_T_OBJECT;
-    default: return SCHEMA_T_NUMBER | SCHEMA_T_INTEGER;
-    }
-}
-
 int keyword_const(const struct schema_work *w)
 {
     uint32_t value;
     int rc = schema_value_of(w->b, w->value, &value);
-    node_of(w)->types &= (uint8_t)type_of_value(w->value);
+    node_of(w)->types &= (uint8_t)schema_types_of_value(w->value);
     return rc ? rc : schema_emit(w, OP_CONST, V_ALL, value, 1, 0);
 }
 
@@ -196,7 +185,7 @@ int keyword_enum(const struct schema_work *w)
     yyjson_arr_foreach(unconst(w->value), i, max, item)
     {
         if (rc == 0) rc = schema_value_of(w->b, item, &value);
-        types |= type_of_value(item);
+        types |= schema_types_of_value(item);
     }
     node_of(w)->types &= (uint8_t)types;
     return rc ? rc : schema_emit(w, OP_ENUM, V_ALL, first, (uint32_t)i, 0);

@@ -4,7 +4,6 @@
 #include "codec/schema_run_int.h"
 
 enum {
-    TICKS_A_LOOK = 512,   /* at the clock: some microseconds of them */
     TICKS_A_SEARCH = 128, /* it may take longer than its steps say */
     SEARCH_STEPS_MIN = 20000,
 };
@@ -17,7 +16,7 @@ static bool time_is_up(struct schema_run *r)
     return true;
 }
 
-bool run_spend(struct schema_run *r, size_t steps)
+bool run_spend_last(struct schema_run *r, size_t steps)
 {
     if (r->over) return false;
     if (steps > r->j->steps) {
@@ -27,7 +26,7 @@ bool run_spend(struct schema_run *r, size_t steps)
     }
     r->j->steps -= (uint32_t)steps;
     r->ticks += (uint32_t)steps;
-    return r->ticks < TICKS_A_LOOK || !time_is_up(r);
+    return r->ticks < RUN_TICKS_A_LOOK || !time_is_up(r);
 }
 
 enum pattern_verdict run_pattern(struct schema_run *r, uint32_t pattern,
@@ -40,7 +39,7 @@ enum pattern_verdict run_pattern(struct schema_run *r, uint32_t pattern,
                      limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
     if (v == PATTERN_LIMIT) r->over = true;
     r->ticks += TICKS_A_SEARCH;
-    return r->ticks >= TICKS_A_LOOK && time_is_up(r) ? PATTERN_LIMIT : v;
+    return r->ticks >= RUN_TICKS_A_LOOK && time_is_up(r) ? PATTERN_LIMIT : v;
 }
 
 /* --- what was evaluated ------------------------------------------------------ */
@@ -99,24 +98,12 @@ bool run_quietly(const struct look *l, uint32_t node)
 
 /* --- operations that combine -------------------------------------------------- */
 
-static unsigned types_of_value(const yyjson_val *v)
-{
-    switch (yyjson_get_type(unconst_val(v))) {
-    case YYJSON_TYPE_NULL: return SCHEMA_T_NULL;
-    case YYJSON_TYPE_BOOL: return SCHEMA_T_BOOLEAN;
-    case YYJSON_TYPE_STR: return SCHEMA_T_STRING;
-    case YYJSON_TYPE_ARR: return SCHEMA_T_ARRAY;
-    case YYJSON_TYPE_OBJ: return SCHEMA_T_OBJECT;
-    default: return SCHEMA_T_NUMBER | SCHEMA_T_INTEGER;
-    }
-}
-
 /* When only one alternative is for values of this type, its violations are
  * what the sender wants to read. */
 static void say_likely(const struct look *l)
 {
     const uint32_t *kids = l->r->s->kids + l->op->a;
-    unsigned types = types_of_value(l->v);
+    unsigned types = schema_types_of_value(l->v);
     uint32_t likely = SCHEMA_NONE;
     if (run_stops(l->r)) return;
     for (uint32_t i = 0; i < l->op->b; i++) {
@@ -223,48 +210,54 @@ static bool run_discriminator(const struct look *l)
     return run_fail_at(l, &at, KW_DISCRIMINATOR, "names no known kind");
 }
 
-static bool run_op(const struct look *l)
+static bool run_ref(const struct look *l)
 {
-    switch ((enum schema_op_kind)l->op->kind) {
-    case OP_REF: return run_node(l->r, l->op->a, l->v, l->at, l->set);
-    case OP_DYNAMIC_REF: return run_dynamic(l);
-    case OP_ALL_OF: return run_all_of(l);
-    case OP_ANY_OF: return run_any_of(l);
-    case OP_ONE_OF: return run_one_of(l);
-    case OP_NOT: return run_not(l);
-    case OP_IF: return run_if(l);
-    case OP_DISCRIMINATOR: return run_discriminator(l);
-    case OP_FALSE: return run_fail(l, KW_FALSE, "nothing is allowed here");
-    case OP_MIN_ITEMS:
-    case OP_MAX_ITEMS:
-    case OP_UNIQUE:
-    case OP_ITEMS:
-    case OP_CONTAINS:
-    case OP_UNEVALUATED_ITEMS: return run_array_op(l);
-    case OP_MIN_PROPERTIES:
-    case OP_MAX_PROPERTIES:
-    case OP_OBJECT:
-    case OP_PROPERTY_NAMES:
-    case OP_DEPENDENT_REQUIRED:
-    case OP_DEPENDENT_SCHEMAS:
-    case OP_UNEVALUATED_PROPERTIES: return run_object_op(l);
-    default: return run_value_op(l);
-    }
+    return run_node(l->r, l->op->a, l->v, l->at, l->set);
 }
+
+static bool run_false(const struct look *l)
+{
+    return run_fail(l, KW_FALSE, "nothing is allowed here");
+}
+
+static run_fn *const op_runs[] = {
+    [OP_FALSE] = run_false,
+    [OP_TYPE] = run_type,
+    [OP_ENUM] = run_enum,
+    [OP_CONST] = run_enum,
+    [OP_MINIMUM] = run_number,
+    [OP_MAXIMUM] = run_number,
+    [OP_XMINIMUM] = run_number,
+    [OP_XMAXIMUM] = run_number,
+    [OP_MULTIPLE] = run_number,
+    [OP_MIN_LENGTH] = run_length,
+    [OP_MAX_LENGTH] = run_length,
+    [OP_PATTERN] = run_text_pattern,
+    [OP_FORMAT] = run_format,
+    [OP_MIN_ITEMS] = run_item_count,
+    [OP_MAX_ITEMS] = run_item_count,
+    [OP_UNIQUE] = run_unique,
+    [OP_ITEMS] = run_items,
+    [OP_CONTAINS] = run_contains,
+    [OP_MIN_PROPERTIES] = run_member_count,
+    [OP_MAX_PROPERTIES] = run_member_count,
+    [OP_OBJECT] = run_object,
+    [OP_PROPERTY_NAMES] = run_names,
+    [OP_DEPENDENT_REQUIRED] = run_dependent_required,
+    [OP_DEPENDENT_SCHEMAS] = run_dependent_schemas,
+    [OP_REF] = run_ref,
+    [OP_DYNAMIC_REF] = run_dynamic,
+    [OP_ALL_OF] = run_all_of,
+    [OP_ANY_OF] = run_any_of,
+    [OP_ONE_OF] = run_one_of,
+    [OP_NOT] = run_not,
+    [OP_IF] = run_if,
+    [OP_DISCRIMINATOR] = run_discriminator,
+    [OP_UNEVALUATED_ITEMS] = run_unevaluated_items,
+    [OP_UNEVALUATED_PROPERTIES] = run_unevaluated,
+};
 
 /* --- nodes ------------------------------------------------------------------- */
-
-static unsigned kind_of(const yyjson_val *v)
-{
-    switch (yyjson_get_type(unconst_val(v))) {
-    case YYJSON_TYPE_NULL: return V_NULL;
-    case YYJSON_TYPE_BOOL: return V_BOOL;
-    case YYJSON_TYPE_STR: return V_STRING;
-    case YYJSON_TYPE_ARR: return V_ARRAY;
-    case YYJSON_TYPE_OBJ: return V_OBJECT;
-    default: return V_NUMBER;
-    }
-}
 
 static bool run_ops(struct look *l, const struct schema_node *n, unsigned kind)
 {
@@ -273,8 +266,9 @@ static bool run_ops(struct look *l, const struct schema_node *n, unsigned kind)
     for (; op < end; op++) {
         if (!(op->values & kind)) continue;
         l->op = op;
-        holds &= run_op(l);
-        if (!holds && run_stops(l->r)) break;
+        if (op_runs[op->kind](l)) continue;
+        holds = false;
+        if (run_stops(l->r)) break;
     }
     return holds;
 }
@@ -304,7 +298,7 @@ bool run_node(struct schema_run *r, uint32_t node, const yyjson_val *v,
         r->over = true;
         return false;
     }
-    unsigned kind = kind_of(v);
+    unsigned kind = schema_kind_of(v);
     struct look l = { r, NULL, node, v, at, set };
     bool tracks = (kind == V_OBJECT && n->tracks_members) ||
                   (kind == V_ARRAY && n->tracks_items);

@@ -42,8 +42,18 @@ bool run_node(struct schema_run *r, uint32_t node, const yyjson_val *v,
               const struct place *at, uint32_t set);
 /* Without noting violations, and with evaluations kept only if it holds. */
 bool run_quietly(const struct look *l, uint32_t node);
+enum { RUN_TICKS_A_LOOK = 512 }; /* at the clock: some microseconds of them */
+bool run_spend_last(struct schema_run *r, size_t steps);
 /* False when the steps are used up, or the time. */
-bool run_spend(struct schema_run *r, size_t steps);
+static inline bool run_spend(struct schema_run *r, size_t steps)
+{
+    struct schema_judge *j = r->j;
+    if (r->over || steps > j->steps || r->ticks + steps >= RUN_TICKS_A_LOOK)
+        return run_spend_last(r, steps);
+    j->steps -= (uint32_t)steps;
+    r->ticks += (uint32_t)steps;
+    return true;
+}
 /* Is there no use in going on after a violation? */
 static inline bool run_stops(const struct schema_run *r)
 {
@@ -66,9 +76,13 @@ struct sv run_cut(struct sv s);
 enum pattern_verdict run_pattern(struct schema_run *r, uint32_t pattern,
                                  struct sv text);
 
-bool run_value_op(const struct look *l); /* OP_TYPE … OP_FORMAT */
-bool run_array_op(const struct look *l);
-bool run_object_op(const struct look *l);
+/* Operations: does the value hold it? */
+typedef bool run_fn(const struct look *l);
+run_fn run_type, run_enum, run_number, run_length, run_text_pattern, run_format;
+run_fn run_item_count, run_unique, run_items, run_contains,
+    run_unevaluated_items;
+run_fn run_member_count, run_object, run_names, run_dependent_required,
+    run_dependent_schemas, run_unevaluated;
 
 static inline yyjson_val *unconst_val(const yyjson_val *v)
 {

@@ -3,7 +3,7 @@
 
 /* --- arrays ------------------------------------------------------------------ */
 
-static bool run_items(const struct look *l)
+bool run_items(const struct look *l)
 {
     struct schema_run *r = l->r;
     yyjson_val *item;
@@ -22,7 +22,7 @@ static bool run_items(const struct look *l)
     return holds;
 }
 
-static bool run_contains(const struct look *l)
+bool run_contains(const struct look *l)
 {
     struct schema_run *r = l->r;
     yyjson_val *item;
@@ -50,7 +50,7 @@ static bool run_contains(const struct look *l)
     return true;
 }
 
-static bool run_unevaluated_items(const struct look *l)
+bool run_unevaluated_items(const struct look *l)
 {
     struct schema_run *r = l->r;
     yyjson_val *item;
@@ -67,28 +67,23 @@ static bool run_unevaluated_items(const struct look *l)
     return holds;
 }
 
-bool run_array_op(const struct look *l)
+bool run_item_count(const struct look *l)
 {
-    size_t n = yyjson_arr_size(unconst_val(l->v)), one, other;
-    switch (l->op->kind) {
-    case OP_MIN_ITEMS:
-        return n >= l->op->a ||
-               run_fail(l, KW_MIN_ITEMS, "must have at least %u items, has %zu",
-                        l->op->a, n);
-    case OP_MAX_ITEMS:
-        return n <= l->op->a ||
-               run_fail(l, KW_MAX_ITEMS, "must have at most %u items, has %zu",
-                        l->op->a, n);
-    case OP_UNIQUE:
-        if (schema_is_unique(l->r, l->v, &one, &other)) return true;
-        if (l->r->over) return false;
-        return run_fail(l, KW_UNIQUE,
-                        "must not repeat an item; %zu and %zu are equal", one,
-                        other);
-    case OP_CONTAINS: return run_contains(l);
-    case OP_UNEVALUATED_ITEMS: return run_unevaluated_items(l);
-    default: return run_items(l);
-    }
+    size_t n = yyjson_arr_size(unconst_val(l->v));
+    bool is_max = l->op->kind == OP_MAX_ITEMS;
+    return (is_max ? n <= l->op->a : n >= l->op->a) ||
+           run_fail(l, l->op->keyword, "must have at %s %u items, has %zu",
+                    is_max ? "most" : "least", l->op->a, n);
+}
+
+bool run_unique(const struct look *l)
+{
+    size_t one, other;
+    if (schema_is_unique(l->r, l->v, &one, &other)) return true;
+    if (l->r->over) return false;
+    return run_fail(l, KW_UNIQUE,
+                    "must not repeat an item; %zu and %zu are equal", one,
+                    other);
 }
 
 /* --- objects ----------------------------------------------------------------- */
@@ -114,13 +109,13 @@ static bool way_allows(const struct look *l, const struct schema_member *m,
                        const struct place *at)
 {
     enum schema_way way = l->r->j->way;
+    bool is_read = way == SCHEMA_REQUEST && m->flags & MEMBER_READ_ONLY;
+    if (!is_read && !(way == SCHEMA_RESPONSE && m->flags & MEMBER_WRITE_ONLY))
+        return true;
     struct look member = *l;
     member.node = m->node;
-    if (way == SCHEMA_REQUEST && m->flags & MEMBER_READ_ONLY)
-        return run_fail_at(&member, at, KW_READ_ONLY, "is read-only");
-    if (way == SCHEMA_RESPONSE && m->flags & MEMBER_WRITE_ONLY)
-        return run_fail_at(&member, at, KW_WRITE_ONLY, "is write-only");
-    return true;
+    return is_read ? run_fail_at(&member, at, KW_READ_ONLY, "is read-only")
+                   : run_fail_at(&member, at, KW_WRITE_ONLY, "is write-only");
 }
 
 static bool member_run(const struct look *l, const struct schema_object *o,
@@ -165,7 +160,7 @@ static bool required_fail(const struct look *l, const struct schema_object *o)
     return false;
 }
 
-static bool run_object(const struct look *l)
+bool run_object(const struct look *l)
 {
     struct schema_run *r = l->r;
     const struct schema_object *o = &r->s->objects[l->op->a];
@@ -188,7 +183,7 @@ static bool run_object(const struct look *l)
     return required ? required_fail(l, o) : holds;
 }
 
-static bool run_names(const struct look *l)
+bool run_names(const struct look *l)
 {
     yyjson_val *key, *value;
     size_t i, max;
@@ -210,7 +205,7 @@ static const yyjson_val *member_of(const struct look *l, uint32_t value)
     return yyjson_obj_getn(unconst_val(l->v), name.p, name.n);
 }
 
-static bool run_dependent_required(const struct look *l)
+bool run_dependent_required(const struct look *l)
 {
     const struct schema *s = l->r->s;
     const uint32_t *at = s->kids + l->op->a;
@@ -229,7 +224,7 @@ static bool run_dependent_required(const struct look *l)
     return holds && !l->r->over;
 }
 
-static bool run_dependent_schemas(const struct look *l)
+bool run_dependent_schemas(const struct look *l)
 {
     const uint32_t *pair = l->r->s->kids + l->op->a;
     bool holds = true;
@@ -241,7 +236,7 @@ static bool run_dependent_schemas(const struct look *l)
     return holds;
 }
 
-static bool run_unevaluated(const struct look *l)
+bool run_unevaluated(const struct look *l)
 {
     struct schema_run *r = l->r;
     const struct schema_node *rest = &r->s->nodes[l->op->a];
@@ -264,22 +259,11 @@ static bool run_unevaluated(const struct look *l)
     return holds;
 }
 
-bool run_object_op(const struct look *l)
+bool run_member_count(const struct look *l)
 {
     size_t n = yyjson_obj_size(unconst_val(l->v));
-    switch (l->op->kind) {
-    case OP_MIN_PROPERTIES:
-        return n >= l->op->a ||
-               run_fail(l, KW_MIN_PROPERTIES,
-                        "must have at least %u members, has %zu", l->op->a, n);
-    case OP_MAX_PROPERTIES:
-        return n <= l->op->a ||
-               run_fail(l, KW_MAX_PROPERTIES,
-                        "must have at most %u members, has %zu", l->op->a, n);
-    case OP_PROPERTY_NAMES: return run_names(l);
-    case OP_DEPENDENT_REQUIRED: return run_dependent_required(l);
-    case OP_DEPENDENT_SCHEMAS: return run_dependent_schemas(l);
-    case OP_UNEVALUATED_PROPERTIES: return run_unevaluated(l);
-    default: return run_object(l);
-    }
+    bool is_max = l->op->kind == OP_MAX_PROPERTIES;
+    return (is_max ? n <= l->op->a : n >= l->op->a) ||
+           run_fail(l, l->op->keyword, "must have at %s %u members, has %zu",
+                    is_max ? "most" : "least", l->op->a, n);
 }

@@ -39,26 +39,17 @@ static bool fail_type(const struct look *l)
     return run_fail(l, KW_TYPE, "must be %s, is %s", wanted, value_name(l->v));
 }
 
-static bool run_type(const struct look *l)
+/* Of a kind that is not allowed, or a number where only integers are. */
+bool run_type(const struct look *l)
 {
-    unsigned types = l->op->a, is = 0;
-    switch (yyjson_get_type(unconst_val(l->v))) {
-    case YYJSON_TYPE_NULL: is = SCHEMA_T_NULL; break;
-    case YYJSON_TYPE_BOOL: is = SCHEMA_T_BOOLEAN; break;
-    case YYJSON_TYPE_STR: is = SCHEMA_T_STRING; break;
-    case YYJSON_TYPE_ARR: is = SCHEMA_T_ARRAY; break;
-    case YYJSON_TYPE_OBJ: is = SCHEMA_T_OBJECT; break;
-    default: is = SCHEMA_T_NUMBER;
-    }
-    if (types & is) return true;
     struct decimal d;
-    if (is == SCHEMA_T_NUMBER && types & SCHEMA_T_INTEGER &&
-        decimal_of(l->v, &d) && decimal_is_integer(&d))
+    if (l->op->a & SCHEMA_T_INTEGER && decimal_of(l->v, &d) &&
+        decimal_is_integer(&d))
         return true;
     return run_stops(l->r) ? false : fail_type(l);
 }
 
-static bool run_enum(const struct look *l)
+bool run_enum(const struct look *l)
 {
     const struct schema *s = l->r->s;
     if (!run_spend(l->r, l->op->b / 8)) return false;
@@ -74,7 +65,7 @@ static bool run_enum(const struct look *l)
                     l->op->b);
 }
 
-static bool run_number(const struct look *l)
+bool run_number(const struct look *l)
 {
     const struct decimal *bound = &l->r->s->numbers[l->op->a];
     struct decimal d;
@@ -105,12 +96,13 @@ static bool run_number(const struct look *l)
                     SV_FMT(run_cut(digits)), (long long)bound->exponent);
 }
 
-static bool run_length(const struct look *l)
+bool run_length(const struct look *l)
 {
     struct sv text = json_text(l->v);
     uint32_t bound = l->op->a;
     bool is_max = l->op->kind == OP_MAX_LENGTH;
-    if (is_max ? text.n <= bound : text.n / 4 >= bound) return true;
+    /* a character is one to four bytes */
+    if (is_max ? text.n <= bound : (text.n + 3) / 4 >= bound) return true;
     if (!run_spend(l->r, text.n / 64)) return false;
     size_t n = utf8_count(text);
     if (is_max ? n <= bound : n >= bound) return true;
@@ -118,32 +110,18 @@ static bool run_length(const struct look *l)
                     is_max ? "most" : "least", bound, n);
 }
 
-static bool run_text_pattern(const struct look *l)
+bool run_text_pattern(const struct look *l)
 {
     enum pattern_verdict v = run_pattern(l->r, l->op->a, json_text(l->v));
     if (v != PATTERN_NO) return v == PATTERN_YES;
     return run_fail(l, KW_PATTERN, "must match the pattern");
 }
 
-static bool run_format(const struct look *l)
+bool run_format(const struct look *l)
 {
     struct sv text = json_text(l->v);
     if (!run_spend(l->r, text.n / 16)) return false;
     if (schema_format_holds((int)l->op->a, l->v)) return true;
     return run_fail(l, KW_FORMAT, "must be %s",
                     schema_format_says((int)l->op->a));
-}
-
-bool run_value_op(const struct look *l)
-{
-    switch (l->op->kind) {
-    case OP_TYPE: return run_type(l);
-    case OP_ENUM:
-    case OP_CONST: return run_enum(l);
-    case OP_MIN_LENGTH:
-    case OP_MAX_LENGTH: return run_length(l);
-    case OP_PATTERN: return run_text_pattern(l);
-    case OP_FORMAT: return run_format(l);
-    default: return run_number(l);
-    }
 }

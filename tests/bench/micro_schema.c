@@ -1,11 +1,15 @@
 /* What schemas and routes cost a request, by the chain of a public application,
  * on one thread:
  *
- *   micro_schema SCHEMA BODY
+ *   micro_schema SCHEMA BODY [REQUESTS]
  *
  * SCHEMA is a JSON schema that the request's body is judged by, BODY the body;
  * tests/bench/schema.mjs makes both, and measures others with the same. A line
- * a figure: name, tab, nanoseconds (best of nine rounds). */
+ * a figure: name, tab, nanoseconds (best of nine rounds). REQUESTS: of a round,
+ * instead of 100,000; few for tools that count instructions:
+ *
+ *   valgrind --tool=callgrind --toggle-collect=judged_body micro_schema … 1000
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +27,14 @@
     "GET /api%u/v1/users/42 HTTP/1.1\r\nHost: a.example.com\r\n" \
     "User-Agent: bench\r\nAccept: */*\r\n\r\n"
 
-enum { ROUNDS = 9, N = 100000, APPS = 100, RULES = 50 };
+enum { ROUNDS = 9, APPS = 100, RULES = 50 };
 
 static struct plan *plan;
 static struct check_env env;
 static struct http_head post, get[APPS], same[APPS]; /* same: as get[0] */
 static struct sv body;
 static unsigned stopped;
+static uint32_t requests = 100000;
 static const struct plan_app *none, *judged, *apps[APPS], *singles[APPS],
     *one_rule, *no_rule;
 
@@ -61,7 +66,7 @@ static void ask(const struct plan_app *app, const struct http_head *head,
     if (v == VERDICT_PASS) return;
     /* this thread was stopped for a millisecond: a worker's, in the gateway */
     check_work_end(&x);
-    if (v == VERDICT_WORK && stopped++ < N / 100) return;
+    if (v == VERDICT_WORK && stopped++ < requests / 100) return;
     fprintf(stderr, "refused: %d %.*s\n", v, SV_FMT(x.violations));
     exit(1);
 }
@@ -102,11 +107,11 @@ static void best(const char *what, void (*run)(uint32_t i))
     uint64_t least = UINT64_MAX;
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t from = clock_thread_cpu_ns();
-        for (uint32_t i = 0; i < N; i++) run(i);
+        for (uint32_t i = 0; i < requests; i++) run(i);
         uint64_t took = clock_thread_cpu_ns() - from;
         if (took < least) least = took;
     }
-    printf("%s\t%.1f\n", what, (double)least / N);
+    printf("%s\t%.1f\n", what, (double)least / requests);
 }
 
 /* --- the world ------------------------------------------------------------- */
@@ -203,10 +208,11 @@ static void world_open(const char *schema)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: micro_schema SCHEMA BODY\n");
+    if (argc < 3 || argc > 4) {
+        fprintf(stderr, "usage: micro_schema SCHEMA BODY [REQUESTS]\n");
         return 2;
     }
+    if (argc == 4) requests = (uint32_t)strtoul(argv[3], NULL, 10);
     body = file(argv[2]);
     world_open(argv[1]);
     struct epoch_reader reader;
