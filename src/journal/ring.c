@@ -1,5 +1,5 @@
-/* A ring of records: u32 length, bytes, up to the next multiple of 8. Length
- * SKIP: the rest of the memory is empty. */
+/* A ring of records: a word whose first four bytes are the length, bytes, up to
+ * the next multiple of 8. Length SKIP: the rest of the memory is empty. */
 #include "journal/ring.h"
 
 #include "base/ensure.h"
@@ -22,7 +22,7 @@ void ring_fini(struct ring *r)
 
 static size_t cell_of(size_t n)
 {
-    return (sizeof(uint32_t) + n + WORD - 1) & ~(size_t)(WORD - 1);
+    return (WORD + n + WORD - 1) & ~(size_t)(WORD - 1);
 }
 
 void *ring_reserve(struct ring *r, size_t n, size_t spare)
@@ -41,7 +41,7 @@ void *ring_reserve(struct ring *r, size_t n, size_t spare)
     r->reserved_at = skip ? 0 : (uint32_t)at;
     uint32_t length = (uint32_t)n;
     memcpy(r->memory + r->reserved_at, &length, sizeof length);
-    return r->memory + r->reserved_at + sizeof length;
+    return r->memory + r->reserved_at + WORD;
 }
 
 void ring_commit(struct ring *r)
@@ -65,7 +65,7 @@ struct sv ring_peek(struct ring *r)
         size_t at = (size_t)tail & (r->bytes - 1);
         uint32_t n;
         memcpy(&n, r->memory + at, sizeof n);
-        if (n != SKIP) return sv_of(r->memory + at + sizeof n, n);
+        if (n != SKIP) return sv_of(r->memory + at + WORD, n);
         advance(r, tail, r->bytes - at);
         tail += r->bytes - at;
     }

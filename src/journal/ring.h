@@ -5,8 +5,8 @@
  *                            ^tail         ^head
  *   consumer ── ring_peek, ring_pop
  *
- * A record lies in one piece: what does not fit before the end of the memory
- * begins at its start. */
+ * A record lies in one piece, aligned for any type: what does not fit before the
+ * end of the memory begins at its start. */
 #ifndef JOURNAL_RING_H
 #define JOURNAL_RING_H
 
