@@ -53,6 +53,8 @@ struct edge_conf {
     bool traces;                   /* the checks of every exchange are timed */
     uint32_t trace_sample;         /* and one in n that passed is kept; 0: only
                                       refusals */
+    bool spans;                    /* traces are exported: trace context is
+                                      taken over and told to origins */
     unsigned reactors;
 };
 

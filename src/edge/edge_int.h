@@ -63,7 +63,7 @@ struct edge_reactor {
 
     struct edge_stats stats;
     uint32_t untraced;         /* exchanges since the last sample */
-    uint64_t id_next, id_key;
+    uint64_t id_next, id_key, span_next;
     char id_prefix[REQUEST_ID_TEXT / 2];
 
     struct arena questions;    /* reset after each reading of a body */
@@ -109,6 +109,11 @@ struct visit {
     struct sv request_id, method, host, path, app_id;
     bool tls;
     struct step_times times;      /* of its checks; n 0: none */
+    /* when spans are exported (span.c): the trace and the parent's span, and
+     * the span of this visit */
+    struct trace_context context;
+    uint8_t span_id[SPAN_ID_BYTES];
+    bool has_parent, keeps_state; /* tracestate is passed on */
     struct arena arena;           /* the exchange's; begins in `text` */
     _Alignas(16) char text[VISIT_TEXT];
 };
@@ -141,11 +146,19 @@ void visit_report(struct visit *v, const struct visit_end *end);
 /* --- trace.c ------------------------------------------------------------------ */
 /* For exchange.times; NULL: nobody wants to know. `shown`: the client does. */
 struct step_times *visit_times(struct visit *v, bool shown);
+/* --- span.c ------------------------------------------------------------------- */
+void visit_span(struct visit *v, const struct http_head *h);
+void visit_span_next(struct visit *v);
+/* The value for the origin, in `text`; "" when that is full. */
+struct sv visit_traceparent(const struct visit *v, struct buf *text);
+
+/* One in n of what was not refused, by the reactor's own count. */
+bool visit_sample(struct edge_reactor *er);
 /* Does the head prove that its sender holds a management key of the account? */
 bool visit_may_see_times(const struct visit *v, const struct http_head *head,
                          struct sv account_id);
 /* Is a trace to be kept of an exchange that ended so? */
-bool visit_is_traced(struct edge_reactor *er, enum outcome outcome);
+bool visit_is_traced(struct visit *v, enum outcome outcome);
 uint8_t visit_trace(const struct step_times *t,
                     struct trace_step out[TRACE_STEPS_MAX]);
 /* The field Server-Timing, its value in `text`. */

@@ -230,6 +230,14 @@ static void put_ours(const struct http_head *h, const struct forward_facts *f,
     if (f->owner.n) put(out, HN_OURS, SV("X-Typeauth-Owner"), f->owner);
     if (f->scopes.n) put(out, HN_OURS, SV("X-Typeauth-Scopes"), f->scopes);
     if (f->subject.n) put(out, HN_OURS, SV("X-Typeauth-Subject"), f->subject);
+    if (f->traceparent.n) put(out, HN_OTHER, SV("traceparent"), f->traceparent);
+}
+
+static bool is_replaced(const struct forward_facts *f, struct sv name)
+{
+    return f->traceparent.n &&
+           (sv_eq_nocase(name, SV("traceparent")) ||
+            (!f->keeps_state && sv_eq_nocase(name, SV("tracestate"))));
 }
 
 /* --- requests -------------------------------------------------------------- */
@@ -324,6 +332,7 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
         case UNKNOWN:
             if (is_hop(h, names, field->name)) continue;
             if (is_chosen(field->name, f->ours)) continue;
+            if (is_replaced(f, field->name)) continue;
             if (f->hide_proof && sv_eq_nocase(field->name, SV("DPoP")))
                 continue;
             if (hide_header && !hide_in_field(f, &kept, text)) continue;

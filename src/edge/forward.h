@@ -17,7 +17,7 @@
 #include "plan/route.h"
 
 enum {
-    FORWARD_OURS_MAX = 16,
+    FORWARD_OURS_MAX = 17,
     FORWARD_FIELDS_MAX =
         HTTP_FIELDS_MAX + FORWARD_OURS_MAX + ROUTING_EDITS_MAX,
     /* bytes of `text` that always suffice for a head of 16 KiB */
@@ -42,6 +42,8 @@ struct forward_facts {
     const struct route_match *route; /* rewrites; NULL: nothing */
     /* The credential's place, to be removed; NULL: it stays. */
     const struct authentication *hide;
+    struct sv traceparent; /* ours, in the place of the client's; "" none */
+    bool keeps_state;    /* the client's tracestate goes with it */
     bool hide_proof;     /* DPoP goes with it */
     struct sv ours;      /* one more field that is ours; "" none */
 };

@@ -23,8 +23,7 @@ bool visit_may_see_times(const struct visit *v, const struct http_head *head,
            keys->is_of_account(keys->ctx, f->value, account_id);
 }
 
-/* One in n of what was not refused, by the reactor's own count. */
-static bool is_sampled(struct edge_reactor *er)
+bool visit_sample(struct edge_reactor *er)
 {
     uint32_t one_in = er->edge->conf.trace_sample;
     if (!one_in || ++er->untraced < one_in) return false;
@@ -40,10 +39,16 @@ static uint8_t verdict_of(uint8_t v)
                                  : TRACE_DENY;
 }
 
-bool visit_is_traced(struct edge_reactor *er, enum outcome outcome)
+/* With spans it was settled when the visit began, and others were told; a
+ * refusal is told to nobody but the collector. */
+bool visit_is_traced(struct visit *v, enum outcome outcome)
 {
+    const struct edge_conf *conf = &v->er->edge->conf;
     bool refused = outcome != OUTCOME_PASSED && outcome != OUTCOME_CLIENT_GONE;
-    return er->edge->conf.traces && (refused || is_sampled(er));
+    if (!conf->traces) return false;
+    if (!conf->spans) return refused || visit_sample(v->er);
+    if (refused && !v->has_parent) v->context.flags |= TRACE_SAMPLED;
+    return refused || (v->context.flags & TRACE_SAMPLED);
 }
 
 uint8_t visit_trace(const struct step_times *t,

@@ -38,6 +38,10 @@ static void forward_head(struct proxy *p, const struct http_head *head,
         .ours = app->app.assertion.header,
         .route = x->route,
     };
+    if (p->v.er->edge->conf.spans) {
+        f->traceparent = visit_traceparent(&p->v, text);
+        f->keeps_state = p->v.keeps_state;
+    }
     if (x->jwt) {
         f->subject = x->jwt->subject_header;
         f->scopes = x->jwt->scopes_header;

@@ -62,6 +62,7 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     arena_init(&v->arena, VISIT_BUDGET, v->text, sizeof v->text);
     v->address = address_of(h, &conn_peer(http_stream_conn(s))->ip,
                             &er->edge->conf.trust);
+    if (er->edge->conf.spans) visit_span(v, h);
     copy_texts(v, h, v->address.peer_trusted ? forward_request_id(h) : SV(""));
 }
 
@@ -163,17 +164,22 @@ void visit_report(struct visit *v, const struct visit_end *end)
         more = more_of(v, end);
         e.more = &more;
     }
-    if (end->times && visit_is_traced(v->er, end->outcome)) {
+    bool spans = v->er->edge->conf.spans;
+    if (end->times && visit_is_traced(v, end->outcome)) {
         run = (struct trace_run){
             .account_id = account_of(v),
             .sampled = end->outcome == OUTCOME_PASSED ||
                        end->outcome == OUTCOME_CLIENT_GONE,
             .steps_n = visit_trace(end->times, steps),
             .steps = steps,
+            .context = spans ? &v->context : NULL,
+            .span_id = v->span_id,
+            .has_parent = v->has_parent,
         };
         e.trace = &run;
     }
     journal_event(v->er->edge->conf.journal, v->er->index, &e);
+    if (spans && end->asked) visit_span_next(v);
 }
 
 /* --- refusals of HTTP itself ------------------------------------------------ */

@@ -65,6 +65,12 @@ void trace_add(struct trace_lane *l, const struct event *e)
     t->origin_us = e->origin_us;
     t->request_id_n =
         put_text(t->request_id, e->request_id, TRACE_REQUEST_ID_MAX);
+    t->method_n = put_text(t->method, e->method, TRACE_METHOD_MAX);
+    if (run->context) {
+        t->context = *run->context;
+        t->has_parent = run->has_parent;
+        memcpy(t->span_id, run->span_id, sizeof t->span_id);
+    }
     t->code_n = put_text(t->code, sv_cstr(e->code), TRACE_CODE_MAX);
     t->steps_n = n;
     if (steps)

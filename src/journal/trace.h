@@ -12,6 +12,7 @@
 #define JOURNAL_TRACE_H
 
 #include "base/sv.h"
+#include "codec/trace_context.h"
 #include "codec/ulid.h"
 
 struct journal;
@@ -20,6 +21,7 @@ enum {
     TRACE_STEPS_MAX = 32,
     TRACE_CODE_MAX = 48,
     TRACE_REQUEST_ID_MAX = 128,
+    TRACE_METHOD_MAX = 16,
 };
 
 enum trace_verdict { TRACE_PASS, TRACE_DENY, TRACE_ANSWER,
@@ -41,7 +43,13 @@ struct trace {
     bool sampled;                /* of the rest, not refused */
     uint8_t door, outcome;       /* as in struct event */
     uint16_t status;
-    uint8_t request_id_n, code_n, steps_n;
+    uint8_t request_id_n, code_n, steps_n, method_n;
+    /* W3C trace context, when spans are exported (else zeros): span_id is that
+     * of the exchange, context.span_id of its parent, if it has one */
+    bool has_parent;
+    struct trace_context context;
+    uint8_t span_id[SPAN_ID_BYTES];
+    char method[TRACE_METHOD_MAX];
     uint32_t total_us;           /* first request byte to last answer byte */
     uint32_t origin_us;          /* to the origin's head; 0: not asked */
     char request_id[TRACE_REQUEST_ID_MAX];
@@ -55,7 +63,18 @@ struct trace_run {
     bool sampled;
     uint8_t steps_n;
     const struct trace_step *steps;
+    const struct trace_context *context; /* NULL: no spans are exported */
+    const uint8_t *span_id;
+    bool has_parent;
 };
+
+/* The id of the span that asks the origin: what the origin is told. */
+static inline void trace_origin_span(const uint8_t span_id[SPAN_ID_BYTES],
+                                     uint8_t out[SPAN_ID_BYTES])
+{
+    memcpy(out, span_id, SPAN_ID_BYTES);
+    out[SPAN_ID_BYTES - 1] ^= 1;
+}
 
 /* --- any thread but a reactor's -------------------------------------------------- */
 typedef void trace_fn(void *ctx, const struct trace *t);

@@ -117,6 +117,7 @@ static int shared_open(struct server *s)
         .origins_unverified = !set->origin_tls_verify,
         .traces = set->traces > 0,
         .trace_sample = (uint32_t)set->trace_sample,
+        .spans = pusher_has(s->exports.pusher, PUSH_TRACES),
         .reactors = s->lanes_n,
     };
     metrics_add(s->journal, lanes_metrics, s);
@@ -136,6 +137,7 @@ static int reach_open(struct server *s)
         .introspections = s->introspections,
         .hooks = s->hooks,
         .alerts = s->alerts,
+        .pusher = s->exports.pusher,
         .sets = s->keysets,
         .origins = plan_origin_table(s->plan),
         .origins_unverified = !set->origin_tls_verify,
@@ -212,7 +214,8 @@ int lanes_start(struct server *s)
         if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;
         pthread_setname_np(l->thread, "reactor"); /* as top -H shows it */
     }
-    return journal_recorder_start(s->journal) ? -1 : reach_start(s->reach);
+    if (journal_recorder_start(s->journal) || exports_start(s)) return -1;
+    return reach_start(s->reach);
 }
 
 void lanes_stop(struct server *s)

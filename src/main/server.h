@@ -14,6 +14,7 @@
 #include "check/jwt.h"
 #include "check/where.h"
 #include "edge/edge.h"
+#include "main/exports.h"
 #include "main/mail_file.h"
 #include "main/places.h"
 #include "main/settings.h"
@@ -56,6 +57,7 @@ struct server {
     struct detection *detection;
     struct hooks *hooks;
     struct alerts *alerts;
+    struct exports exports;
     char issuer[300];
     struct workers *workers;
     struct workers *judges; /* work of checks: the WAF */
@@ -110,6 +112,14 @@ void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
 void schema_metrics(const struct server *s, struct buf *out);
 void abuse_metrics(const struct server *s, struct buf *out);
+/* Before the journal; its descriptor; the thread that pushes logs; after the
+ * journal, whose last lines still go. */
+int exports_open(struct server *s);
+int exports_log_fd(struct server *s);
+int exports_start(struct server *s);
+void exports_close(struct server *s);
+void exports_tick(struct server *s);
+void exports_metrics(struct server *s, struct buf *out);
 /* For journal_conf: detections become alerts. */
 void server_found(void *server, const struct incident *i);
 void certificates_tick(struct server *s);

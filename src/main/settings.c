@@ -92,7 +92,8 @@ static const struct row rows[] = {
       "reactor threads; 0: as many as this process may use cores"),
     T("access-log", access_log, "access.log", "FILE",
       "one JSON line a request, in DATA unless absolute; '-' is standard "
-      "output, 'off' none. Opened again on SIGHUP"),
+      "output, 'off' none; or pushed: syslog:/dev/log, syslog+udp://HOST, "
+      "syslog+tcp://HOST, http(s)://URL. A file is opened again on SIGHUP"),
     N("access-log-sample", access_log_sample, 1, 1000000, "1", "N",
       "log one in N requests that passed; refusals are always logged"),
     N("events-bytes", events_bytes, 1048576, 68719476736, "268435456", "BYTES",
@@ -106,6 +107,16 @@ static const struct row rows[] = {
       "timed"),
     N("trace-sample", trace_sample, 0, 1000000000, "1000", "N",
       "a trace of one in N requests that passed; 0: of none"),
+    T("otlp-endpoint", otlp_endpoint, NULL, "URL",
+      "OpenTelemetry collector (OTLP over HTTP, JSON) that gets metrics and "
+      "traces; /v1/metrics and /v1/traces are added"),
+    T("otlp-headers-file", otlp_headers_file, NULL, "FILE",
+      "lines of \"Name: value\" that are sent to it, and with pushed logs"),
+    N("otlp-interval", otlp_interval, 1, 3600, "60", "SECONDS",
+      "between two exports of metrics"),
+    T("otlp-service", otlp_service, "typeauth", "NAME", "service.name"),
+    L("otlp-resource", otlp_resource, "NAME=VALUE",
+      "further attributes of the resource, may be repeated"),
     T("log-level", log_level, "info", "LEVEL",
       "least level of the program's own log: debug, info, warn, error"),
     T("egress", egress, "open", "open|public",

@@ -21,8 +21,9 @@ struct settings {
     const char *data, *config, *server_key, *base_domain, *api_name,
         *assertion_issuer;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
+    const char *otlp_endpoint, *otlp_headers_file, *otlp_service;
     struct setting_list certificates, api_certificate, trusted_proxies,
-        places;
+        places, otlp_resource;
     const char *ca_file, *client_certificates, *client_ca, *egress,
         *access_log, *log_level, *client_address;
     bool insecure_api, insecure_key_urls, origin_tls_verify;
@@ -33,7 +34,8 @@ struct settings {
         jwt_cache_bytes, applications_max, schema_endpoints,
         assertion_key_days, dpop_proofs_max, connect_timeout_ms,
         events_bytes, events_days, traces, trace_sample, first_byte_timeout_ms, origin_idle_ms,
-        origin_conns, dns_fresh_ms, dns_stale_ms, fetch_timeout_ms;
+        origin_conns, dns_fresh_ms, dns_stale_ms, fetch_timeout_ms,
+        otlp_interval;
     struct arena arena; /* texts of the file */
 };
 

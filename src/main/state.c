@@ -60,6 +60,7 @@ int server_store_open(struct store **out, const struct settings *set,
 int server_access_log(const struct server *s)
 {
     const char *to = s->set.access_log;
+    if (log_push_is(to)) return -1;
     if (!strcmp(to, "off")) return -1;
     if (!strcmp(to, "-")) return dup(STDOUT_FILENO);
     const char *path = data_path(s->set.data, to);
@@ -183,9 +184,10 @@ int server_state_open(struct server *s)
     if (live_open(s) || data_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
     origin_table_on_due(plan_origin_table(s->plan), wake_reach, s);
+    if (exports_open(s)) return -1;
     struct journal_conf journal = {
         .reactors = s->lanes_n,
-        .access_fd = server_access_log(s),
+        .access_fd = s->exports.log ? exports_log_fd(s) : server_access_log(s),
         .sample = (unsigned)s->set.access_log_sample,
         .traces_max = (unsigned)s->set.traces,
         .incidents_bytes = (uint64_t)s->set.events_bytes,
@@ -264,6 +266,7 @@ unsigned server_tick(void *ctx)
     places_tick(s->places, clock_mono_ns());
     mail_file_tick(s->mail, clock_mono_ns());
     certificates_tick(s);
+    exports_tick(s);
     return admin_tick(s->admin);
 }
 
@@ -274,6 +277,7 @@ void server_state_close(struct server *s)
     s->admin = NULL;
     if (a) admin_free(&a);
     if (s->journal) journal_free(&s->journal);
+    exports_close(s);
     if (s->plan) plan_free(&s->plan);
     struct subjects *subjects = s->subjects;
     s->subjects = NULL;

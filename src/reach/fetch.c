@@ -40,6 +40,7 @@ struct fetch {
     size_t answer_max;
     void (*done)(void *ctx, const struct fetch_answer *a);
     void *ctx;
+    struct sv rest;     /* of the request's body */
     struct buf body;
     struct arena texts; /* of head */
     struct fetch_answer answer;
@@ -197,7 +198,21 @@ static void on_fail(struct http_call *c, int err, bool sent)
     fetch_end(f, err, http_call_problem(c));
 }
 
+/* As much as the connection should hold; the rest when there is room. */
+static void send_some(struct http_call *c)
+{
+    struct fetch *f = http_call_ctx(c);
+    while (f->rest.n && http_call_queued(c) < CONN_HIGH) {
+        struct sv part = sv_first(f->rest, BLOCK_BYTES);
+        f->rest = sv_from(f->rest, part.n);
+        if (http_call_body(c, part, NULL)) return; /* on_fail says so */
+        if (!f->rest.n) http_call_end(c, NULL, 0);
+    }
+}
+
 static const struct http_call_ops call_ops = {
+    .on_open = send_some,
+    .on_room = send_some,
     .on_head = on_head,
     .on_body = on_body,
     .on_end = on_end,
@@ -279,8 +294,8 @@ static int call_start(struct fetch *f, const struct fetch_request *req,
     int err =
         http_call_start(f->owner->pool, &origin, &call, &call_ops, f, &f->call);
     if (err || !req->body.n) return err;
-    http_call_body(f->call, req->body, NULL);
-    http_call_end(f->call, NULL, 0);
+    f->rest = req->body;
+    send_some(f->call);
     return 0;
 }
 

@@ -37,7 +37,8 @@ struct fetch_request {
     struct sv url;
     bool allow_plain;    /* http: too */
     bool unverified;     /* any certificate will do */
-    struct sv body;      /* p NULL: GET; else POST */
+    struct sv body;      /* p NULL: GET; else POST. One of more than 64 KiB
+                            stays until done or the cancel */
     const struct http_field *fields; /* beside Host, User-Agent, framing */
     size_t fields_n;     /* <= FETCH_FIELDS_MAX */
     size_t answer_max;   /* bytes of the answer's body */

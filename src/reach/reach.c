@@ -17,6 +17,7 @@ struct reach {
     struct prober *prober;
     struct hook_poster *poster;
     struct alert_poster *alerts;
+    struct pusher *pusher;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -32,6 +33,7 @@ static void on_wake(struct mail *mail)
     if (r->prober) prober_run(r->prober);
     if (r->poster) hook_poster_run(r->poster);
     if (r->alerts) alert_poster_run(r->alerts);
+    if (r->pusher) pusher_run(r->pusher);
 }
 
 void reach_wake(struct reach *r)
@@ -97,6 +99,8 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
         .timeout_ms = conf->timeout_ms,
     };
     if (conf->alerts) alert_poster_new(&r->alerts, &alerts);
+    r->pusher = conf->pusher;
+    if (r->pusher) pusher_start(r->pusher, r->reactor, r->fetcher);
     const struct prober_conf prober = { .table = conf->origins,
                                         .reactor = r->reactor,
                                         .fetcher = r->fetcher,

@@ -8,6 +8,7 @@
 #include "reach/introspection.h"
 #include "reach/key_set.h"
 #include "reach/probe.h"
+#include "reach/push.h"
 
 struct reach;
 
@@ -16,6 +17,7 @@ struct reach_conf {
     struct introspections *introspections; /* NULL: none is asked */
     struct hooks *hooks;      /* NULL: none is called */
     struct alerts *alerts;    /* NULL: none are delivered */
+    struct pusher *pusher;    /* NULL: nothing is pushed */
     struct origin_table *origins; /* NULL: none is probed */
     bool origins_unverified;  /* any certificate of theirs will do */
     struct workers *workers;
