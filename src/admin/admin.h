@@ -15,6 +15,7 @@
 #include "live/detection.h"
 #include "live/hook.h"
 #include "live/keyset.h"
+#include "live/quota_watch.h"
 #include "live/signing.h"
 #include "live/token.h"
 #include "plan/plan.h"
@@ -42,6 +43,8 @@ struct admin_conf {
     struct visitors *visitors; /* NULL: no abuse profile counts any (tests) */
     struct hooks *hooks;      /* NULL: no webhook is called (tests) */
     struct alerts *alerts;    /* NULL: nobody is told anything (tests) */
+    struct quota_watch *quotas; /* NULL: none is watched (tests) */
+    bool sends_mail;          /* alerts may go to mail addresses */
     struct plan *plan;
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */

@@ -55,11 +55,21 @@ static bool count_check(struct call *c)
     return call_fail(c, 409, "limit_reached", NULL, message);
 }
 
+static bool mail_allowed(struct call *c)
+{
+    return c->admin->conf.sends_mail ||
+           call_fail(c, 409, "no_mail_server", "to",
+                     "This server has no mail server to send by: see "
+                     "smtp-server.");
+}
+
 static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
                   const struct record *before)
 {
     yyjson_mut_val *url = shape_member(doc, "url");
-    if (!before) return count_check(c) && secret_make(c, id_sv(&r->id), 0);
+    if (!before && !count_check(c)) return false;
+    if (!yyjson_mut_is_str(url)) return mail_allowed(c);
+    if (!before) return secret_make(c, id_sv(&r->id), 0);
     struct sv was = json_text(json_find(call_parse(c, before->body), "url"));
     /* another receiver must not be able to sign as for this one */
     return sv_eq(was,
@@ -148,6 +158,10 @@ void alert_rotate(struct call *c)
     if (!noun_find(c, &noun_alert, &r) || !call_if_match(c, r.version) ||
         !grace_of(c, &grace_ms))
         return;
+    if (!json_text(json_find(call_parse(c, r.body), "url")).n) {
+        call_fail(c, 409, "conflict", NULL, "Mails are not signed.");
+        return;
+    }
     struct sv text = noun_redacted(c, &noun_alert, &r);
     if (secret_make(c, id_sv(&r.id), grace_ms) &&
         call_audit(c, "alert", "rotate", id_sv(&r.id), text, text))

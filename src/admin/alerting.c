@@ -67,6 +67,11 @@ static int targets_read(struct alerting *al)
         target_free(t);
     }
     letters_sweep(al);
+    bool wanted = false;
+    for (struct target *t = al->targets; t; t = t->next)
+        wanted |= t->alert.enabled && (t->alert.kinds & 1u << ALERT_QUOTA);
+    if (al->admin->conf.quotas)
+        quota_watch_want(al->admin->conf.quotas, wanted);
     return 0;
 }
 
@@ -157,6 +162,31 @@ static void happened(struct alerting *al, const struct alert_occurrence *what)
         if (o.state == ALERT_NONE) continue;
         const struct alert_item *kept = alert_group_add(&t->groups[o.kind], &o);
         if (kept) save_item(al, t, o.kind, kept);
+    }
+}
+
+/* Once a quota's period: a threshold is crossed once until the quota is
+ * refilled, and each take tells what it crossed. */
+static void quotas_read(struct alerting *al)
+{
+    struct quota_crossing c;
+    for (int i = 0; i < BATCH && quota_watch_take(al->admin->conf.quotas, &c);
+         i++) {
+        struct id id = id_make(KIND_TOKEN, &c.token);
+        struct alert_occurrence o = { .account_id = c.account_id,
+                                      .app_id = c.app_id,
+                                      .kind = ALERT_QUOTA,
+                                      .state = ALERT_EVENT,
+                                      .at_ms = clock_wall_ms(),
+                                      .count = 1,
+                                      .from = c.from,
+                                      .to = c.to };
+        snprintf(o.key, sizeof o.key, "%s",
+                 c.has_token ? id.text : c.app_id.text);
+        snprintf(o.title, sizeof o.title, "%d %% of a quota are used: %s", c.to,
+                 o.key);
+        snprintf(o.details, sizeof o.details, "{\"percent\":%d}", c.to);
+        happened(al, &o);
     }
 }
 
@@ -289,6 +319,7 @@ void alerting_tick(struct alerting *al)
     if (al->stale && targets_read(al) == 0) al->stale = false;
     letters_report(al);
     store_watch(al);
+    if (al->admin->conf.quotas) quotas_read(al);
     for (int i = 0; i < BATCH && alerts_take(al->admin->conf.alerts, &o); i++)
         happened(al, &o);
     groups_write(al);

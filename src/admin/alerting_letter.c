@@ -4,6 +4,7 @@
  *      ^                            ├─ failed ─ pause ─┐
  *      └────────────────────────────┼──────────────────┘
  *                                   └─ failed too often ──────> dead */
+#include "admin/alert_mail.h"
 #include "admin/alerting_int.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -180,19 +181,41 @@ static void secrets_put(struct alerting *al, const struct letter *l,
     mem_wipe(&s, sizeof s);
 }
 
+static bool mail_put(const struct alert *a, const struct letter *l,
+                     struct alert_message *m)
+{
+    struct buf subject, text;
+    buf_init_fixed(&subject, m->subject, sizeof m->subject);
+    buf_init_fixed(&text, m->body, sizeof m->body);
+    alert_mail_write(sv_cstr(l->body), a->name, &subject, &text);
+    m->subject_n = (uint16_t)subject.n;
+    m->body_n = (uint32_t)text.n;
+    for (uint32_t i = 0; i < a->to_n && i < ALERT_TO_MAX; i++) {
+        memcpy(m->to[i], a->to[i].p, a->to[i].n);
+        m->to_sizes[i] = (uint16_t)a->to[i].n;
+        m->to_n++;
+    }
+    return m->to_n > 0; /* a text that is too long is cut */
+}
+
+static bool post_put(struct alerting *al, const struct alert *a,
+                     const struct letter *l, struct alert_message *m)
+{
+    m->url_n = (uint16_t)a->url.n;
+    m->body_n = (uint32_t)strlen(l->body);
+    memcpy(m->url, a->url.p, a->url.n);
+    memcpy(m->body, l->body, m->body_n);
+    secrets_put(al, l, m);
+    return m->secrets_n > 0; /* unsigned it would not be believed */
+}
+
 static bool send(struct alerting *al, struct target *t, struct letter *l)
 {
     static struct alert_message m; /* control thread only; wiped */
-    size_t n = strlen(l->body);
-    m = (struct alert_message){ .id = l->id,
-                                .at_ms = l->at_ms,
-                                .url_n = (uint16_t)t->alert.url.n,
-                                .body_n = (uint32_t)n };
-    memcpy(m.url, t->alert.url.p, t->alert.url.n);
-    memcpy(m.body, l->body, n);
-    secrets_put(al, l, &m);
-    /* unsigned it would not be believed */
-    bool sent = m.secrets_n && alerts_send(al->admin->conf.alerts, &m);
+    m = (struct alert_message){ .id = l->id, .at_ms = l->at_ms };
+    bool made = t->alert.url.n ? post_put(al, &t->alert, l, &m)
+                               : mail_put(&t->alert, l, &m);
+    bool sent = made && alerts_send(al->admin->conf.alerts, &m);
     mem_wipe(&m, sizeof m);
     if (!sent) return false;
     l->sending = t->sending = true;

@@ -156,6 +156,7 @@ struct check_env {
     struct schema_lane *schema_lanes; /* a reactor each (check/schema.h) */
     struct visitors *visitors; /* NULL: no abuse profile may count them */
     struct mail_root *mail;    /* NULL: no list of mail domains, ever */
+    struct quota_watch *quotas; /* NULL: nobody is told of spent quotas */
 };
 
 enum { WAITS_MAX = 1000 }; /* turns a check may wait; then it is a fault */

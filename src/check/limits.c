@@ -3,6 +3,7 @@
  * of a JWT's subject. Made for every token, limited or not: the line also holds
  * how often and when it was used. */
 #include "check/check.h"
+#include "live/quota_watch.h"
 
 /* remainingScope application: the profile's quota is one for all tokens, but a
  * token with a quota (or a refill that makes one) of its own counts by itself. */
@@ -71,6 +72,27 @@ static enum verdict refused(struct exchange *x)
                              : REASON_RATE_LIMITED);
 }
 
+static struct id id_of(struct sv text)
+{
+    struct id id = { "" };
+    if (text.n <= ID_TEXT_MAX) memcpy(id.text, text.p, text.n);
+    return id;
+}
+
+/* Alerts want to know of quotas that are nearly spent. */
+static void quota_tell(const struct exchange *x)
+{
+    struct quota_crossing c = { .has_token = x->has_token };
+    if (!quota_crossed(x->ask.terms.quota, x->take.quota_remaining, x->ask.cost,
+                       &c.from, &c.to))
+        return;
+    if (x->ask.quota_slot != UINT32_MAX) c.has_token = false;
+    if (c.has_token) memcpy(c.token.b, x->token.id, sizeof c.token.b);
+    c.account_id = id_of(x->plan->app.account_id);
+    c.app_id = id_of(x->plan->app.id);
+    quota_watch_put(x->env->quotas, &c);
+}
+
 static enum verdict judge(struct exchange *x, enum take took)
 {
     if (took == TAKE_WAIT) return VERDICT_WAIT;
@@ -81,6 +103,8 @@ static enum verdict judge(struct exchange *x, enum take took)
     if (took == TAKE_REFUSED) return refused(x);
     check_global_tell(x);
     x->taken = !x->peek;
+    if (x->taken && x->take.has_quota && quota_watch_wanted(x->env->quotas))
+        quota_tell(x);
     return VERDICT_PASS;
 }
 

@@ -41,6 +41,9 @@ struct alert_message {
     uint32_t body_n;
     int64_t at_ms;
     unsigned secrets_n;     /* both sign while an old one has grace */
+    unsigned to_n;          /* mail addresses; 0: to url */
+    uint16_t to_sizes[ALERT_TO_MAX], subject_n;
+    char to[ALERT_TO_MAX][256], subject[ALERT_TITLE_MAX + 100];
     char url[ALERT_URL_MAX];
     char secrets[2][ALERT_SECRET_MAX]; /* with NUL */
     char body[ALERT_BODY_MAX];

@@ -1,12 +1,16 @@
 /* What the program itself has to tell: detections, as the journal's recorder
  * sees them, and the ends of our own certificates. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/ensure.h"
+#include "codec/host.h"
 #include "codec/json.h"
 #include "main/server.h"
 
-enum { CERTIFICATES_EVERY_MS = 600000 };
+enum { CERTIFICATES_EVERY_MS = 600000, NAME_BYTES = 150 };
 
 /* --- detections --------------------------------------------------------------- */
 
@@ -65,6 +69,108 @@ void server_found(void *ctx, const struct incident *i)
         finding_put(&o, i, f);
         alerts_raise(s->alerts, &o);
     }
+}
+
+/* --- the mail server -------------------------------------------------------------- */
+
+static int fails(const char *setting, const char *why)
+{
+    fprintf(stderr, "typeauth: --%s: %s\n", setting, why);
+    return -1;
+}
+
+static int password_read(struct server *s, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (!f) return fails("smtp-password-file", strerror(errno));
+    bool read = fgets(s->mail_password, sizeof s->mail_password, f) != NULL;
+    fclose(f);
+    size_t n = strcspn(s->mail_password, "\r\n");
+    if (!read || !n || n == sizeof s->mail_password - 1)
+        return fails("smtp-password-file", "its first line is no password");
+    s->mail_password[n] = 0;
+    s->mail_server.password = sv_of(s->mail_password, n);
+    return 0;
+}
+
+int mail_server_read(struct server *s)
+{
+    static const char *const modes[] = { [SMTP_TLS_STARTTLS] = "starttls",
+                                         [SMTP_TLS_IMPLICIT] = "implicit",
+                                         [SMTP_TLS_OFF] = "off" };
+    const struct settings *set = &s->set;
+    struct smtp_server *m = &s->mail_server;
+    struct sv host;
+    unsigned mode = 0;
+    if (!set->smtp_server) return 0;
+    while (mode < ARRAY_LEN(modes) && strcmp(set->smtp_tls, modes[mode]))
+        mode++;
+    if (mode == ARRAY_LEN(modes))
+        return fails("smtp-tls", "is not one of: starttls implicit off");
+    m->tls = (enum smtp_tls)mode;
+    if (host_split(sv_cstr(set->smtp_server), &host, &m->port) || !host.n)
+        return fails("smtp-server", "takes HOST or HOST:PORT");
+    if (!m->port) m->port = m->tls == SMTP_TLS_IMPLICIT ? 465 : 587;
+    if (!set->smtp_from || !smtp_address_is_valid(sv_cstr(set->smtp_from)))
+        return fails("smtp-from", "a mail address is needed");
+    m->from = sv_cstr(set->smtp_from);
+    if (set->smtp_user) m->user = sv_cstr(set->smtp_user);
+    if (m->user.n && m->tls == SMTP_TLS_OFF)
+        return fails("smtp-user", "a password is not sent without TLS");
+    if (m->user.n && !set->smtp_password_file)
+        return fails("smtp-password-file", "is needed with smtp-user");
+    if (m->user.n && password_read(s, set->smtp_password_file)) return -1;
+    m->host = host;
+    return 0;
+}
+
+/* --- monitors --------------------------------------------------------------------- */
+
+/* As much as a title holds, whole code points. */
+static struct sv name_first(struct sv name)
+{
+    size_t n = name.n < NAME_BYTES ? name.n : NAME_BYTES;
+    while (n < name.n && n && ((uint8_t)name.p[n] & 0xc0) == 0x80) n--;
+    return sv_first(name, n);
+}
+
+static void monitor_tell(struct server *s, const struct monitor_change *c,
+                         enum health_status status, enum alert_state state)
+{
+    bool certificate = c->cause == HEALTH_CAUSE_CERTIFICATE_SOON;
+    struct alert_occurrence o = {
+        .kind = certificate ? ALERT_CERTIFICATE : ALERT_MONITOR,
+        .state = state,
+        .at_ms = c->at_ms,
+        .count = 1,
+    };
+    struct buf b;
+    memcpy(o.account_id.text, c->account_id.p, c->account_id.n);
+    memcpy(o.app_id.text, c->application_id.p, c->application_id.n);
+    snprintf(o.key, sizeof o.key, "%s", health_status_name(status));
+    snprintf(o.title, sizeof o.title, "%.*s is %s",
+             SV_FMT(name_first(c->application)), o.key);
+    buf_init_fixed(&b, o.details, sizeof o.details - 1);
+    buf_puts(&b, "{\"cause\":");
+    json_put_text(&b, sv_cstr(health_cause_name(c->cause)));
+    json_put_name(&b, "status");
+    buf_put_u64(&b, c->code);
+    buf_putc(&b, '}');
+    alerts_raise(s->alerts, &o);
+}
+
+/* DEGRADED stays open while it is DOWN: that is told once more, not ended. */
+void server_monitor_changed(void *ctx, const struct monitor_change *c)
+{
+    struct server *s = ctx;
+    if (c->endpoint.n || c->account_id.n > ID_TEXT_MAX ||
+        c->application_id.n > ID_TEXT_MAX)
+        return;
+    if (c->from == HEALTH_DOWN) monitor_tell(s, c, HEALTH_DOWN, ALERT_RESOLVED);
+    if (c->to != HEALTH_DOWN && c->to != HEALTH_DEGRADED)
+        monitor_tell(s, c, HEALTH_DEGRADED, ALERT_RESOLVED);
+    if (c->to == HEALTH_DOWN || c->to == HEALTH_DEGRADED)
+        monitor_tell(s, c, c->to, ALERT_OPEN);
 }
 
 /* --- certificates ------------------------------------------------------------------ */

@@ -138,6 +138,7 @@ static int reach_open(struct server *s)
         .hooks = s->hooks,
         .alerts = s->alerts,
         .pusher = s->exports.pusher,
+        .mail_server = s->mail_server.host.n ? &s->mail_server : NULL,
         .sets = s->keysets,
         .origins = plan_origin_table(s->plan),
         .origins_unverified = !set->origin_tls_verify,

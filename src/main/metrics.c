@@ -192,6 +192,7 @@ void lanes_metrics(void *server, struct buf *out)
     detection_metrics(s->detection, out);
     hooks_metrics(s->hooks, out);
     alerts_metrics(s->alerts, out);
+    quota_watch_metrics(s->quotas, out);
     exports_metrics(server, out);
     place_metrics(s, out);
     origin_metrics(s, out);

@@ -18,6 +18,7 @@
 #include "main/mail_file.h"
 #include "main/places.h"
 #include "main/settings.h"
+#include "reach/monitor_change.h"
 #include "reach/reach.h"
 
 /* Who listens. A row each: option, TLS, service (see listeners.c). */
@@ -58,6 +59,9 @@ struct server {
     struct hooks *hooks;
     struct alerts *alerts;
     struct exports exports;
+    struct quota_watch *quotas;
+    struct smtp_server mail_server; /* host "": none */
+    char mail_password[256];
     char issuer[300];
     struct workers *workers;
     struct workers *judges; /* work of checks: the WAF */
@@ -123,6 +127,10 @@ void exports_metrics(struct server *s, struct buf *out);
 /* For journal_conf: detections become alerts. */
 void server_found(void *server, const struct incident *i);
 void certificates_tick(struct server *s);
+/* --smtp-*; 0, or -1 after having said why. */
+int mail_server_read(struct server *s);
+/* For monitors: a change of status becomes an alert. */
+void server_monitor_changed(void *server, const struct monitor_change *c);
 /* For control_conf; ctx is the server: data files, then admin_tick. */
 unsigned server_tick(void *server);
 /* For admin_conf; ctx is the server. */

@@ -21,7 +21,8 @@ struct settings {
     const char *data, *config, *server_key, *base_domain, *api_name,
         *assertion_issuer;
     const char *api, *gateway, *gateway_tls, *verify, *ops;
-    const char *otlp_endpoint, *otlp_headers_file, *otlp_service;
+    const char *otlp_endpoint, *otlp_headers_file, *otlp_service,
+        *smtp_server, *smtp_tls, *smtp_user, *smtp_password_file, *smtp_from;
     struct setting_list certificates, api_certificate, trusted_proxies,
         places, otlp_resource;
     const char *ca_file, *client_certificates, *client_ca, *egress,

@@ -128,6 +128,7 @@ static void detection_start(struct server *s)
     hooks_new(&s->hooks, &hooks);
     const struct alerts_conf alerts = { wake_reach, wake_control, s };
     alerts_new(&s->alerts, &alerts);
+    quota_watch_new(&s->quotas);
 }
 
 static int live_open(struct server *s)
@@ -184,7 +185,7 @@ int server_state_open(struct server *s)
     if (live_open(s) || data_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
     origin_table_on_due(plan_origin_table(s->plan), wake_reach, s);
-    if (exports_open(s)) return -1;
+    if (exports_open(s) || mail_server_read(s)) return -1;
     struct journal_conf journal = {
         .reactors = s->lanes_n,
         .access_fd = s->exports.log ? exports_log_fd(s) : server_access_log(s),
@@ -210,6 +211,8 @@ int server_state_open(struct server *s)
         .mail = mail_file_root(s->mail),
         .hooks = s->hooks,
         .alerts = s->alerts,
+        .quotas = s->quotas,
+        .sends_mail = s->mail_server.host.n > 0,
         .plan = s->plan,
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
@@ -256,7 +259,8 @@ int server_state_open(struct server *s)
                                     .place_lanes = s->place_lanes,
                                     .schema_lanes = s->schema_lanes,
                                     .visitors = s->visitors,
-                                    .mail = mail_file_root(s->mail) };
+                                    .mail = mail_file_root(s->mail),
+                                    .quotas = s->quotas };
     return 0;
 }
 
@@ -293,6 +297,8 @@ void server_state_close(struct server *s)
     detection_free(&s->detection);
     hooks_free(&s->hooks);
     alerts_free(&s->alerts);
+    quota_watch_free(&s->quotas);
+    mem_wipe(s->mail_password, sizeof s->mail_password);
     if (s->tokens) tokens_free(&s->tokens);
     if (s->signing) signing_free(&s->signing);
     if (s->store) store_close(&s->store);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "codec/smtp.h"
 #include "model/fields_int.h"
 
 enum { PAUSE_MS = 5000, PAUSE_MAX_MS = 3600000, GROUP_MAX_S = 86400 };
@@ -54,6 +55,24 @@ static int kinds_check(const struct shape_env *env, yyjson_mut_doc *doc,
     return 0;
 }
 
+static int to_check(const struct shape_env *env, yyjson_mut_doc *doc,
+                    yyjson_mut_val **value, struct shape_problem *why)
+{
+    size_t i, max;
+    yyjson_mut_val *item;
+    (void)env;
+    (void)doc;
+    yyjson_mut_arr_foreach(*value, i, max, item)
+    {
+        if (!smtp_address_is_valid(
+                sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item))))
+            return item_problem(why, i, "invalid_value",
+                                "must be a mail address such as "
+                                "name@example.com");
+    }
+    return 0;
+}
+
 static int apps_check(const struct shape_env *env, yyjson_mut_doc *doc,
                       yyjson_mut_val **value, struct shape_problem *why)
 {
@@ -82,7 +101,6 @@ static const struct shape_field fields[] = {
       .about = "Is anything sent?" },
     { .name = "url",
       .types = SHAPE_STRING,
-      .flags = SHAPE_REQUIRED,
       .len_min = 1,
       .len_max = ALERT_URL_MAX,
       .text = &text_url,
@@ -90,6 +108,14 @@ static const struct shape_field fields[] = {
       .check = key_url_check,
       .about = "Webhook that messages are posted to. Another url gets another "
                "secret." },
+    { .name = "to",
+      .types = SHAPE_STRINGS,
+      .flags = SHAPE_UNIQUE,
+      .len_min = 1,
+      .len_max = ALERT_TO_MAX,
+      .item_max = SMTP_ADDRESS_MAX,
+      .check = to_check,
+      .about = "Mail addresses, in the place of url." },
     { .name = "kinds",
       .types = SHAPE_STRINGS,
       .flags = SHAPE_UNIQUE,
@@ -119,7 +145,7 @@ static const struct shape_field fields[] = {
           "so many seconds after a message is told together in the next." },
     { .name = "quotaPercent",
       .types = SHAPE_INTEGER,
-      .min = 1,
+      .min = 50,
       .max = 100,
       .fallback = "90",
       .about = "A quota is nearly spent when so much of it is." },
@@ -134,10 +160,27 @@ static const struct shape_field fields[] = {
     { 0 },
 };
 
+static int rules(const struct shape_env *env, yyjson_mut_doc *doc,
+                 yyjson_val *present, yyjson_mut_val *input,
+                 struct shape_problem *why)
+{
+    bool url = yyjson_mut_is_str(shape_member(doc, "url"));
+    bool to = yyjson_mut_is_arr(shape_member(doc, "to"));
+    (void)env;
+    (void)present;
+    (void)input;
+    if (url != to) return 0;
+    return url ? shape_problem_set(why, "to", "invalid_value",
+                                   "excludes url: one of them")
+               : shape_problem_set(why, "url", "required",
+                                   "is required, or to");
+}
+
 const struct shape shape_alert = {
     .name = "Alert",
     .kind = KIND_ALERT,
     .fields = fields,
+    .rules = rules,
 };
 
 static const struct shape_field rotate_fields[] = {
@@ -210,8 +253,10 @@ int alert_decode(const struct record *r, struct arena *a, struct alert *out)
         .quota_percent = (int)percent,
         .certificate_days = (int)days,
     };
-    return texts_decode(json_find(root, "applications"), a, &out->apps,
-                        &out->apps_n);
+    err = texts_decode(json_find(root, "to"), a, &out->to, &out->to_n);
+    return err ? err
+               : texts_decode(json_find(root, "applications"), a, &out->apps,
+                              &out->apps_n);
 }
 
 /* --- back-off ------------------------------------------------------------------------ */

@@ -23,6 +23,7 @@ enum {
     ALERT_TARGETS_MAX = 50, /* an account */
     ALERT_URL_MAX = 2048,
     ALERT_APPS_MAX = 50,
+    ALERT_TO_MAX = 10,
     ALERT_SECRET_MAX = 80,
     ALERT_ATTEMPTS = 8,
 };
@@ -32,7 +33,9 @@ struct alert {
     struct id id, account_id;
     bool enabled;
     unsigned kinds;         /* set of 1 << enum alert_kind */
-    struct sv name, url;
+    struct sv name, url;    /* url "": by mail */
+    const struct sv *to;    /* mail addresses */
+    uint32_t to_n;
     const struct sv *apps;  /* ids; none: all of the account */
     uint32_t apps_n;
     int64_t group_ms;       /* messages of a kind are so far apart */

@@ -6,7 +6,7 @@
 
 void conn_filter(struct conn *c, const struct filter_ops *ops, void *state)
 {
-    ENSURE(!c->filter && c->bytes_in == 0 && !c->rest.n && !c->out.head);
+    ENSURE(!c->filter && !c->rest.n && !c->out.head);
     c->filter = NEW(struct filter);
     c->filter->ops = ops;
     c->filter->state = state;

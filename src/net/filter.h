@@ -25,7 +25,9 @@ struct filter_ops {
     void (*on_free)(void *state);
 };
 
-/* Takes `state` (on_free ends it). Before any byte has moved. */
+/* Takes `state` (on_free ends it). While nothing that came in is unread and
+ * nothing that went out is queued: before any byte, or (STARTTLS) between two
+ * callbacks. */
 void conn_filter(struct conn *c, const struct filter_ops *ops, void *state);
 void *filter_state(const struct conn *c, const struct filter_ops *ops);
 

@@ -14,6 +14,9 @@ struct posting {
     struct posting *next, **prev;
     uint64_t began_ns;
     struct alert_message message; /* wiped */
+    struct smtp_send *mail;       /* NULL: none is under way */
+    struct sv to[ALERT_TO_MAX];
+    struct buf data; /* of a mail */
 };
 
 struct alert_poster {
@@ -33,6 +36,7 @@ static void posting_free(struct posting *d)
     *d->prev = d->next;
     if (d->next) d->next->prev = d->prev;
     mem_wipe(&d->message, sizeof d->message);
+    buf_fini(&d->data);
     mem_free(d);
 }
 
@@ -44,6 +48,19 @@ void alert_poster_free(struct alert_poster **at)
     *at = NULL;
 }
 
+void alert_poster_close(struct alert_poster *p)
+{
+    for (struct posting *d = p->all; d; d = d->next) {
+        if (d->mail) smtp_cancel(d->mail);
+        d->mail = NULL;
+    }
+}
+
+static uint32_t took_ms(const struct posting *d)
+{
+    return (uint32_t)((clock_mono_ns() - d->began_ns) / 1000000);
+}
+
 static void on_answer(void *ctx, const struct fetch_answer *f)
 {
     struct posting *d = ctx;
@@ -51,7 +68,7 @@ static void on_answer(void *ctx, const struct fetch_answer *f)
         .id = d->message.id,
         .delivered = !f->err && f->status >= 200 && f->status <= 299,
         .status = f->err ? 0 : f->status,
-        .took_ms = (uint32_t)((clock_mono_ns() - d->began_ns) / 1000000),
+        .took_ms = took_ms(d),
     };
     if (f->err)
         snprintf(o.problem, sizeof o.problem, "%s", f->problem);
@@ -93,6 +110,55 @@ static void post(struct posting *d)
     fetch_start(p->conf.fetcher, &req);
 }
 
+/* --- mails ----------------------------------------------------------------------- */
+
+static void on_mailed(void *ctx, const char *problem, unsigned code)
+{
+    struct posting *d = ctx;
+    struct alert_outcome o = { .id = d->message.id,
+                               .delivered = !problem[0],
+                               .status = code,
+                               .took_ms = took_ms(d) };
+    snprintf(o.problem, sizeof o.problem, "%s", problem);
+    alerts_report(d->p->conf.alerts, &o);
+    posting_free(d);
+}
+
+static void mail(struct posting *d)
+{
+    const struct alert_poster_conf *conf = &d->p->conf;
+    const struct alert_message *m = &d->message;
+    struct id id = id_make(KIND_DELIVERY, &m->id);
+    d->began_ns = clock_mono_ns();
+    if (!conf->server) {
+        on_mailed(d, "this server has no mail server to send by", 0);
+        return;
+    }
+    for (unsigned i = 0; i < m->to_n; i++)
+        d->to[i] = sv_of(m->to[i], m->to_sizes[i]);
+    const struct smtp_mail text = { .from = conf->server->from,
+                                    .subject = sv_of(m->subject, m->subject_n),
+                                    .text = sv_of(m->body, m->body_n),
+                                    .to = d->to,
+                                    .to_n = m->to_n,
+                                    .id = id_sv(&id),
+                                    .wall_ms = m->at_ms };
+    buf_init(&d->data, 4 * ALERT_BODY_MAX);
+    smtp_mail_encode(&text, &d->data);
+    const struct smtp_conf smtp = { .reactor = conf->reactor,
+                                    .dns = conf->dns,
+                                    .tls = conf->tls,
+                                    .egress = conf->egress,
+                                    .server = conf->server,
+                                    .timeout_ms = conf->timeout_ms };
+    const struct smtp_ask ask = { .data = buf_sv(&d->data),
+                                  .to = d->to,
+                                  .to_n = m->to_n,
+                                  .done = on_mailed,
+                                  .ctx = d };
+    d->mail = smtp_start(&smtp, &ask);
+}
+
 void alert_poster_run(struct alert_poster *p)
 {
     for (;;) {
@@ -106,6 +172,9 @@ void alert_poster_run(struct alert_poster *p)
         d->prev = &p->all;
         if (p->all) p->all->prev = &d->next;
         p->all = d;
-        post(d);
+        if (d->message.to_n)
+            mail(d);
+        else
+            post(d);
     }
 }

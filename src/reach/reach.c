@@ -94,6 +94,11 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
     const struct alert_poster_conf alerts = {
         .alerts = conf->alerts,
         .fetcher = r->fetcher,
+        .reactor = r->reactor,
+        .dns = r->dns,
+        .tls = conf->tls,
+        .egress = conf->egress,
+        .server = conf->mail_server,
         .wall_ms = conf->wall_ms,
         .allow_plain = conf->allow_plain,
         .timeout_ms = conf->timeout_ms,
@@ -160,6 +165,7 @@ void reach_free(struct reach **rp)
     if (!r) return;
     ENSURE(!r->started);
     if (r->key_sets) key_sets_close(r->key_sets);
+    if (r->alerts) alert_poster_close(r->alerts);
     if (r->dns) dns_free(&r->dns); /* before the pool that asks it */
     if (r->fetcher) fetcher_free(&r->fetcher);
     if (r->reactor) reactor_free(&r->reactor);

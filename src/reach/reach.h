@@ -17,6 +17,7 @@ struct reach_conf {
     struct introspections *introspections; /* NULL: none is asked */
     struct hooks *hooks;      /* NULL: none is called */
     struct alerts *alerts;    /* NULL: none are delivered */
+    const struct smtp_server *mail_server; /* NULL: no mail is sent */
     struct pusher *pusher;    /* NULL: nothing is pushed */
     struct origin_table *origins; /* NULL: none is probed */
     bool origins_unverified;  /* any certificate of theirs will do */

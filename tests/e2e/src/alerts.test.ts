@@ -2,11 +2,17 @@
 // up, sent again; over restarts; behind the egress policy; and receivers that
 // hang or are gone while traffic goes on.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createServer as createTcp, type AddressInfo, type Socket } from "node:net";
-import { Api, Clock, NodeOrigin, Server, call, eventually, scenario } from "./harness/index.js";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Api, Authority, Cleanup, Clock, NodeOrigin, Server, call, eventually, scenario } from "./harness/index.js";
 
+const run = promisify(execFile);
 type Own = Parameters<Parameters<typeof scenario>[1]>[0];
 
 interface Told { body: any; text: string; signature: string; delivery: string; now_ms: () => number }
@@ -238,4 +244,86 @@ scenario("another account's alerts are not there", async (cleanup) => {
   assert.equal((await api.post(`alert/${alert.id}/dead-letters/dlv_00000000000000000000000000/resend`)).status, 404);
   assert.equal((await api.delete(`alert/${alert.id}`)).status, 200);
   assert.equal((await api.post(`alert/${alert.id}/test`)).status, 404);
+});
+
+scenario("a quota nearly spent is told once a period, by each receiver's own threshold", async (cleanup) => {
+  const w = await World.begin(cleanup);
+  const early = await receiver(cleanup, [], () => w.clock.now_ms());
+  const late = await receiver(cleanup, [], () => w.clock.now_ms());
+  await w.alert(early.url, { name: "early", kinds: ["quota"], quotaPercent: 50, groupSeconds: 0 });
+  await w.alert(late.url, { name: "late", kinds: ["quota"], groupSeconds: 0 });
+  const origin = await NodeOrigin.start(cleanup);
+  const app = await w.server.api.application("shop", origin.address, { remaining: 20 });
+  const [token] = await w.server.api.tokens(app.id);
+  const ask = async (n: number) => {
+    for (let i = 0; i < n; i++)
+      assert.equal((await call(w.server.door("gateway"), "GET", "/", { host: app.domain, authorization: `Bearer ${token.token}` })).status, 200);
+  };
+  const raised = () => w.metric('typeauth_alert_messages_total{outcome="delivered"}');
+  await ask(9);
+  assert.equal(await raised(), 0);
+  await ask(1);
+  await eventually("half is told", () => early.told.length === 1);
+  assert.equal(early.told[0]!.body.items[0].subject, token.id);
+  assert.deepEqual(early.told[0]!.body.items[0].details, { percent: 50 });
+  await ask(10);
+  await eventually("90 % is told", () => late.told.length === 1);
+  assert.equal(late.told[0]!.body.items[0].details.percent, 90);
+  assert.equal((await w.server.api.delete(`token/${token.id}/counters`)).status, 200);
+  await ask(18);
+  await eventually("the next period is told", () => late.told.length === 2 && early.told.length === 2);
+});
+
+scenario("a certificate of ours is told of before its end, once, also over a restart", async (cleanup) => {
+  const { cert, key } = await (await Authority.make(cleanup)).issue("gateway", "DNS:gateway.example");
+  const w = await World.begin(cleanup, ["--insecure-key-urls", "--gateway-tls", "127.0.0.1:0", "--certificate", `${cert},${key}`]);
+  const { told, url } = await receiver(cleanup, [], () => w.clock.now_ms());
+  await w.alert(url, { kinds: ["certificate"], certificateDays: 10 });
+  const days = async (n: number) => w.clock.advance(n * 86_400_000);
+  await days(354); // 11 are left
+  await w.alert(url, { name: "earlier", kinds: ["certificate"], certificateDays: 30 });
+  await days(0.1);
+  await eventually("the one with 30 days is told", () => told.length === 1);
+  await days(2);
+  await eventually("the one with 10 days is told", () => told.length === 2);
+  assert.equal(told[1]!.body.kind, "certificate");
+  assert.equal(told[1]!.body.items[0].subject, "gateway");
+  assert.equal(told[1]!.body.items[0].state, "open");
+  await w.restart();
+  await days(1);
+  await eventually("it was looked at again", async () =>
+    (await w.metric('typeauth_alert_occurrences_total{state="raised"}')) >= 1);
+  assert.equal(told.length, 2, "what was told is not told again");
+});
+
+scenario("a full disk is told once, out of memory, and its end once", async (cleanup, t) => {
+  const at = await mkdtemp(join(tmpdir(), "typeauth-alert-full-"));
+  cleanup.add(() => rm(at, { recursive: true, force: true }));
+  if (process.getuid!() !== 0) return t.skip("mounting needs root");
+  try {
+    await run("mount", ["-t", "tmpfs", "-o", "size=24m,mode=0700", "none", at]);
+  } catch {
+    return t.skip("mounting is forbidden here");
+  }
+  cleanup.add(() => run("umount", ["-l", at]));
+  const own = new Cleanup();
+  cleanup.add(() => own.run());
+  await mkdir(join(at, "data"), { mode: 0o700 });
+  const server = await Server.start(own, { data: join(at, "data"), args: ["--workers", "1", "--insecure-key-urls"] });
+  const { told, url } = await receiver(cleanup, [], Date.now);
+  await server.api.create("alert/create", { name: "pager", url, groupSeconds: 0 });
+  const app = await server.api.application("full", { host: "127.0.0.1", port: 9 }, {});
+  const filler = await open(join(at, "filler"), "w");
+  for (const size of [1 << 20, 4096])
+    for (const block = Buffer.alloc(size); ; )
+      if (!(await filler.write(block).then((f) => f.bytesWritten === size, () => false))) break;
+  await eventually("a change is refused", async () =>
+    (await server.api.post(`token/create/${app.id}`, { metadata: { long: "x ".repeat(1500) } })).status === 503);
+  await eventually("it is told", () => told.some((m) => m.body.kind === "store"));
+  for (let i = 0; i < 10; i++) await server.api.post(`token/create/${app.id}`, { metadata: { long: "x ".repeat(1500) } });
+  await filler.truncate(0);
+  await filler.close();
+  const stores = () => told.filter((m) => m.body.kind === "store").map((m) => m.body.items[0].state);
+  await eventually("its end is told", () => stores().includes("resolved"));
+  assert.deepEqual(stores().slice(0, 2), ["open", "resolved"]);
 });

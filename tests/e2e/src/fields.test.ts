@@ -147,7 +147,7 @@ before(async () => {
   bringPlaces(data, placeFile({ "127.0.0.0/8": { country: "DE" } }));
   server = await Server.start(cleanup, {
     data,
-    args: ["--applications-max", "100000"],
+    args: ["--applications-max", "100000", "--smtp-server", "127.0.0.1:9", "--smtp-from", "alerts@example.com"],
   });
   const { api } = server;
   const origin = { host: "127.0.0.1", port: 9 };
