@@ -190,21 +190,30 @@ static void quotas_read(struct alerting *al)
     }
 }
 
-/* The store says by each write how it is. */
+/* Writes say how the store is; main/ knows of the files beside it. */
+static bool is_broken(const struct admin *a, char why[128])
+{
+    int fault = atomic_load(&a->store_fault);
+    if (fault) snprintf(why, 128, "%s", err_text(fault));
+    return fault || (a->conf.fault && a->conf.fault(a->conf.ctx, why));
+}
+
 static void store_watch(struct alerting *al)
 {
-    int fault = atomic_load(&al->admin->store_fault);
-    if (!fault == !al->store_fault) return;
+    char why[128] = "";
+    bool broken = is_broken(al->admin, why);
+    if (broken == al->broken) return;
     struct alert_occurrence o = {
         .kind = ALERT_STORE,
-        .state = fault ? ALERT_OPEN : ALERT_RESOLVED,
+        .state = broken ? ALERT_OPEN : ALERT_RESOLVED,
         .at_ms = clock_wall_ms(),
         .count = 1,
         .key = "store",
     };
+    if (broken) memcpy(al->broken_why, why, sizeof why);
     snprintf(o.title, sizeof o.title, "The store cannot be written to: %s",
-             err_text(fault ? fault : al->store_fault));
-    al->store_fault = fault;
+             al->broken_why);
+    al->broken = broken;
     happened(al, &o);
 }
 

@@ -43,7 +43,8 @@ struct alerting {
     bool stale;         /* targets are to be read */
     bool unsaved;       /* something is not in the store that should be */
     bool saving, failed; /* a transaction is open; it cannot be */
-    int store_fault;    /* as it was told */
+    bool broken;        /* the store, as it was told */
+    char broken_why[128];
     struct ulid newest; /* id of a letter */
     struct rand_fast random;
 };

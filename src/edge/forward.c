@@ -233,11 +233,12 @@ static void put_ours(const struct http_head *h, const struct forward_facts *f,
     if (f->traceparent.n) put(out, HN_OTHER, SV("traceparent"), f->traceparent);
 }
 
-static bool is_replaced(const struct forward_facts *f, struct sv name)
+static bool is_replaced(const struct forward_facts *f,
+                        const struct http_field *field)
 {
     return f->traceparent.n &&
-           (sv_eq_nocase(name, SV("traceparent")) ||
-            (!f->keeps_state && sv_eq_nocase(name, SV("tracestate"))));
+           (field->id == HN_TRACEPARENT ||
+            (!f->keeps_state && sv_eq_nocase(field->name, SV("tracestate"))));
 }
 
 /* --- requests -------------------------------------------------------------- */
@@ -332,12 +333,13 @@ int forward_request(const struct http_head *h, const struct forward_facts *f,
         case UNKNOWN:
             if (is_hop(h, names, field->name)) continue;
             if (is_chosen(field->name, f->ours)) continue;
-            if (is_replaced(f, field->name)) continue;
+            if (is_replaced(f, field)) continue;
             if (f->hide_proof && sv_eq_nocase(field->name, SV("DPoP")))
                 continue;
             if (hide_header && !hide_in_field(f, &kept, text)) continue;
             break;
         case KEEP:
+            if (is_replaced(f, field)) continue;
             if (hide_header && !hide_in_field(f, &kept, text)) continue;
             break;
         case CREDENTIAL:

@@ -278,14 +278,14 @@ scenario("a certificate of ours is told of before its end, once, also over a res
   const { cert, key } = await (await Authority.make(cleanup)).issue("gateway", "DNS:gateway.example");
   const w = await World.begin(cleanup, ["--insecure-key-urls", "--gateway-tls", "127.0.0.1:0", "--certificate", `${cert},${key}`]);
   const { told, url } = await receiver(cleanup, [], () => w.clock.now_ms());
-  await w.alert(url, { kinds: ["certificate"], certificateDays: 10 });
+  await w.alert(url, { kinds: ["certificate"], certificateDays: 9 });
   const days = async (n: number) => w.clock.advance(n * 86_400_000);
   await days(354); // 11 are left
   await w.alert(url, { name: "earlier", kinds: ["certificate"], certificateDays: 30 });
   await days(0.1);
   await eventually("the one with 30 days is told", () => told.length === 1);
   await days(2);
-  await eventually("the one with 10 days is told", () => told.length === 2);
+  await eventually("the one with 9 days is told", () => told.length === 2);
   assert.equal(told[1]!.body.kind, "certificate");
   assert.equal(told[1]!.body.items[0].subject, "gateway");
   assert.equal(told[1]!.body.items[0].state, "open");
@@ -318,9 +318,9 @@ scenario("a full disk is told once, out of memory, and its end once", async (cle
     for (const block = Buffer.alloc(size); ; )
       if (!(await filler.write(block).then((f) => f.bytesWritten === size, () => false))) break;
   await eventually("a change is refused", async () =>
-    (await server.api.post(`token/create/${app.id}`, { metadata: { long: "x ".repeat(1500) } })).status === 503);
+    (await server.api.patch(`applications/${app.id}`, { description: `${Math.random()}`.padEnd(1000, "x") })).status === 503);
   await eventually("it is told", () => told.some((m) => m.body.kind === "store"));
-  for (let i = 0; i < 10; i++) await server.api.post(`token/create/${app.id}`, { metadata: { long: "x ".repeat(1500) } });
+  for (let i = 0; i < 10; i++) await server.api.patch(`applications/${app.id}`, { description: "y".repeat(1000) });
   await filler.truncate(0);
   await filler.close();
   const stores = () => told.filter((m) => m.body.kind === "store").map((m) => m.body.items[0].state);
