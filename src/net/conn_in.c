@@ -188,6 +188,8 @@ void conn_read_turn(struct conn *c)
             STAT_ADD(r, bytes_in, (uint64_t)n);
             budget -= (size_t)n < budget ? (size_t)n : budget;
             if (!c->finishing) conn_input(c, &c->rest, &r->in, at, (uint32_t)n);
+            if (c->can_read)
+                reactor_write(r); /* a stream goes on as it comes */
         } else if (n == 0) {
             input_ended(c);
         } else {

@@ -1,5 +1,5 @@
-/* Output: slices of blocks in a queue, written when the outermost callback
- * returns. Short texts are built in one block that all connections of the
+/* Output: slices of blocks in a queue, written when the outermost callbacks of
+ * a few events have returned. Short texts are built in one block that all connections of the
  * reactor share, so that an idle connection owns none. */
 #include "net/reactor_int.h"
 
@@ -16,10 +16,15 @@ enum {
 
 void conn_touch(struct conn *c)
 {
+    struct reactor *r = c->r;
     if (c->dirty) return;
     c->dirty = true;
-    c->dirty_next = c->r->dirty;
-    c->r->dirty = c;
+    c->dirty_next = NULL;
+    if (r->dirty)
+        r->dirty_last->dirty_next = c;
+    else
+        r->dirty = c;
+    r->dirty_last = c;
 }
 
 /* --- queue ---------------------------------------------------------------- */

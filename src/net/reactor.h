@@ -7,7 +7,8 @@
  *         -> sweep of deadlines -> freeing of closed connections -> turn hook
  *
  * Callbacks run to completion and are never re-entered for one connection.
- * Output is written when the outermost callback returns. */
+ * Output is written when the outermost callback returns; of the events of one
+ * wait, after every sixteenth and the last. */
 #ifndef NET_REACTOR_H
 #define NET_REACTOR_H
 

@@ -22,6 +22,7 @@ enum {
     SMALL_BYTES = 1024,            /* a kept rest of at most this is copied */
     TURN_BYTES = 256 * 1024,       /* read a turn and connection */
     TICK_MS = 100,                 /* of deadlines */
+    GATHERED_EVENTS = 16,          /* are served before answers are written */
     EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
     LINGER_MS = 5000,
     STALL_MIN_MS = 1000,           /* nobody is dropped for less */
@@ -126,7 +127,8 @@ struct reactor {
     int32_t *due;                  /* ticks since start_ms, a slot each */
     int32_t due_next;              /* not later than the earliest of due */
     unsigned slots, high, conns, accepted;
-    struct conn *free_conns, *grave, *closing, *dirty;
+    struct conn *free_conns, *grave, *closing;
+    struct conn *dirty, *dirty_last;
     struct link ready, starved, shaking, stalled;
     unsigned ready_n;
 
@@ -147,6 +149,7 @@ struct reactor {
     struct addr local;             /* conn_local's answer */
     struct rand_fast rand;
     bool running, paused, draining;
+    bool gathers;                  /* writes wait for reactor_write */
     bool shakes;                   /* run_handshakes is on the stack */
     uint64_t drain_until_ms;
     uint64_t cpu_base_ns, cpu_short_ns; /* measure_turn */
@@ -192,12 +195,14 @@ static inline ssize_t raw_send(int fd, const void *p, size_t n)
 #define KEY_LISTENER (UINT32_MAX - 1)
 void reactor_watch(struct reactor *r, int op, int fd, uint32_t events,
                    uint64_t data);
-/* Writes what was dirtied and buries what was closed, until nothing is left:
- * after each outermost callback. */
+/* Writes what was dirtied, unless writes are gathered, and buries what was
+ * closed, until nothing is left: after each outermost callback. */
 void reactor_settle(struct reactor *r);
+/* The same, and writes what was gathered. */
+void reactor_write(struct reactor *r);
 static inline void settle(struct reactor *r)
 {
-    if (r->dirty || r->closing) reactor_settle(r);
+    if ((r->dirty && !r->gathers) || r->closing) reactor_settle(r);
 }
 
 /* --- timer.c -------------------------------------------------------------- */
