@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "codec/percent.h"
 
 struct route_list { /* best first */
@@ -17,8 +18,9 @@ struct route_edge {
 };
 
 struct route_node {
-    struct route_edge *text, *variables; /* sorted; longest affixes first */
-    unsigned text_n, variables_n;
+    struct route_edge *text, *variables; /* any order; longest affixes first */
+    uint8_t *slots;                      /* by hash: + 1, of text; 0: none */
+    unsigned text_n, variables_n, slots_mask;
     struct route_list here, rest; /* the path ends here; "*" */
 };
 
@@ -35,12 +37,6 @@ static int better(const void *a, const void *b)
     const struct route_rule *y = *(const struct route_rule *const *)b;
     bool xm = x->method.n > 0, ym = y->method.n > 0;
     return xm != ym ? (xm ? -1 : 1) : y->index - x->index;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    const struct route_edge *x = a, *y = b;
-    return sv_cmp(x->match.prefix, y->match.prefix);
 }
 
 static int by_affix(const void *a, const void *b)
@@ -82,6 +78,28 @@ static unsigned gather(const struct route_rule **rules, unsigned i, unsigned n,
     return end;
 }
 
+static unsigned hash_of(struct sv text)
+{
+    return (unsigned)(hash_ends(text) >> 32);
+}
+
+/* With many applications each look at a literal is a cache line that is not
+ * there: a hash looks at one or two, a sorted list at six. */
+static bool index_text(struct route_node *to, struct arena *a)
+{
+    unsigned n = 2;
+    _Static_assert(ROUTING_RULES_MAX < UINT8_MAX, "a slot is a byte");
+    while (n < 2 * to->text_n) n *= 2;
+    to->slots = ARENA_ARRAY(a, uint8_t, n);
+    to->slots_mask = n - 1;
+    for (unsigned i = 0; to->slots && i < to->text_n; i++) {
+        unsigned at = hash_of(to->text[i].match.prefix) & to->slots_mask;
+        while (to->slots[at]) at = (at + 1) & to->slots_mask;
+        to->slots[at] = (uint8_t)(i + 1);
+    }
+    return to->slots;
+}
+
 static bool grow(struct route_node *to, const struct route_rule **rules,
                  unsigned n, unsigned depth, struct arena *a)
 {
@@ -99,9 +117,8 @@ static bool grow(struct route_node *to, const struct route_rule **rules,
         if (!edge->to || !fill(edge->to, rules + i, end - i, depth + 1, a))
             return false;
     }
-    qsort(to->text, to->text_n, sizeof *to->text, by_text);
     qsort(to->variables, to->variables_n, sizeof *to->variables, by_affix);
-    return true;
+    return index_text(to, a);
 }
 
 /* `rules` agree in the segments above `depth`; they are put in order. */
@@ -255,13 +272,17 @@ static const struct route_edge *literal_find(const struct route_node *at,
                                              struct sv segment)
 {
     char decoded[ROUTING_PATH_MAX];
-    struct route_edge key = { .match = { .prefix = segment } };
     if (sv_find(segment, '%') != SIZE_MAX) {
         size_t n = percent_decode_within(decoded, sizeof decoded, segment);
         if (n == SIZE_MAX) return NULL; /* longer than any literal */
-        key.match.prefix = sv_of(decoded, n);
+        segment = sv_of(decoded, n);
     }
-    return bsearch(&key, at->text, at->text_n, sizeof key, by_text);
+    unsigned i = hash_of(segment) & at->slots_mask;
+    for (; at->slots[i]; i = (i + 1) & at->slots_mask) {
+        const struct route_edge *edge = &at->text[at->slots[i] - 1];
+        if (sv_eq(edge->match.prefix, segment)) return edge;
+    }
+    return NULL;
 }
 
 /* A rule may name a segment's parameters; else they are nobody's. */
