@@ -147,6 +147,7 @@ struct openapi_match {
     unsigned n;
 };
 
+/* None, and no steps left in the judge: it cannot be told. */
 void openapi_match(const struct openapi *o, struct sv path,
                    struct schema_judge *j, struct openapi_match *m);
 

@@ -66,6 +66,9 @@ struct openapi_judgement openapi_judge(const struct openapi *o,
                                            UINT_MAX, false };
     }
     openapi_match(o, r->path, j, &match);
+    if (!match.path && !j->steps)
+        return (struct openapi_judgement){ OPENAPI_BLOCK, 400, UINT_MAX,
+                                           UINT_MAX, true };
     if (!match.path) return unknown(404);
     uint32_t operation = operation_of(o, match.path, r->method);
     if (!operation) {

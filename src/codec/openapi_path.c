@@ -247,12 +247,18 @@ static bool segment_fits(struct openapi_match *m, struct sv template,
     return !text.n;
 }
 
+static bool step(struct walk *w)
+{
+    if (!w->j->steps) return false;
+    w->j->steps--;
+    return true;
+}
+
 static uint32_t walk(struct walk *w, uint32_t at, struct sv rest)
 {
     const struct openapi_segment *s = &w->o->segments[at];
     if (!rest.p) return s->path;
-    if (!w->j->steps) return 0;
-    w->j->steps--;
+    if (!step(w)) return 0;
     struct sv behind, text = sv_cut(rest, '/', &behind);
     char decoded[SEGMENT_BYTES_MAX];
     size_t n_decoded = percent_decode_within(decoded, sizeof decoded, text);
@@ -261,7 +267,7 @@ static uint32_t walk(struct walk *w, uint32_t at, struct sv rest)
                          : literal_find(w->o, at, sv_of(decoded, n_decoded));
     uint32_t found = child ? walk(w, child, behind) : 0;
     unsigned n = w->m->n;
-    for (child = s->first; !found && child;
+    for (child = s->first; !found && child && step(w);
          child = w->o->segments[child].next) {
         w->m->n = n;
         if (segment_fits(w->m, w->o->segments[child].text, text))

@@ -152,6 +152,35 @@ static void a_path_is_the_operation_with_the_earlier_literal(void **state)
     openapi_free(&o);
 }
 
+/* Neither unknown nor passed: a document may have more paths than a turn may
+ * look at. */
+static void a_path_that_takes_too_long_to_find_is_over(void **state)
+{
+    (void)state;
+    enum { PATHS = 1000 };
+    struct openapi *o;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_puts(&b, "openapi: 3.1.0\n" INFO "paths:\n");
+    for (int i = 0; i < PATHS; i++)
+        buf_printf(&b, "  /{x}-%d: {get: {responses: {}}}\n", i);
+    buf_putc(&b, '\0');
+    assert_int_equal(load(b.p, &o), 0);
+    for (uint32_t steps = 0; steps <= PATHS + 2; steps += PATHS / 2 + 1) {
+        struct openapi_request r = { .method = SV("GET"),
+                                     .path = SV("/a-none") };
+        struct schema_judge j = judge_new();
+        j.steps = steps;
+        struct openapi_judgement said = openapi_judge(o, &r, &j);
+        bool enough = steps > PATHS;
+        assert_int_equal(said.over, !enough);
+        assert_int_equal(said.verdict,
+                         enough ? OPENAPI_UNKNOWN : OPENAPI_BLOCK);
+    }
+    buf_fini(&b);
+    openapi_free(&o);
+}
+
 /* One parameter `p` of each kind; the value must be [3,4], {R:1,G:2} or 5. */
 static void every_style_of_parameter_is_read(void **state)
 {
@@ -391,6 +420,7 @@ int main(void)
         TEST(a_mistake_is_refused_or_warned_of_at_its_place),
         TEST(several_mistakes_are_found_at_once),
         TEST(a_path_is_the_operation_with_the_earlier_literal),
+        TEST(a_path_that_takes_too_long_to_find_is_over),
         TEST(every_style_of_parameter_is_read),
         TEST(a_body_is_judged_by_its_type_of_content),
         TEST(a_request_of_many_pairs_ends_by_its_bounds),
