@@ -49,6 +49,8 @@ struct admin_conf {
     struct keysets *keysets;
     bool insecure_key_urls;   /* http: is allowed where keys come from */
     struct journal *journal;  /* NULL: no use counts, no /metrics (tests) */
+    struct totals *totals;    /* NULL: nothing is counted (tests) */
+    struct figures *figures;  /* NULL: no analytics */
     struct sv base_domain;    /* made-up application domains lie under it */
     const struct sv *api_names; /* the API's own hosts: no application's */
     size_t api_names_n;

@@ -246,6 +246,7 @@ static bool head_copy(struct work *w, const struct http_head *h)
     q->authorization = copy_field(w, h, HN_AUTHORIZATION);
     q->content_type = copy_field(w, h, HN_CONTENT_TYPE);
     q->content_encoding = copy_field(w, h, HN_CONTENT_ENCODING);
+    q->accept = copy_field(w, h, HN_ACCEPT);
     q->idempotency_key = copy_field(w, h, HN_IDEMPOTENCY_KEY);
     q->if_match = copy_field(w, h, HN_IF_MATCH);
     q->peer = address_of(h, &conn_peer(http_stream_conn(w->stream))->ip,

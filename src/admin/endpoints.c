@@ -136,6 +136,29 @@ static const struct shape_field event_fields[] = {
     TIME("updatedAt", "The same."),
     { 0 },
 };
+static const struct shape_field analytics_fields[] = {
+    OURS("id", SHAPE_STRING, "Number of the row, for paging."),
+    TIME("start", "From when on."),
+    TIME("end", "Until before when."),
+    OURS("group", SHAPE_STRING, "What group_by asks for; \"\": none, unknown."),
+    OURS("requests", SHAPE_INTEGER, "Requests that ended in this time."),
+    OURS("bytes_in", SHAPE_INTEGER, "Bytes of requests, heads included."),
+    OURS("bytes_out", SHAPE_INTEGER, "Bytes of answers."),
+    OURS("cost", SHAPE_INTEGER, "What they asked for of quotas."),
+    OURS("outcomes", SHAPE_MAP, "Requests by outcome."),
+    OURS("latency", SHAPE_MAP, "p50_us, p95_us, p99_us, within 3.2 %."),
+    OURS("incomplete", SHAPE_BOOLEAN, "Something of it is gone or damaged."),
+    { 0 },
+};
+static const struct shape_field totals_fields[] = {
+    OURS("id", SHAPE_STRING, "Id of the application."),
+    OURS("requests", SHAPE_INTEGER, "Requests that ended, ever."),
+    OURS("bytes_in", SHAPE_INTEGER, "Bytes of requests, heads included."),
+    OURS("bytes_out", SHAPE_INTEGER, "Bytes of answers."),
+    OURS("cost", SHAPE_INTEGER, "What they asked for of quotas."),
+    OURS("outcomes", SHAPE_MAP, "Requests by outcome."),
+    { 0 },
+};
 static const struct shape_field trace_check_fields[] = {
     OURS("check", SHAPE_STRING, "Name of the check: \"credential\"."),
     OURS("verdict", SHAPE_STRING,
@@ -292,6 +315,8 @@ static const struct answer_type
     audit = { "AuditEntry", NULL, audit_fields, NULL },
     event = { "Event", NULL, event_fields, NULL },
     trace = { "Trace", NULL, trace_fields, NULL },
+    analytics = { "Analytics", NULL, analytics_fields, NULL },
+    totals = { "Totals", NULL, totals_fields, NULL },
     assertion_key = { "AssertionKey", NULL, assertion_key_fields, NULL },
     origin_state = { "OriginState", NULL, origin_state_fields, NULL },
     data_file = { "DataFile", NULL, data_fields, NULL },
@@ -379,6 +404,11 @@ static const char *const audit_params[] = { "object_id", NULL };
 static const char *const event_params[] = {
     "application_id", "token_id", "code", "action", "enforced", "ip",
     "start",          "end",      NULL
+};
+
+static const char *const analytics_params[] = {
+    "application_id", "token_id", "owner",  "start", "end",
+    "granularity",    "group_by", "format", NULL
 };
 
 /* clang-format off */
@@ -737,6 +767,13 @@ const struct endpoint endpoints[] = {
       .summary = "Refusals and findings with their evidence" },
     { GET, .path = ACC "events/{id}", .role = ROLE_VIEWER, .answer = &event,
       .handle = event_get, .tag = "Event", .summary = "Get an event" },
+    { LIST, .path = ACC "analytics", .role = ROLE_VIEWER,
+      .answer = &analytics, .params = analytics_params,
+      .handle = analytics_list, .tag = "Analytics",
+      .summary = "What requests came to, by time and by what they were" },
+    { GET, .path = APPS "/{id}/totals", .role = ROLE_VIEWER,
+      .answer = &totals, .handle = application_totals, .tag = "Analytics",
+      .summary = "An application's requests, bytes and cost since ever" },
     { GET, .path = ACC "traces/{request_id}", .role = ROLE_VIEWER,
       .answer = &trace, .handle = trace_get, .tag = "Event",
       .summary = "Get the trace of a decision" },

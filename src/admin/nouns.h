@@ -43,6 +43,7 @@ handler trace_get;
 handler alert_create, alert_list, alert_get, alert_patch, alert_delete,
     alert_rotate, alert_test, alert_letter_list, alert_letter_resend,
     alert_letter_delete;
+handler analytics_list, application_totals;
 handler server_openapi, server_health, server_ready, server_metrics;
 
 /* Is there an application, and which image has it? NULL after a 404. */

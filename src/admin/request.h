@@ -17,7 +17,7 @@ enum {
 struct request {
     enum http_method method;
     struct sv path, query;       /* as sent, percent-encoded */
-    struct sv authorization, content_type, content_encoding;
+    struct sv authorization, content_type, content_encoding, accept;
     struct sv idempotency_key, if_match; /* "" absent */
     struct sv id;                /* X-Request-Id of the answer */
     struct sv body;

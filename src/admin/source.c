@@ -189,10 +189,15 @@ int app_source_read(struct admin *a, const struct record *app,
 
 /* --- images and the key sets that they hold ------------------------------ */
 
-/* What the abuse profile counts in. */
+/* What its requests and the abuse profile are counted in. */
 static int room_make(struct admin *a, const struct plan_app *image)
 {
     const struct plan_abuse *abuse = image->abuse;
+    struct ulid app;
+    if (a->conf.totals && !id_parse(KIND_APPLICATION, image->app.id, &app)) {
+        int err = totals_reserve(a->conf.totals, image->app.num, &app);
+        if (err) return err;
+    }
     if (abuse && abuse->counts_tokens)
         return counters_reserve_global(a->conf.counters);
     if (abuse && abuse->counts_visitors && a->conf.visitors)

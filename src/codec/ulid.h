@@ -21,6 +21,13 @@ int ulid_decode(struct sv text, struct ulid *out);
 int64_t ulid_ms(const struct ulid *u);
 /* The low 32 bits: the tag of a token's counter line. */
 uint32_t ulid_tag(const struct ulid *u);
+/* The low 64 bits, all random: enough to tell ids of one kind apart. */
+static inline uint64_t ulid_low(const struct ulid *u)
+{
+    uint64_t low;
+    memcpy(&low, u->b + 8, sizeof low);
+    return low;
+}
 static inline int ulid_cmp(const struct ulid *a, const struct ulid *b)
 {
     return memcmp(a->b, b->b, sizeof a->b);

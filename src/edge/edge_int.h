@@ -114,6 +114,7 @@ struct visit {
     struct trace_context context;
     uint8_t span_id[SPAN_ID_BYTES];
     bool has_parent, keeps_state; /* tracestate is passed on */
+    struct event_counted counted; /* app 0: no application was found */
     struct arena arena;           /* the exchange's; begins in `text` */
     _Alignas(16) char text[VISIT_TEXT];
 };
@@ -138,10 +139,14 @@ struct visit_end {
     struct sv subject;       /* of a JWT; "" unknown */
     const struct visit_asked *asked; /* NULL: the visit's own */
     const struct step_times *times; /* NULL: no checks, or not timed */
+    const struct event_counted *counted; /* NULL: the visit's own */
 };
 /* Until the origin's answer began; 0: it was not asked. */
 uint32_t visit_origin_us(const struct visit *v);
 void visit_report(struct visit *v, const struct visit_end *end);
+
+/* What the exchange is counted as, as far as its run has found out. */
+void visit_count(const struct exchange *x, struct event_counted *out);
 
 /* --- trace.c ------------------------------------------------------------------ */
 /* For exchange.times; NULL: nobody wants to know. `shown`: the client does. */

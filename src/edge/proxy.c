@@ -208,6 +208,10 @@ static bool take_facts(struct proxy *p, const struct plan_app *app,
     p->tracked = app->tracked;
     p->body_max = app->app.max_body_bytes;
     p->app_num = app->app.num;
+    p->v.counted = (struct event_counted){ .app = app->scope,
+                                           .account = app->account_scope,
+                                           .app_num = app->app.num,
+                                           .cost = 1 };
     p->v.app_id = arena_dup(&p->v.arena, app->app.id);
     if (app->app.assertion.header.n)
         p->assertion_header = arena_dup(&p->v.arena, app->app.assertion.header);
@@ -311,6 +315,7 @@ static enum verdict run(struct proxy *p, const struct http_head *head)
         v = chain_run(&p->x);
         keep_limits(p);
         keep_subject(p, v);
+        visit_count(&p->x, &p->v.counted);
         bool later =
             v == VERDICT_WAIT || v == VERDICT_BODY || v == VERDICT_WORK;
         if (!later || hold(p, head)) continue;

@@ -180,7 +180,10 @@ static void remember(struct verify *vf, const struct question *q,
                                  .client = vf->v.address.client,
                                  .at_ms = vf->v.wall_ms };
     if (!a->x) return;
-    if (a->x->plan) j->app_id = arena_dup(&vf->v.arena, a->x->plan->app.id);
+    if (a->x->plan) {
+        j->app_id = arena_dup(&vf->v.arena, a->x->plan->app.id);
+        visit_count(a->x, &j->counted);
+    }
     if (q->has_client) j->client = q->client;
     j->at_ms = q->at_ms;
     j->outcome = reason_outcome(a->reason);
@@ -438,6 +441,7 @@ static void report(struct verify *vf, enum outcome otherwise, const char *code)
         end.asked = &j->asked;
         end.subject = j->subject;
         end.times = j->times;
+        end.counted = &j->counted;
         vf->v.app_id = j->app_id;
         vf->v.address.client = j->client;
         vf->v.wall_ms = j->at_ms;

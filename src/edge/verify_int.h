@@ -35,6 +35,7 @@ struct verify_judged { /* what an event needs of a question */
     struct sv subject;
     bool has_token;
     const struct step_times *times; /* NULL: not timed */
+    struct event_counted counted;   /* app 0: none was found */
 };
 
 struct metadata_job;

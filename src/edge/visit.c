@@ -56,6 +56,7 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     v->start_ns = clock_mono_ns();
     v->origin_ns = 0;
     v->times.n = 0;
+    v->counted.app = v->counted.app_num = 0;
     v->wall_ms = edge_wall_ms(er);
     v->app_id = SV("");
     v->tls = http_stream_is_tls(s);
@@ -149,6 +150,8 @@ void visit_report(struct visit *v, const struct visit_end *end)
         .app_id = v->app_id,
         .token_id = end->token_id,
         .token_slot = end->token_slot,
+        .counted = end->counted ? *end->counted : v->counted,
+        .end_s = (uint32_t)(edge_wall_ms(v->er) / 1000),
         .client = v->address.client,
         .status = info.status,
         .total_us = micros(v->start_ns, clock_mono_ns()),
@@ -180,6 +183,19 @@ void visit_report(struct visit *v, const struct visit_end *end)
     }
     journal_event(v->er->edge->conf.journal, v->er->index, &e);
     if (spans && end->asked) visit_span_next(v);
+}
+
+void visit_count(const struct exchange *x, struct event_counted *out)
+{
+    const struct plan_app *app = x->plan;
+    *out = (struct event_counted){ .app = app->scope,
+                                   .account = app->account_scope,
+                                   .app_num = app->app.num,
+                                   .cost = x->cost,
+                                   .route = x->route ? x->route->rule->id : 0 };
+    /* as far as a check has asked for it */
+    if (x->place_state && x->place.country)
+        country_text(x->place.country, out->country);
 }
 
 /* --- refusals of HTTP itself ------------------------------------------------ */

@@ -23,6 +23,8 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
     pthread_mutex_init(&j->elsewhere_lock, NULL);
     pthread_mutex_init(&j->traces.lock, NULL);
     j->traces.max = conf->traces_max;
+    j->totals = conf->totals;
+    j->figures = conf->figures;
     if (conf->incidents_dir) recorder_new(&j->recorder, j, conf);
     *out = j;
     return 0;
@@ -57,6 +59,40 @@ static bool is_use(const struct event *e)
            e->outcome != OUTCOME_LIMITED;
 }
 
+static void sum_up(struct totals *t, unsigned r, const struct event *e)
+{
+    const struct totals_event one = { .num = e->counted.app_num,
+                                      .door = e->door,
+                                      .outcome = (uint8_t)e->outcome,
+                                      .bytes_in = e->bytes_in,
+                                      .bytes_out = e->bytes_out,
+                                      .cost = e->counted.cost };
+    totals_add(t, r, &one);
+}
+
+static void sample(struct figures *f, unsigned r, const struct event *e)
+{
+    struct figure_sample s = { .app = e->counted.app,
+                               .account = e->counted.account,
+                               .bytes_in = e->bytes_in,
+                               .bytes_out = e->bytes_out,
+                               .at_s = e->end_s,
+                               .total_us = e->total_us,
+                               .token_slot = e->token_slot,
+                               .cost = e->counted.cost,
+                               .route = e->counted.route,
+                               .status = (uint16_t)e->status,
+                               .country = { e->counted.country[0],
+                                            e->counted.country[1] },
+                               .outcome = (uint8_t)e->outcome,
+                               .door = e->door };
+    if (e->token_id)
+        memcpy(s.token, e->token_id, sizeof s.token);
+    else
+        s.token_slot = UINT32_MAX;
+    figures_add(f, r, &s);
+}
+
 void journal_event(struct journal *j, unsigned r, const struct event *e)
 {
     ENSURE(r < j->reactors && e->door < EVENT_DOORS &&
@@ -74,6 +110,8 @@ void journal_event(struct journal *j, unsigned r, const struct event *e)
         counter_add(&l->unjudged[e->door], 1);
     access_log_add(&l->log, &j->sink, e, j->sample);
     if (e->more && j->recorder) journal_incident_of(j, r, e);
+    if (j->totals && e->door < TOTALS_DOORS) sum_up(j->totals, r, e);
+    if (j->figures && e->counted.app) sample(j->figures, r, e);
     if (e->trace && j->traces.max) trace_add(&l->trace, e);
 }
 

@@ -13,6 +13,8 @@
 
 #include "base/buf.h"
 #include "journal/incident.h"
+#include "journal/figures.h"
+#include "journal/totals.h"
 #include "journal/trace.h"
 
 enum outcome { /* class of an exchange's end, a metric label */
@@ -32,6 +34,14 @@ struct event_more {
     const struct findings *findings; /* NULL: none */
 };
 
+/* What is counted of an exchange for its application and account. */
+struct event_counted {
+    uint64_t app, account;       /* ulid_low of their ids; app 0: none */
+    uint32_t app_num, cost;
+    uint32_t route;              /* id of the rule; 0: none */
+    char country[3];             /* "DE"; zeros: not known */
+};
+
 /* All views are borrowed for the call. No secret is ever put in. */
 struct event {
     int64_t wall_ms;
@@ -46,6 +56,8 @@ struct event {
     struct ip client;
     unsigned status;             /* to the client; 0: none */
     uint64_t bytes_in, bytes_out;
+    struct event_counted counted;
+    uint32_t end_s;              /* wall clock, seconds since 1970 */
     uint32_t total_us;           /* first request byte to last answer byte */
     uint32_t origin_us;          /* to the origin's head; 0: not asked */
     uint8_t http_minor;
@@ -65,6 +77,8 @@ struct journal_conf {
     const char *incidents_dir;
     uint64_t incidents_bytes;    /* ceiling of its files */
     int64_t incidents_age_ms;    /* older ones are neither kept nor shown */
+    struct totals *totals;       /* borrowed; NULL: not counted */
+    struct figures *figures;     /* borrowed; NULL: no analytics */
     unsigned traces_max;         /* that are kept; 0: none */
     /* Each incident that has findings, on the recorder's thread. NULL: none. */
     void (*found)(void *ctx, const struct incident *i);

@@ -46,6 +46,8 @@ struct journal {
     pthread_mutex_t elsewhere_lock;
     struct sieve elsewhere;      /* of threads that are no reactors */
     struct trace_keep traces;
+    struct totals *totals;
+    struct figures *figures;
     pthread_mutex_t owners_lock;
     unsigned owners_n;
     struct { metrics_fn *fn; void *ctx; } owners[METRIC_OWNERS_MAX];

@@ -194,6 +194,32 @@ static void traces(struct journal *j, struct buf *out, const char *name)
     metric_row(out, name, "state=\"dropped\"", s.dropped);
 }
 
+static void samples(struct journal *j, struct buf *out, const char *name)
+{
+    struct figures_stats s = { 0 };
+    if (j->figures) figures_stats(j->figures, &s);
+    metric_row(out, name, "state=\"counted\"", s.counted);
+    metric_row(out, name, "state=\"dropped\"", s.dropped);
+    metric_row(out, name, "state=\"lost\"", s.lost);
+}
+
+static void analytics_bytes(struct journal *j, struct buf *out,
+                            const char *name)
+{
+    struct figures_stats s = { 0 };
+    if (j->figures) figures_stats(j->figures, &s);
+    metric_row(out, name, "where=\"disk\"", s.bytes);
+    metric_row(out, name, "where=\"memory\"", s.memory);
+}
+
+static void analytics_damaged(struct journal *j, struct buf *out,
+                              const char *name)
+{
+    struct figures_stats s = { 0 };
+    if (j->figures) figures_stats(j->figures, &s);
+    metric_row(out, name, "", s.damaged);
+}
+
 static const struct metric {
     const char *name, *type, *help;
     void (*rows)(struct journal *j, struct buf *out, const char *name);
@@ -229,6 +255,14 @@ static const struct metric {
       incident_bytes },
     { "typeauth_traces_total", "counter",
       "Traces of decisions, kept and dropped.", traces },
+    { "typeauth_analytics_requests_total", "counter",
+      "Requests that analytics count, that found a full queue, that could not "
+      "be written.",
+      samples },
+    { "typeauth_analytics_bytes", "gauge",
+      "Bytes of analytics, on the disk and in memory.", analytics_bytes },
+    { "typeauth_analytics_damaged_total", "counter",
+      "Files of analytics that could not be read whole.", analytics_damaged },
 };
 
 void journal_metrics(struct journal *j, struct buf *out)

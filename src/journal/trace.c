@@ -21,7 +21,7 @@ void trace_lane_fini(struct trace_lane *l)
     ring_fini(&l->ring);
 }
 
-/* --- on the reactor ---------------------------------------------------------------- */
+/* --- on the reactor ------------------------------------------------------- */
 
 static uint8_t put_text(char *out, struct sv text, size_t max)
 {
@@ -78,7 +78,7 @@ void trace_add(struct trace_lane *l, const struct event *e)
     ring_commit(&l->ring);
 }
 
-/* --- the keep ----------------------------------------------------------------------- */
+/* --- the keep ------------------------------------------------------------- */
 
 static struct trace *slot_of(struct trace_keep *k, uint64_t number)
 {

@@ -2,7 +2,7 @@
  * long it took. Kept for what was refused and for a sample of the rest, the
  * newest of all accounts in a fixed piece of memory; a restart forgets them.
  *
- *   reactor: event with a trace ─> ring of its lane ─┐  (full: dropped, counted)
+ *   reactor: event with a trace ─> ring of its lane ─┐  (full: counted)
  *                                  traces_take ──────┴─> keep: the newest N
  *   readers: one by its request id; all from a number on (an exporter)
  *
@@ -76,7 +76,7 @@ static inline void trace_origin_span(const uint8_t span_id[SPAN_ID_BYTES],
     out[SPAN_ID_BYTES - 1] ^= 1;
 }
 
-/* --- any thread but a reactor's -------------------------------------------------- */
+/* --- any thread but a reactor's ------------------------------------------- */
 typedef void trace_fn(void *ctx, const struct trace *t);
 /* From the reactors into the keep: whoever reads does so first, the journal's
  * background now and then. */

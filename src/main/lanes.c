@@ -215,7 +215,9 @@ int lanes_start(struct server *s)
         if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;
         pthread_setname_np(l->thread, "reactor"); /* as top -H shows it */
     }
-    if (journal_recorder_start(s->journal) || exports_start(s)) return -1;
+    if (journal_recorder_start(s->journal) || figures_start(s->figures) ||
+        exports_start(s))
+        return -1;
     return reach_start(s->reach);
 }
 

@@ -51,6 +51,8 @@ struct server {
     struct reach *_Atomic reach; /* key sets may be held before it is there */
     struct subjects *_Atomic subjects; /* the counters' thread asks for it */
     struct plan *plan;
+    struct totals *totals;
+    struct figures *figures; /* NULL: no analytics */
     struct journal *journal;
     struct signing *signing;
     struct replay *replay;

@@ -101,6 +101,13 @@ static const struct row rows[] = {
       "findings each have half"),
     N("events-days", events_days, 0, 3650, "30", "DAYS",
       "events older than this go; 0: none are kept"),
+    N("analytics-days", analytics_days, 0, 3650, "30", "DAYS",
+      "hours and days of analytics are kept so long, in DATA/analytics; 0: no "
+      "analytics, only each application's totals"),
+    N("analytics-bytes", analytics_bytes, 16777216, 17592186044416,
+      "4294967296", "BYTES",
+      "ceiling of their files; the oldest details (single tokens, owners, "
+      "tags) of minutes and hours go first"),
     N("traces", traces, 0, 1000000, "2000", "N",
       "traces of decisions that are kept in memory, 900 bytes each: of "
       "refusals, and of a sample of the rest; 0: none, and checks are not "

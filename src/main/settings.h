@@ -34,7 +34,8 @@ struct settings {
         judge_late_ms, tokens_max, subjects_max, visitors_max, tracked_max,
         jwt_cache_bytes, applications_max, schema_endpoints,
         assertion_key_days, dpop_proofs_max, connect_timeout_ms,
-        events_bytes, events_days, traces, trace_sample, first_byte_timeout_ms, origin_idle_ms,
+        events_bytes, events_days, analytics_bytes, analytics_days, traces,
+        trace_sample, first_byte_timeout_ms, origin_idle_ms,
         origin_conns, dns_fresh_ms, dns_stale_ms, fetch_timeout_ms,
         otlp_interval;
     struct arena arena; /* texts of the file */

@@ -178,11 +178,31 @@ static int data_open(struct server *s)
     return 0;
 }
 
+static int counts_open(struct server *s)
+{
+    char problem[256] = "";
+    if (totals_open(&s->totals, data_path(s->set.data, "totals"), s->lanes_n,
+                    problem))
+        return fails("totals", problem);
+    if (!s->set.analytics_days) return 0;
+    const struct figures_conf figures = {
+        .dir = data_path(s->set.data, "analytics"),
+        .lanes = s->lanes_n,
+        .tokens = s->tokens,
+        .bytes_max = (uint64_t)s->set.analytics_bytes,
+        .days = s->set.analytics_days,
+        .wall_ms = clock_wall_ms,
+    };
+    figures_new(&s->figures, &figures);
+    return 0;
+}
+
 int server_state_open(struct server *s)
 {
     char problem[256] = "";
     if (server_store_open(&s->store, &s->set, true)) return -1;
     if (live_open(s) || data_open(s)) return -1;
+    if (counts_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
     origin_table_on_due(plan_origin_table(s->plan), wake_reach, s);
     if (exports_open(s) || mail_server_read(s)) return -1;
@@ -190,6 +210,8 @@ int server_state_open(struct server *s)
         .reactors = s->lanes_n,
         .access_fd = s->exports.log ? exports_log_fd(s) : server_access_log(s),
         .sample = (unsigned)s->set.access_log_sample,
+        .totals = s->totals,
+        .figures = s->figures,
         .traces_max = (unsigned)s->set.traces,
         .incidents_bytes = (uint64_t)s->set.events_bytes,
         .incidents_age_ms = s->set.events_days * 86400000ll,
@@ -217,6 +239,8 @@ int server_state_open(struct server *s)
         .keysets = s->keysets,
         .insecure_key_urls = s->set.insecure_key_urls,
         .journal = s->journal,
+        .totals = s->totals,
+        .figures = s->figures,
         .base_domain = sv_cstr(s->set.base_domain),
         .api_names = &api_name,
         .api_names_n = 1,
@@ -282,6 +306,8 @@ void server_state_close(struct server *s)
     if (a) admin_free(&a);
     if (s->journal) journal_free(&s->journal);
     exports_close(s);
+    figures_free(&s->figures);
+    totals_close(&s->totals);
     if (s->plan) plan_free(&s->plan);
     struct subjects *subjects = s->subjects;
     s->subjects = NULL;

@@ -41,6 +41,9 @@ struct route_rule {
     uint8_t index;               /* in the profile */
     struct template_names names;
     struct sv method;            /* "": any */
+    struct sv public_path;       /* as written, with its query */
+    uint32_t id;                 /* of method and path; not 0; stays when the
+                                    rule moves in its profile */
     const struct route_segment *segments;
     uint16_t segments_n;
     const struct route_condition *query, *headers;

@@ -2,6 +2,7 @@
  * targets become templates; whatever could let a variable reach beyond its
  * place is refused here, when the profile is stored. */
 #include "base/err.h"
+#include "base/hash.h"
 #include "codec/host.h"
 #include "codec/http.h"
 #include "codec/percent.h"
@@ -345,6 +346,13 @@ static int scopes(struct reading *r, const yyjson_val *v)
     return 0;
 }
 
+static uint32_t id_of(struct sv method, struct sv path)
+{
+    uint32_t id = crc32c(crc32c(0, method.p, method.n), " ", 1);
+    id = crc32c(id, path.p, path.n);
+    return id ? id : 1;
+}
+
 int route_rule_decode(const yyjson_val *v, struct arena *a,
                       struct route_rule *out, const char **field,
                       const char **why)
@@ -353,8 +361,10 @@ int route_rule_decode(const yyjson_val *v, struct arena *a,
     int64_t n;
     memset(out, 0, sizeof *out);
     struct sv query, path = text_decode(v, "public_path", a);
+    out->public_path = path;
     path = sv_cut(path, '?', &query);
     out->method = text_decode(v, "public_method", a);
+    out->id = id_of(out->method, out->public_path);
     const yyjson_val *timeouts = json_find(v, "timeouts");
     out->connect_ms = count_decode(timeouts, "connect", UINT32_MAX);
     out->timeout_ms = count_decode(timeouts, "firstByte", UINT32_MAX);

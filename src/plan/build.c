@@ -278,6 +278,13 @@ static int build_waf(struct plan *p, const struct plan_source *src,
     return src->waf_may_miss ? 0 : rc;
 }
 
+/* 0: it is no such id (in tests). */
+static uint64_t id_low(enum kind kind, struct sv id)
+{
+    struct ulid u;
+    return id_parse(kind, id, &u) ? 0 : ulid_low(&u);
+}
+
 static int build(struct plan *p, const struct plan_source *src,
                  struct plan_app *a, struct plan_problem *why)
 {
@@ -290,6 +297,8 @@ static int build(struct plan *p, const struct plan_source *src,
     memcpy(a->keysets, src->keysets, sizeof a->keysets);
     a->keysets_n = src->keysets_n;
     a->created_ms = id_time_ms(a->app.id);
+    a->scope = id_low(KIND_APPLICATION, a->app.id);
+    a->account_scope = id_low(KIND_ACCOUNT, a->app.account_id);
     if (a->app.domain.n && host_domain_key(a->app.domain, key) == 0)
         return problem(why, ERR_INVALID, "domain", "is not a host name");
     if ((rc = build_forms(p, src, a, why)) < 0) return rc;

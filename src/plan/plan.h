@@ -90,6 +90,7 @@ struct plan_app {
                                   refused without a look-up */
     uint32_t quota_slot, quota_tag; /* remainingScope application; else
                                        UINT32_MAX */
+    uint64_t scope, account_scope; /* ulid_low of its id and the account's */
     int64_t created_ms;        /* of the application, from its id */
     struct plan_origin origin;
     const struct plan_balance *balance; /* NULL: `origin`, as it is */

@@ -26,6 +26,7 @@ struct route_node {
 
 struct route_table {
     struct route_node root;
+    const struct routing *rules;
 };
 
 /* --- building ----------------------------------------------------------------- */
@@ -152,8 +153,17 @@ int route_table_build(const struct routing *r, struct arena *a,
     if (!t || !rules) return ERR_NOMEM;
     for (unsigned i = 0; i < r->n; i++) rules[i] = &r->rules[i];
     if (!fill(&t->root, rules, r->n, 0, a)) return ERR_NOMEM;
+    t->rules = r;
     *out = t;
     return 0;
+}
+
+const struct route_rule *route_table_rule(const struct route_table *t,
+                                          uint32_t id)
+{
+    for (unsigned i = 0; i < t->rules->n; i++)
+        if (t->rules->rules[i].id == id) return &t->rules->rules[i];
+    return NULL;
 }
 
 /* --- matching ------------------------------------------------------------------- */

@@ -23,6 +23,10 @@ struct route_table;
 int route_table_build(const struct routing *r, struct arena *a,
                       const struct route_table **out);
 
+/* The rule of that id; NULL: there is none any more. */
+const struct route_rule *route_table_rule(const struct route_table *t,
+                                          uint32_t id);
+
 struct route_match {
     const struct route_rule *rule;
     struct sv value[TEMPLATE_VARIABLES_MAX]; /* views of the head */

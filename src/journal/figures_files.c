@@ -1,0 +1,370 @@
+/* The files of analytics: their list, their making, their end.
+ *
+ *   DATA/analytics/m-1764331200.general   lists and sums of a minute
+ *   DATA/analytics/m-1764331200.detail    of each token, owner and tag
+ *   h-…, d-…                              of an hour, a day
+ *   m-1764331200.p1.general               a part of the present minute
+ *
+ * A detail that had to go for want of room leaves an empty file behind: what
+ * is missing is known. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/figures_int.h"
+
+enum { MINUTES_KEPT_S = 48 * 3600, FRESH_S = 2 * 3600, UNTAKEN_S = 26 * 3600 };
+static const char level_letters[] = "mhd";
+static const char *const kinds[] = { "general", "detail" };
+/* How many are listed: of a minute, an hour, a day. */
+static const unsigned top_of[FIGURES_LEVELS] = { 50, 100, 1000 };
+
+void figures_path(const struct figures *f, int level, int64_t start_s,
+                  unsigned part, const char *kind, char out[FIGURES_PATH_MAX])
+{
+    char number[16] = "";
+    if (part) snprintf(number, sizeof number, ".p%u", part);
+    snprintf(out, FIGURES_PATH_MAX, "%s/%c-%lld%s.%s", f->dir,
+             level_letters[level], (long long)start_s, number, kind);
+}
+
+/* --- the list: under the lock --------------------------------------------- */
+
+/* The first that does not begin before start_s. */
+static uint32_t place_of(const struct figures_list *l, int64_t start_s)
+{
+    uint32_t from = 0, to = l->n;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (l->at[middle].start_s < start_s)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+struct figures_entry *figures_find(struct figures *f, int level,
+                                   int64_t start_s)
+{
+    struct figures_list *l = &f->lists[level];
+    uint32_t at = place_of(l, start_s);
+    return at < l->n && l->at[at].start_s == start_s ? &l->at[at] : NULL;
+}
+
+static struct figures_entry *entry_get(struct figures *f, int level,
+                                       int64_t start_s)
+{
+    struct figures_list *l = &f->lists[level];
+    struct figures_entry *found = figures_find(f, level, start_s);
+    if (found) return found;
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->at = mem_realloc(l->at, l->cap * sizeof *l->at);
+    }
+    uint32_t at = place_of(l, start_s);
+    memmove(&l->at[at + 1], &l->at[at], (l->n++ - at) * sizeof *l->at);
+    l->at[at] = (struct figures_entry){ .start_s = start_s };
+    return &l->at[at];
+}
+
+static void entry_set(struct figures *f, int level, int64_t start_s,
+                      const uint64_t bytes[2], bool dropped)
+{
+    pthread_mutex_lock(&f->files_lock);
+    struct figures_entry *e = entry_get(f, level, start_s);
+    f->bytes += bytes[0] + bytes[1] - e->general - e->detail;
+    *e = (struct figures_entry){ start_s, bytes[0], bytes[1], dropped };
+    pthread_mutex_unlock(&f->files_lock);
+}
+
+/* --- what is on the disk -------------------------------------------------- */
+
+/* False: no file of ours. */
+static bool name_read(const char *name, int *level, int64_t *start_s, int *kind,
+                      bool *passing)
+{
+    char *end;
+    const char *letter = strchr(level_letters, name[0]);
+    if (!name[0] || !letter || name[1] != '-') return false;
+    if (name[2] < '0' || name[2] > '9') return false;
+    *level = (int)(letter - level_letters);
+    *start_s = strtoll(name + 2, &end, 10);
+    size_t n = strlen(name);
+    *passing = strncmp(end, ".p", 2) == 0 ||
+               (n > 4 && strcmp(name + n - 4, ".tmp") == 0);
+    for (*kind = 0; *kind < 2; ++*kind)
+        if (*end == '.' && strcmp(end + 1, kinds[*kind]) == 0) break;
+    return *passing || (*kind < 2 && *start_s >= 0 &&
+                        *start_s % figures_span_s[*level] == 0);
+}
+
+static void file_scan(struct figures *f, const char *name)
+{
+    char path[FIGURES_PATH_MAX];
+    struct stat st;
+    int level, kind;
+    int64_t start_s;
+    bool passing;
+    if (!name_read(name, &level, &start_s, &kind, &passing)) return;
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    if (passing) {
+        unlink(path);
+        return;
+    }
+    if (stat(path, &st)) return;
+    struct figures_entry *e = entry_get(f, level, start_s);
+    *(kind ? &e->detail : &e->general) = (uint64_t)st.st_size;
+    if (kind && !st.st_size) e->dropped = true;
+    f->bytes += (uint64_t)st.st_size;
+}
+
+void figures_scan(struct figures *f)
+{
+    DIR *d = opendir(f->dir);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d)) != NULL;) file_scan(f, e->d_name);
+    closedir(d);
+    const struct figures_list *m = &f->lists[FIGURES_MINUTE];
+    if (m->n) atomic_store(&f->until_s, m->at[m->n - 1].start_s + 60);
+}
+
+/* --- making one ----------------------------------------------------------- */
+
+struct sources {
+    struct figures *f;
+    struct figure_source **at;
+    unsigned n, cap;
+};
+
+static struct figure_source **source_next(struct sources *s)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 16;
+        s->at = mem_realloc(s->at, s->cap * sizeof(void *));
+    }
+    return &s->at[s->n];
+}
+
+/* A file that is not there, or none of ours, is passed over. */
+static void source_file(struct sources *s, int level, int64_t start_s,
+                        unsigned part)
+{
+    char path[FIGURES_PATH_MAX];
+    for (int kind = 0; kind < 2; kind++) {
+        figures_path(s->f, level, start_s, part, kinds[kind], path);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) continue;
+        if (figure_source_file(source_next(s), fd) == 0)
+            s->n++;
+        else {
+            atomic_fetch_add(&s->f->damaged, 1);
+            close(fd);
+        }
+    }
+}
+
+static void sources_below(struct sources *s, const struct figures_job *job)
+{
+    struct figures_list *l = &s->f->lists[job->level - 1];
+    int64_t end_s = job->start_s + figures_span_s[job->level];
+    for (uint32_t i = place_of(l, job->start_s);
+         i < l->n && l->at[i].start_s < end_s; i++)
+        source_file(s, job->level - 1, l->at[i].start_s, 0);
+}
+
+static void sources_open(struct sources *s, const struct figures_job *job)
+{
+    struct figures *f = s->f;
+    if (job->facts && f->facts.n) {
+        figure_source_table(source_next(s), &f->facts);
+        s->n++;
+    }
+    if (job->rows && f->rows.n) {
+        figure_source_table(source_next(s), &f->rows);
+        s->n++;
+    }
+    for (unsigned i = 1; job->parts && i <= f->parts; i++)
+        source_file(s, job->level, job->start_s, i);
+    if (job->itself) source_file(s, job->level, job->start_s, 0);
+    if (job->below) sources_below(s, job);
+}
+
+static void sources_close(struct sources *s)
+{
+    for (unsigned i = 0; i < s->n; i++) figure_source_free(&s->at[i]);
+    mem_free(s->at);
+}
+
+static void drain(void *ctx)
+{
+    figures_drain(ctx);
+}
+
+static void parts_remove(struct figures *f, const struct figures_job *job)
+{
+    char path[FIGURES_PATH_MAX];
+    for (unsigned i = 1; job->parts && i <= f->parts; i++)
+        for (int kind = 0; kind < 2; kind++) {
+            figures_path(f, job->level, job->start_s, i, kinds[kind], path);
+            unlink(path);
+        }
+}
+
+static int merge_into(struct sources *s, const struct figures_job *job,
+                      struct figure_writer *writers[2])
+{
+    const struct figure_merge_conf conf = {
+        .sources = s->at,
+        .sources_n = s->n,
+        .general = writers[0],
+        .detail = writers[1],
+        .top = job->part ? 0 : top_of[job->level],
+        .pause = job->facts || job->rows ? NULL : drain,
+        .ctx = s->f,
+    };
+    s->f->in_merge = true;
+    int err = figure_merge(&conf);
+    s->f->in_merge = false;
+    return err;
+}
+
+int figures_write(struct figures *f, const struct figures_job *job)
+{
+    char path[FIGURES_PATH_MAX];
+    struct figure_writer *writers[2] = { NULL, NULL };
+    uint64_t bytes[2] = { 0, 0 };
+    const struct figure_span span = { job->start_s, (uint8_t)job->level };
+    struct sources s = { .f = f };
+    int err =
+        mkdir(f->dir, 0700) && errno != EEXIST ? err_from_errno(errno) : 0;
+    for (int kind = 0; kind < 2 && !err; kind++) {
+        figures_path(f, job->level, job->start_s, job->part, kinds[kind], path);
+        err = figure_writer_new(&writers[kind], path, span);
+    }
+    if (!err) {
+        sources_open(&s, job);
+        err = merge_into(&s, job, writers);
+        sources_close(&s);
+    }
+    /* the detail first: a general file says that both are there */
+    for (int kind = 1; kind >= 0; kind--) {
+        if (err)
+            figure_writer_abandon(&writers[kind]);
+        else
+            err = figure_writer_end(&writers[kind],
+                                    job->level != FIGURES_MINUTE, &bytes[kind]);
+    }
+    if (!job->part) parts_remove(f, job);
+    if (!err && !job->part)
+        entry_set(f, job->level, job->start_s, bytes, false);
+    return err;
+}
+
+/* --- hours, days, and their end ------------------------------------------- */
+
+static bool is_there(struct figures *f, int level, int64_t start_s)
+{
+    pthread_mutex_lock(&f->files_lock);
+    bool found = figures_find(f, level, start_s) != NULL;
+    pthread_mutex_unlock(&f->files_lock);
+    return found;
+}
+
+/* The earliest span of `level` that is over, of which there are files below
+ * and none of itself; -1: none. The list is the thread's to change. */
+static int64_t due_of(struct figures *f, int level, int64_t now_s)
+{
+    const struct figures_list *below = &f->lists[level - 1];
+    int64_t span_s = figures_span_s[level], last = -1;
+    for (uint32_t i = below->n; i-- > 0;) {
+        int64_t start_s = below->at[i].start_s / span_s * span_s;
+        if (start_s == last || start_s + span_s > now_s) continue;
+        last = start_s;
+        if (!is_there(f, level, start_s)) return start_s;
+    }
+    return -1;
+}
+
+static void file_remove(struct figures *f, int level, int64_t start_s, int kind)
+{
+    char path[FIGURES_PATH_MAX];
+    figures_path(f, level, start_s, 0, kinds[kind], path);
+    if (unlink(path) && errno != ENOENT)
+        log_warn("analytics", "%s: %s", path, err_text(err_from_errno(errno)));
+}
+
+static void expire(struct figures *f, int level, int64_t before_s)
+{
+    struct figures_list *l = &f->lists[level];
+    uint32_t n = place_of(l, before_s);
+    for (uint32_t i = 0; i < n; i++)
+        for (int kind = 0; kind < 2; kind++)
+            file_remove(f, level, l->at[i].start_s, kind);
+    if (!n) return;
+    pthread_mutex_lock(&f->files_lock);
+    for (uint32_t i = 0; i < n; i++)
+        f->bytes -= l->at[i].general + l->at[i].detail;
+    memmove(l->at, l->at + n, (l->n - n) * sizeof *l->at);
+    l->n -= n;
+    pthread_mutex_unlock(&f->files_lock);
+}
+
+/* The oldest detail of a level goes; false: there is none to go. */
+static bool drop_detail(struct figures *f, int level, int64_t before_s)
+{
+    struct figures_list *l = &f->lists[level];
+    char path[FIGURES_PATH_MAX];
+    for (uint32_t i = 0; i < l->n && l->at[i].start_s < before_s; i++) {
+        struct figures_entry e = l->at[i];
+        if (!e.detail) continue;
+        figures_path(f, level, e.start_s, 0, kinds[1], path);
+        if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
+        entry_set(f, level, e.start_s, (uint64_t[]){ e.general, 0 }, true);
+        return true;
+    }
+    return false;
+}
+
+/* Details of hours that their day has not yet taken in are spared as long as
+ * that is possible. */
+static void make_room(struct figures *f, int64_t now_s)
+{
+    static const int64_t spared_s[FIGURES_LEVELS] = { FRESH_S, UNTAKEN_S, 0 };
+    for (int level = 0; level < FIGURES_LEVELS; level++)
+        while (f->bytes > f->conf.bytes_max &&
+               drop_detail(f, level, now_s - spared_s[level]))
+            ;
+    while (f->bytes > f->conf.bytes_max && drop_detail(f, FIGURES_HOUR, now_s))
+        ;
+    for (int level = 0; level < FIGURES_LEVELS; level++)
+        while (f->bytes > f->conf.bytes_max && f->lists[level].n &&
+               f->lists[level].at[0].start_s < now_s - FRESH_S)
+            expire(f, level, f->lists[level].at[0].start_s + 1);
+}
+
+void figures_roll(struct figures *f, int64_t now_s)
+{
+    static const int64_t day_s = 86400;
+    for (int level = FIGURES_HOUR; level < FIGURES_LEVELS; level++)
+        for (int64_t due; (due = due_of(f, level, now_s)) >= 0;) {
+            const struct figures_job job = { .level = level,
+                                             .start_s = due,
+                                             .below = true };
+            int err = figures_write(f, &job);
+            if (!err) continue;
+            log_warn("analytics", "%s: %s", f->dir, err_text(err));
+            return; /* tried again after the next minute */
+        }
+    expire(f, FIGURES_MINUTE, now_s - MINUTES_KEPT_S);
+    expire(f, FIGURES_HOUR, now_s - f->conf.days * day_s);
+    expire(f, FIGURES_DAY, now_s - f->conf.days * day_s);
+    make_room(f, now_s);
+}

@@ -1,0 +1,75 @@
+/* The insides of figures.c, figures_files.c and figures_query.c. */
+#ifndef JOURNAL_FIGURES_INT_H
+#define JOURNAL_FIGURES_INT_H
+
+#include <pthread.h>
+
+#include "base/epoch.h"
+#include "journal/figure_merge.h"
+#include "journal/figures.h"
+#include "journal/ring.h"
+
+enum { FIGURES_PATH_MAX = 4096, FIGURES_NAME_MAX = 48 };
+
+/* The files of one minute, hour or day: NAME.general, NAME.detail. */
+struct figures_entry {
+    int64_t start_s;
+    uint64_t general, detail;    /* bytes; 0: there is none */
+    bool dropped;                /* the detail was, for want of room */
+};
+struct figures_list { /* rising start_s */
+    struct figures_entry *at;
+    uint32_t n, cap;
+};
+
+struct figures {
+    struct figures_conf conf;
+    char *dir;
+    struct figures_lane {
+        _Alignas(64) struct ring ring;
+        _Atomic uint64_t dropped;
+    } *lanes;
+    /* --- the thread's --- */
+    pthread_t thread;
+    bool started, stop;
+    pthread_mutex_t sleep_lock;
+    pthread_cond_t wake;
+    struct epoch_reader epoch;
+    int64_t minute;              /* present, since 1970; 0: none yet */
+    uint64_t minute_n;           /* samples of it */
+    unsigned parts;              /* of it that were written out */
+    int64_t rolled;              /* minute after which files were looked at */
+    bool in_merge;               /* rings are emptied, no minute is closed */
+    struct figure_table facts, rows;
+    _Atomic uint64_t counted, lost, memory, damaged;
+    _Atomic int64_t until_s;
+    /* --- the files: under the lock --- */
+    pthread_mutex_t files_lock;
+    struct figures_list lists[FIGURES_LEVELS];
+    uint64_t bytes;
+};
+
+/* figures.c: empties the rings; called in the course of long work too. */
+void figures_drain(struct figures *f);
+/* figures_files.c */
+void figures_scan(struct figures *f); /* what is on the disk */
+/* "DIR/m-1764331200.general"; part 0: the file itself. */
+void figures_path(const struct figures *f, int level, int64_t start_s,
+                  unsigned part, const char *kind, char out[FIGURES_PATH_MAX]);
+/* Merges what it names into the files of its level and start. */
+struct figures_job {
+    int level;
+    int64_t start_s;
+    unsigned part;               /* not 0: a part of the present minute */
+    bool facts, rows;            /* the tables */
+    bool parts;                  /* of the present minute, which go */
+    bool itself;                 /* and what is there already */
+    bool below;                  /* all of the level below in its span */
+};
+int figures_write(struct figures *f, const struct figures_job *job);
+/* Hours and days that are over; then what is too old or too much goes. */
+void figures_roll(struct figures *f, int64_t now_s);
+struct figures_entry *figures_find(struct figures *f, int level,
+                                   int64_t start_s);
+
+#endif

@@ -1,0 +1,447 @@
+/* Analytics: what was counted is found again, by every key, at every level, in
+ * files that are damaged, old or cut; memory and disk keep their bounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ensure.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "journal/figure_file.h"
+#include "journal/figure_table.h"
+#include "journal/figures.h"
+
+enum { APP = 11, OTHER = 12, ACCOUNT = 99, START = 1764288000 /* a day's */ };
+static char dir[64];
+static struct figures *f;
+static int64_t now_s;
+
+static int64_t wall_ms(void)
+{
+    return now_s * 1000;
+}
+
+static void begin(uint64_t bytes_max)
+{
+    const struct figures_conf conf = { .dir = dir,
+                                       .lanes = 2,
+                                       .bytes_max = bytes_max,
+                                       .days = 30,
+                                       .wall_ms = wall_ms };
+    figures_new(&f, &conf);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/typeauth-figures-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    now_s = START;
+    begin((uint64_t)1 << 32);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+    (void)state;
+    figures_free(&f);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command);
+}
+
+static struct figure_sample usual(uint32_t token)
+{
+    struct figure_sample s = { .app = APP,
+                               .account = ACCOUNT,
+                               .bytes_in = 100,
+                               .bytes_out = 1000,
+                               .at_s = (uint32_t)now_s,
+                               .total_us = 500,
+                               .token_slot = token,
+                               .cost = 1,
+                               .status = 200 };
+    memcpy(s.token + 12, &token, sizeof token);
+    s.token[0] = token != 0;
+    return s;
+}
+
+struct sums {
+    uint64_t n, in, out, cost, rows;
+    uint64_t times[SKETCH_BUCKETS];
+};
+
+static void sum(void *ctx, const struct figure_row *r)
+{
+    struct sums *s = ctx;
+    s->rows++;
+    s->n += r->sum[FIGURE_REQUESTS];
+    s->in += r->sum[FIGURE_BYTES_IN];
+    s->out += r->sum[FIGURE_BYTES_OUT];
+    s->cost += r->sum[FIGURE_COST];
+    for (uint32_t i = 0; i < r->pairs_n; i++)
+        s->times[r->pairs[i].bucket] += r->pairs[i].n;
+}
+
+static bool ask(int64_t from_s, int64_t to_s, struct figure_key first,
+                unsigned words, struct sums *out)
+{
+    const struct figures_ask a = { from_s, to_s, first, words };
+    memset(out, 0, sizeof *out);
+    return figures_read(f, &a, sum, out);
+}
+
+/* Of an application or account, over all dimensions. */
+static uint64_t requests(int64_t from_s, int64_t to_s, uint64_t scope)
+{
+    struct sums s;
+    const struct figure_key k = { { scope, FIGURE_APP, 0, 0, 0 } };
+    ask(from_s, to_s, k, 2, &s);
+    return s.n;
+}
+
+static struct figure_key key_of_token(uint32_t token)
+{
+    struct figure_sample s = usual(token);
+    uint64_t id[2];
+    memcpy(id, s.token, sizeof id);
+    return (struct figure_key){ { APP, FIGURE_TOKEN, __builtin_bswap64(id[0]),
+                                  __builtin_bswap64(id[1]), 0 } };
+}
+
+static void to_minute(int64_t minute)
+{
+    now_s = START + minute * 60;
+    figures_round(f);
+}
+
+static void what_was_counted_is_found_when_its_minute_is_over(void **state)
+{
+    (void)state;
+    struct sums s;
+    figures_round(f);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct figure_sample one = usual(1 + i % 10);
+        one.status = i % 4 ? 200 : 429;
+        figures_add(f, i % 2, &one);
+    }
+    figures_round(f);
+    assert_int_equal(requests(START, START + 60, APP), 0);
+    to_minute(1);
+    /* outcome, status, country, route of the application; of the account the
+     * first three */
+    assert_int_equal(requests(START, START + 60, APP), 4 * 1000);
+    assert_int_equal(requests(START, START + 60, ACCOUNT), 3 * 1000);
+    assert_int_equal(requests(START, START + 60, OTHER), 0);
+    assert_int_equal(requests(START + 60, START + 3600, APP), 0);
+    assert_true(ask(START, START + 60, key_of_token(3), 4, &s));
+    assert_int_equal(s.n, 100);
+    assert_int_equal(s.in, 100 * 100);
+    assert_int_equal(s.out, 100 * 1000);
+    assert_int_equal(s.cost, 100);
+    assert_int_equal(s.times[sketch_bucket(500)], 100);
+    assert_int_equal(figures_until_s(f), START + 60);
+}
+
+static void minutes_become_hours_and_days_without_loss(void **state)
+{
+    (void)state;
+    struct sums s;
+    uint64_t told = 0;
+    for (int minute = 0; minute < 26 * 60; minute += 7) {
+        to_minute(minute);
+        for (uint32_t i = 0; i < 20; i++, told++) {
+            struct figure_sample one = usual(1 + i);
+            one.total_us = 100 * (i + 1);
+            figures_add(f, 0, &one);
+        }
+    }
+    to_minute(27 * 60);
+    assert_int_equal(requests(START, START + 27 * 3600, APP), 4 * told);
+    uint64_t parts = 0;
+    for (int hour = 0; hour < 27; hour++)
+        parts += requests(START + hour * 3600, START + (hour + 1) * 3600, APP);
+    assert_int_equal(parts, 4 * told);
+    /* by odd edges: minutes, hours and a day together */
+    uint64_t odd = requests(START, START + 660, APP) +
+                   requests(START + 660, START + 26 * 3600 + 60, APP) +
+                   requests(START + 26 * 3600 + 60, START + 27 * 3600, APP);
+    assert_int_equal(odd, 4 * told);
+    assert_true(ask(START, START + 27 * 3600, key_of_token(2), 4, &s));
+    assert_int_equal(s.n, told / 20);
+    assert_int_equal(s.times[sketch_bucket(200)], told / 20);
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/d-%d.detail", dir, START);
+    assert_int_equal(stat(path, &st), 0);
+}
+
+static void the_most_used_are_listed_and_the_others_summed(void **state)
+{
+    (void)state;
+    struct sums s;
+    uint64_t told = 0;
+    figures_round(f);
+    for (uint32_t token = 1; token <= 200; token++)
+        for (uint32_t i = 0; i < token; i++, told++) {
+            struct figure_sample one = usual(token);
+            figures_add(f, token % 2, &one);
+        }
+    to_minute(1);
+    const struct figure_key list = { { APP, FIGURE_TOKEN_TOP, 0, 0, 0 } };
+    assert_true(ask(START, START + 60, list, 2, &s));
+    assert_int_equal(s.rows, 50 + 1);
+    assert_int_equal(s.n, told);
+    const struct figure_key rest = { { APP, FIGURE_TOKEN_TOP, UINT64_MAX,
+                                       UINT64_MAX, 0 } };
+    assert_true(ask(START, START + 60, rest, 4, &s));
+    assert_int_equal(s.n, 150 * 151 / 2); /* all but the 50 most used */
+}
+
+static void a_table_that_is_full_is_written_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct sums s;
+    const uint32_t tokens = 300000; /* more than a table takes */
+    struct figures_stats st;
+    figures_round(f);
+    for (uint32_t i = 0; i < tokens; i++) {
+        struct figure_sample one = usual(i + 1);
+        figures_add(f, 0, &one);
+        if (i % 5000 == 0) figures_round(f);
+    }
+    to_minute(1);
+    assert_int_equal(requests(START, START + 60, APP), 4ull * tokens);
+    for (uint32_t token = 1; token <= tokens; token += 29999) {
+        assert_true(ask(START, START + 60, key_of_token(token), 4, &s));
+        assert_int_equal(s.n, 1);
+    }
+    figures_stats(f, &st);
+    assert_true(st.memory <= 48u << 20);
+    assert_int_equal(st.dropped, 0);
+    assert_int_equal(st.counted, tokens);
+}
+
+static void samples_that_find_a_full_ring_are_counted(void **state)
+{
+    (void)state;
+    struct figures_stats st;
+    const uint64_t told = 50000;
+    figures_round(f);
+    for (uint64_t i = 0; i < told; i++) {
+        struct figure_sample one = usual(7);
+        figures_add(f, 1, &one);
+    }
+    to_minute(1);
+    figures_stats(f, &st);
+    assert_true(st.dropped > 0);
+    assert_int_equal(st.counted + st.dropped, told);
+    assert_int_equal(requests(START, START + 60, APP), 4 * st.counted);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
+}
+
+static void times_of_many_kinds_are_within_their_error(void **state)
+{
+    (void)state;
+    struct sums s;
+    enum { N = 20000 };
+    static uint64_t us[N];
+    struct rand_fast r = { 42 };
+    figures_round(f);
+    for (int i = 0; i < N; i++) {
+        us[i] = (uint64_t)1 << rand_fast_next(&r) % 24;
+        us[i] += rand_fast_next(&r) % us[i];
+        struct figure_sample one = usual((uint32_t)(1 + i % 3));
+        one.total_us = (uint32_t)us[i];
+        figures_add(f, 0, &one);
+        if (i % 5000 == 0) figures_round(f);
+    }
+    to_minute(1);
+    const struct figure_key every = { { APP, FIGURE_APP, 0, 0, 0 } };
+    assert_true(ask(START, START + 60, every, 2, &s));
+    for (int k = 0; k < SKETCH_BUCKETS; k++) s.times[k] /= 4; /* dimensions */
+    qsort(us, N, sizeof us[0], by_size);
+    for (unsigned q = 1; q <= 999; q++) {
+        double is = (double)us[(q * N + 999) / 1000 - 1];
+        double says = (double)sketch_quantile(s.times, q);
+        assert_true(says >= is * (1 - 1.0 / 32) - 1);
+        assert_true(says <= is * (1 + 1.0 / 32) + 1);
+    }
+}
+
+static void a_restart_goes_on_in_the_same_minute(void **state)
+{
+    (void)state;
+    struct figure_sample one = usual(5);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(figures_start(f), 0);
+        figures_add(f, 0, &one);
+        figures_free(&f); /* stops: all that came is written */
+        begin((uint64_t)1 << 32);
+    }
+    assert_int_equal(requests(START, START + 60, APP), 4 * 3);
+    to_minute(1);
+    assert_int_equal(requests(START, START + 60, APP), 4 * 3);
+}
+
+static void details_go_before_lists_when_there_is_too_much(void **state)
+{
+    (void)state;
+    struct sums s;
+    struct figures_stats st;
+    figures_free(&f);
+    begin(2 << 20);
+    for (int minute = 0; minute < 30 * 60; minute += 10) {
+        to_minute(minute);
+        for (uint32_t i = 0; i < 1000; i++) {
+            struct figure_sample one = usual(1 + i);
+            figures_add(f, 0, &one);
+        }
+    }
+    to_minute(30 * 60);
+    figures_stats(f, &st);
+    assert_true(st.bytes <= 2 << 20);
+    assert_int_equal(requests(START, START + 30 * 3600, APP), 4 * 180 * 1000);
+    assert_false(ask(START, START + 600, key_of_token(3), 4, &s));
+}
+
+/* --- files: hostile bytes ------------------------------------------------- */
+
+static void write_rows(const char *path, unsigned n)
+{
+    struct figure_writer *w;
+    struct figure_row r = { .pairs_n = 1 };
+    uint64_t bytes;
+    assert_int_equal(figure_writer_new(&w, path, (struct figure_span){ 60, 0 }),
+                     0);
+    for (unsigned i = 0; i < n; i++) {
+        r.key = (struct figure_key){ { APP, FIGURE_TOKEN, 1, i, 5 } };
+        r.sum[FIGURE_REQUESTS] = i + 1;
+        r.pairs[0] = (struct figure_pair){ i % SKETCH_BUCKETS, i + 1 };
+        figure_writer_put(w, &r);
+    }
+    assert_int_equal(figure_writer_end(&w, false, &bytes), 0);
+}
+
+/* Reads all rows; every row that is told is one that was written. */
+static unsigned read_rows(int fd)
+{
+    struct figure_file file;
+    struct figure_cursor *c = mem_zalloc(sizeof *c);
+    static const struct figure_key first = { { 0 } };
+    unsigned n = 0;
+    int err = figure_file_open(&file, fd);
+    if (!err) err = figure_cursor_seek(c, &file, &first);
+    for (; !err; err = figure_cursor_next(c), n++) {
+        assert_int_equal(c->row.sum[FIGURE_REQUESTS], c->row.key.w[3] + 1);
+        assert_int_equal(c->row.pairs[0].n, c->row.key.w[3] + 1);
+    }
+    mem_free(c);
+    return n;
+}
+
+static void a_file_that_is_cut_or_flipped_tells_only_what_is_right(void **state)
+{
+    (void)state;
+    enum { ROWS = 1500 };
+    char path[128];
+    snprintf(path, sizeof path, "%s/file", dir);
+    write_rows(path, ROWS);
+    int fd = open(path, O_RDWR);
+    off_t bytes = lseek(fd, 0, SEEK_END);
+    assert_int_equal(read_rows(fd), ROWS);
+    for (off_t at = 0; at < bytes;
+         at += at < 200 || at > bytes - 200 ? 1 : 97) {
+        char was, is;
+        assert_int_equal(pread(fd, &was, 1, at), 1);
+        is = (char)(was ^ (1 << at % 8));
+        assert_int_equal(pwrite(fd, &is, 1, at), 1);
+        assert_true(read_rows(fd) <= ROWS);
+        assert_int_equal(pwrite(fd, &was, 1, at), 1);
+    }
+    assert_int_equal(read_rows(fd), ROWS);
+    for (off_t at = bytes - 1; at >= 0; at -= 211) {
+        assert_int_equal(ftruncate(fd, at), 0);
+        assert_int_equal(read_rows(fd), 0);
+    }
+    close(fd);
+}
+
+/* A file as version 1 wrote it: three sums, no cost. */
+static void a_file_of_the_first_version_is_read(void **state)
+{
+    (void)state;
+    struct figure_file file;
+    struct figure_cursor *c = mem_zalloc(sizeof *c);
+    const struct figure_key key = { { APP, FIGURE_TOKEN, 1, 2, 3 } };
+    int fd =
+        open(TEST_SOURCE_ROOT "/tests/vectors/figures-v1.detail", O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(figure_file_open(&file, fd), 0);
+    assert_int_equal(file.version, 1);
+    assert_int_equal(figure_cursor_seek(c, &file, &key), 0);
+    assert_int_equal(figure_key_cmp(&c->row.key, &key), 0);
+    assert_int_equal(c->row.sum[FIGURE_REQUESTS], 300);
+    assert_int_equal(c->row.sum[FIGURE_BYTES_IN], 7);
+    assert_int_equal(c->row.sum[FIGURE_BYTES_OUT], 70000);
+    assert_int_equal(c->row.sum[FIGURE_COST], 0);
+    assert_int_equal(c->row.pairs_n, 1);
+    assert_int_equal(figure_cursor_next(c), ERR_NOTFOUND);
+    close(fd);
+    mem_free(c);
+}
+
+/* And goes into what is made of it. */
+static void a_minute_of_the_first_version_becomes_part_of_its_hour(void **state)
+{
+    (void)state;
+    struct sums s;
+    char command[256];
+    snprintf(command, sizeof command,
+             "cp %s/tests/vectors/figures-v1.detail %s/m-%d.detail",
+             TEST_SOURCE_ROOT, dir, START);
+    figures_free(&f);
+    assert_int_equal(system(command), 0);
+    begin((uint64_t)1 << 32);
+    to_minute(61);
+    const struct figure_key key = { { APP, FIGURE_TOKEN, 1, 2, 0 } };
+    assert_true(ask(START, START + 3600, key, 4, &s));
+    assert_int_equal(s.n, 300);
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/h-%d.detail", dir, START);
+    assert_int_equal(stat(path, &st), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(what_was_counted_is_found_when_its_minute_is_over),
+        T(minutes_become_hours_and_days_without_loss),
+        T(the_most_used_are_listed_and_the_others_summed),
+        T(a_table_that_is_full_is_written_and_nothing_is_lost),
+        T(samples_that_find_a_full_ring_are_counted),
+        T(times_of_many_kinds_are_within_their_error),
+        T(a_restart_goes_on_in_the_same_minute),
+        T(details_go_before_lists_when_there_is_too_much),
+        T(a_file_that_is_cut_or_flipped_tells_only_what_is_right),
+        T(a_file_of_the_first_version_is_read),
+        T(a_minute_of_the_first_version_becomes_part_of_its_hour),
+    };
+    return cmocka_run_group_tests_name("journal/figures", tests, NULL, NULL);
+}
