@@ -103,8 +103,11 @@ static bool token_asked(struct call *c, struct analytics *x, struct sv text)
     uint64_t words[2];
     if (id_parse(KIND_TOKEN, text, &id))
         return fails(c, "token_id", "It is not such an id.");
-    int err = store_token_get(c->admin->conf.store, id_sv(&c->account_id), &id,
-                              true, c->arena, &row);
+    struct store *store = c->admin->conf.store;
+    struct sv account = id_sv(&c->account_id);
+    int err = store_token_get(store, account, &id, false, c->arena, &row);
+    if (err == ERR_NOTFOUND) /* a revoked one was used, too */
+        err = store_token_get(store, account, &id, true, c->arena, &row);
     const struct plan_app *app = err ? NULL : token_app(c, &row);
     if (err && err != ERR_NOTFOUND) return call_fail_store(c, err);
     if (!app) return call_not_found(c, "token");

@@ -43,6 +43,9 @@ static const struct shape_field use_fields[] = {
     TIME("lastUsedAt", "When it was last used."),
     OURS("used", SHAPE_INTEGER, "Quota used."),
     OURS("remaining", SHAPE_INTEGER, "What remains of the quota."),
+    OURS("figures", SHAPE_MAP,
+         "Of the days: requests, bytes_in, bytes_out, cost, p50_us, p95_us, "
+         "p99_us."),
     { 0 },
 };
 static const struct shape_field key_more[] = {

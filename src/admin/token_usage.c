@@ -161,6 +161,47 @@ static void put_days(struct buf *b, const struct use_row *rows, size_t n)
     buf_puts(b, n ? "}}]" : "]");
 }
 
+/* --- sums of the days, by analytics --------------------------------------------- */
+
+static void add_row(void *total, const struct figure_row *r)
+{
+    figure_total_add(total, r);
+}
+
+static void put_figures(struct call *c, const struct token_row *row,
+                        uint32_t from, uint32_t to)
+{
+    static const char *const names[FIGURE_SUMS] = { "requests", "bytes_in",
+                                                    "bytes_out", "cost" };
+    struct buf *b = &c->a->body;
+    const struct plan_app *app = token_app(c, row);
+    struct figure_total *t = ARENA_NEW(c->arena, struct figure_total);
+    uint64_t id[2];
+    if (!c->admin->conf.figures || !app || !t) return;
+    memcpy(id, row->id.b, sizeof id);
+    const struct figures_ask ask = {
+        .from_s = (int64_t)from * 86400,
+        .to_s = ((int64_t)to + 1) * 86400,
+        .first = { { app->scope, FIGURE_TOKEN, __builtin_bswap64(id[0]),
+                     __builtin_bswap64(id[1]), 0 } },
+        .words = 4,
+    };
+    bool whole = figures_read(c->admin->conf.figures, &ask, add_row, t);
+    json_put_name(b, "figures");
+    for (int i = 0; i < FIGURE_SUMS; i++) {
+        if (!i) buf_putc(b, '{');
+        put_number(b, names[i], (int64_t)t->sum[i]);
+    }
+    put_number(b, "p50_us", (int64_t)sketch_quantile(t->times, 500));
+    put_number(b, "p95_us", (int64_t)sketch_quantile(t->times, 950));
+    put_number(b, "p99_us", (int64_t)sketch_quantile(t->times, 990));
+    if (!whole) {
+        json_put_name(b, "incomplete");
+        buf_puts(b, "true");
+    }
+    buf_putc(b, '}');
+}
+
 void token_usage(struct call *c)
 {
     struct token_row row = { .version = 0 };
@@ -190,6 +231,7 @@ void token_usage(struct call *c)
     answer_next(c->a);
     put_totals(&c->a->body, &row, &now);
     put_days(&c->a->body, rows, n);
+    put_figures(c, &row, from, to);
     buf_putc(&c->a->body, '}');
     answer_end(c->a);
 }

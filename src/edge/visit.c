@@ -56,7 +56,7 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     v->start_ns = clock_mono_ns();
     v->origin_ns = 0;
     v->times.n = 0;
-    v->counted.app = v->counted.app_num = 0;
+    v->counted = (struct event_counted){ .app = 0 };
     v->wall_ms = edge_wall_ms(er);
     v->app_id = SV("");
     v->tls = http_stream_is_tls(s);

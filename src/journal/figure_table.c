@@ -50,21 +50,14 @@ void figure_table_clear(struct figure_table *t)
                                             .nodes = t->nodes_max,
                                             .sketches = t->sketches_max,
                                             .text_bytes = t->texts.max };
-    bool large = t->cap > FIRST_ROWS && t->n < t->cap / 4;
-    if (large || t->sketches_cap > t->sketches_n * 4 + FIRST_SKETCHES) {
-        figure_table_fini(t);
-        figure_table_init(t, &conf);
-        return;
-    }
-    memset(t->cells, 0, t->cap * sizeof *t->cells);
-    t->n = t->nodes_n = t->sketches_n = 0;
-    buf_clear(&t->texts);
+    figure_table_fini(t);
+    figure_table_init(t, &conf);
 }
 
 /* Room for what one event or row may bring. */
 bool figure_table_is_full(const struct figure_table *t)
 {
-    return (uint64_t)t->n + 1 > (uint64_t)t->max * 3 / 4 ||
+    return (uint64_t)t->n + 1 > (uint64_t)t->max * 7 / 8 ||
            t->nodes_n + SKETCH_BUCKETS / FIGURE_NODE_PAIRS + 2 > t->nodes_max ||
            t->texts.n + FIGURE_TEXT_MAX > t->texts.max;
 }

@@ -34,14 +34,14 @@ struct figure_table {
 };
 
 struct figure_table_conf {
-    uint32_t rows;               /* a power of two; three quarters are used */
+    uint32_t rows;               /* a power of two; 7 of 8 are used */
     uint32_t nodes, sketches;
     size_t text_bytes;
 };
 void figure_table_init(struct figure_table *t,
                        const struct figure_table_conf *conf);
 void figure_table_fini(struct figure_table *t);
-void figure_table_clear(struct figure_table *t); /* and gives memory back */
+void figure_table_clear(struct figure_table *t); /* gives its memory back */
 /* No further row or time may be added: write it out, then clear. */
 bool figure_table_is_full(const struct figure_table *t);
 

@@ -23,7 +23,7 @@ enum {
     STACK_BYTES = 512 << 10,
 };
 static const struct figure_table_conf facts_conf = {
-    .rows = 1 << 18, .nodes = 1 << 16, .sketches = 1024, .text_bytes = 1024
+    .rows = 1 << 17, .nodes = 1 << 16, .sketches = 1024, .text_bytes = 1024
 };
 static const struct figure_table_conf rows_conf = {
     .rows = 1 << 15, .nodes = 1 << 14, .sketches = 2048, .text_bytes = 2 << 20

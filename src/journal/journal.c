@@ -59,6 +59,10 @@ static bool is_use(const struct event *e)
            e->outcome != OUTCOME_LIMITED;
 }
 
+_Static_assert((int)OUTCOME_COUNT <= (int)TOTALS_OUTCOMES &&
+                   OUTCOME_COUNT <= 16,
+               "outcomes have room in totals and in facts");
+
 static void sum_up(struct totals *t, unsigned r, const struct event *e)
 {
     const struct totals_event one = { .num = e->counted.app_num,

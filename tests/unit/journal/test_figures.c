@@ -8,8 +8,10 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,6 +321,34 @@ static void details_go_before_lists_when_there_is_too_much(void **state)
     assert_false(ask(START, START + 600, key_of_token(3), 4, &s));
 }
 
+/* As on a full disk: a write fails. */
+static void what_cannot_be_written_is_counted_as_lost(void **state)
+{
+    (void)state;
+    struct figures_stats st;
+    struct rlimit was, small = { 64, RLIM_INFINITY };
+    getrlimit(RLIMIT_FSIZE, &was);
+    small.rlim_max = was.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    figures_round(f);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct figure_sample one = usual(1 + i);
+        figures_add(f, 0, &one);
+    }
+    figures_round(f);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    to_minute(1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    figures_stats(f, &st);
+    assert_int_equal(st.lost, 100);
+    assert_int_equal(st.counted, 0);
+    assert_int_equal(requests(START, START + 60, APP), 0);
+    struct figure_sample one = usual(1);
+    figures_add(f, 0, &one);
+    to_minute(2);
+    assert_int_equal(requests(START, START + 120, APP), 4);
+}
+
 /* --- files: hostile bytes ------------------------------------------------- */
 
 static void write_rows(const char *path, unsigned n)
@@ -439,6 +469,7 @@ int main(void)
         T(times_of_many_kinds_are_within_their_error),
         T(a_restart_goes_on_in_the_same_minute),
         T(details_go_before_lists_when_there_is_too_much),
+        T(what_cannot_be_written_is_counted_as_lost),
         T(a_file_that_is_cut_or_flipped_tells_only_what_is_right),
         T(a_file_of_the_first_version_is_read),
         T(a_minute_of_the_first_version_becomes_part_of_its_hour),
