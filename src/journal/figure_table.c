@@ -111,7 +111,7 @@ struct figure_cell *figure_table_get(struct figure_table *t,
 {
     struct figure_cell *c = find(t, key);
     if (c->key.w[1]) return c;
-    if (t->n + 1 > t->cap / 4 * 3 && t->cap < t->max) {
+    if (t->n + 1 > t->cap / 8 * 7 && t->cap < t->max) {
         grow(t);
         c = find(t, key);
     }

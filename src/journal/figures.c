@@ -23,10 +23,13 @@ enum {
     STACK_BYTES = 512 << 10,
 };
 static const struct figure_table_conf facts_conf = {
-    .rows = 1 << 17, .nodes = 1 << 16, .sketches = 1024, .text_bytes = 1024
+    .rows = 1 << 18, .nodes = 1 << 17, .sketches = 512, .text_bytes = 1024
 };
 static const struct figure_table_conf rows_conf = {
-    .rows = 1 << 15, .nodes = 1 << 14, .sketches = 2048, .text_bytes = 2 << 20
+    .rows = 1 << 15, .nodes = 1 << 15, .sketches = 1024, .text_bytes = 2 << 20
+};
+static const struct figure_table_conf kinds_conf = {
+    .rows = 1 << 12, .nodes = 1 << 12, .sketches = 512, .text_bytes = 1024
 };
 
 void figures_new(struct figures **out, const struct figures_conf *conf)
@@ -46,6 +49,7 @@ void figures_new(struct figures **out, const struct figures_conf *conf)
         ring_init(&f->lanes[i].ring, RING_BYTES);
     figure_table_init(&f->facts, &facts_conf);
     figure_table_init(&f->rows, &rows_conf);
+    figure_table_init(&f->kinds, &kinds_conf);
     figures_scan(f);
     *out = f;
 }
@@ -59,6 +63,7 @@ void figures_free(struct figures **at)
     for (int i = 0; i < FIGURES_LEVELS; i++) mem_free(f->lists[i].at);
     figure_table_fini(&f->facts);
     figure_table_fini(&f->rows);
+    figure_table_fini(&f->kinds);
     pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->sleep_lock);
     pthread_mutex_destroy(&f->files_lock);
@@ -146,23 +151,52 @@ static void add_owner(struct figures *f, const struct figure_cell *c,
     }
 }
 
+/* Requests that are alike but for their token: there are few such kinds, and
+ * all dimensions are derived from each once, not from every token's. */
+static void kinds_flush(struct figures *f, struct figure_total *scratch,
+                        struct figure_row *row)
+{
+    for (uint32_t i = 0; i < f->kinds.cap; i++) {
+        const struct figure_cell *c = &f->kinds.cells[i];
+        if (!c->key.w[1]) continue;
+        figure_table_row(&f->kinds, c, scratch, row);
+        add_dims(f, c->key.w[0], true, row);
+        add_dims(f, c->account, false, row);
+    }
+    figure_table_clear(&f->kinds);
+}
+
+static void add_kind(struct figures *f, const struct figure_cell *c,
+                     const struct figure_row *r)
+{
+    const struct figure_key key = { { c->key.w[0], FIGURE_APP, 0, 0,
+                                      c->key.w[4] } };
+    figure_table_add(&f->kinds, &key, r);
+    figure_table_get(&f->kinds, &key)->account = c->account;
+}
+
 static void derive(struct figures *f)
 {
     struct figure_row *row = mem_alloc(sizeof *row);
+    struct figure_row *others = mem_alloc(sizeof *others);
     struct figure_total *scratch = NEW(struct figure_total);
+    struct figure_total *other = NEW(struct figure_total);
     int64_t wall_ms = f->conf.wall_ms();
     epoch_wake(&f->epoch);
     for (uint32_t i = 0; i < f->facts.cap; i++) {
         const struct figure_cell *c = &f->facts.cells[i];
         if (!c->key.w[1]) continue;
         figure_table_row(&f->facts, c, scratch, row);
-        add_dims(f, c->key.w[0], true, row);
-        add_dims(f, c->account, false, row);
+        add_kind(f, c, row);
+        if (figure_table_is_full(&f->kinds)) kinds_flush(f, other, others);
         add_owner(f, c, row, wall_ms);
         if (i % 1024 == 0) epoch_turn(&f->epoch);
     }
     epoch_sleep(&f->epoch);
+    kinds_flush(f, other, others);
+    mem_free(other);
     mem_free(scratch);
+    mem_free(others);
     mem_free(row);
 }
 

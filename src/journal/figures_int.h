@@ -40,7 +40,7 @@ struct figures {
     unsigned parts;              /* of it that were written out */
     int64_t rolled;              /* minute after which files were looked at */
     bool in_merge;               /* rings are emptied, no minute is closed */
-    struct figure_table facts, rows;
+    struct figure_table facts, kinds, rows;
     _Atomic uint64_t counted, lost, memory, damaged;
     _Atomic int64_t until_s;
     /* --- the files: under the lock --- */

@@ -73,8 +73,8 @@ static struct figure_sample sample_of(struct rand_fast *r, uint32_t tokens)
                                .total_us = (uint32_t)(400 + dice % 400),
                                .token_slot = token,
                                .cost = 1,
-                               .route = 1 + (uint32_t)(dice >> 32) % 3,
-                               .status = (dice >> 40) % 50 ? 200 : 429 };
+                               .route = token % 3,
+                               .status = (dice >> 40) % 500 ? 200 : 429 };
     s.outcome = s.status == 200 ? 0 : 3;
     token_id(token, s.token);
     return s;

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +302,41 @@ static void a_restart_goes_on_in_the_same_minute(void **state)
     assert_int_equal(requests(START, START + 60, APP), 4 * 3);
 }
 
+enum { EACH = 20000 };
+
+static void *writer(void *arg)
+{
+    unsigned lane = (unsigned)(uintptr_t)arg;
+    for (uint32_t i = 0; i < EACH; i++) {
+        struct figure_sample one = usual(1 + i % 50);
+        figures_add(f, lane, &one);
+        if (i % 500 == 0) sched_yield();
+    }
+    return NULL;
+}
+
+static void writers_the_thread_and_a_reader_do_not_disturb_each_other(
+    void **state)
+{
+    (void)state;
+    struct sums s;
+    struct figures_stats st;
+    pthread_t writers[2];
+    assert_int_equal(figures_start(f), 0);
+    for (uintptr_t i = 0; i < 2; i++)
+        pthread_create(&writers[i], NULL, writer, (void *)i);
+    for (int i = 0; i < 50; i++) {
+        ask(START, START + 3600, key_of_token(1), 4, &s);
+        figures_stats(f, &st);
+        sched_yield();
+    }
+    for (int i = 0; i < 2; i++) pthread_join(writers[i], NULL);
+    figures_stop(f);
+    figures_stats(f, &st);
+    assert_int_equal(st.counted + st.dropped, 2 * EACH);
+    assert_int_equal(requests(START, START + 3600, APP), 4 * st.counted);
+}
+
 static void details_go_before_lists_when_there_is_too_much(void **state)
 {
     (void)state;
@@ -468,6 +505,7 @@ int main(void)
         T(samples_that_find_a_full_ring_are_counted),
         T(times_of_many_kinds_are_within_their_error),
         T(a_restart_goes_on_in_the_same_minute),
+        T(writers_the_thread_and_a_reader_do_not_disturb_each_other),
         T(details_go_before_lists_when_there_is_too_much),
         T(what_cannot_be_written_is_counted_as_lost),
         T(a_file_that_is_cut_or_flipped_tells_only_what_is_right),
