@@ -1,6 +1,7 @@
 /* Analytics: samples, the present minute, the thread. See figures.h. */
 #include "journal/figures.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -175,6 +176,25 @@ static void add_kind(struct figures *f, const struct figure_cell *c,
     figure_table_get(&f->kinds, &key)->account = c->account;
 }
 
+static int by_slot(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Facts in the order of their tokens' slots: those of one owner, made together,
+ * lie together, in the token table as well. mem_free. */
+static uint64_t *by_token(const struct figure_table *t)
+{
+    uint64_t *out = mem_alloc((t->n + 1) * sizeof *out);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->cap; i++)
+        if (t->cells[i].key.w[1])
+            out[n++] = (uint64_t)t->cells[i].slot << 32 | i;
+    qsort(out, n, sizeof *out, by_slot);
+    return out;
+}
+
 static void derive(struct figures *f)
 {
     struct figure_row *row = mem_alloc(sizeof *row);
@@ -182,10 +202,12 @@ static void derive(struct figures *f)
     struct figure_total *scratch = NEW(struct figure_total);
     struct figure_total *other = NEW(struct figure_total);
     int64_t wall_ms = f->conf.wall_ms();
+    uint64_t *order = by_token(&f->facts);
     epoch_wake(&f->epoch);
-    for (uint32_t i = 0; i < f->facts.cap; i++) {
-        const struct figure_cell *c = &f->facts.cells[i];
-        if (!c->key.w[1]) continue;
+    for (uint32_t i = 0; i < f->facts.n; i++) {
+        const struct figure_cell *c = &f->facts.cells[(uint32_t)order[i]];
+        if (i + 4 < f->facts.n)
+            __builtin_prefetch(&f->facts.cells[(uint32_t)order[i + 4]]);
         figure_table_row(&f->facts, c, scratch, row);
         add_kind(f, c, row);
         if (figure_table_is_full(&f->kinds)) kinds_flush(f, other, others);
@@ -198,6 +220,7 @@ static void derive(struct figures *f)
     mem_free(scratch);
     mem_free(others);
     mem_free(row);
+    mem_free(order);
 }
 
 static void tables_clear(struct figures *f)
