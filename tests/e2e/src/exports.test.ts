@@ -134,10 +134,11 @@ scenario("traceparent is taken over, told to the origin, and both spans are expo
     seen.push(request.headers);
     response.end("ok");
   });
-  const app = await server.api.application("shop", origin.address);
+  const app = await server.api.application("shop", origin.address, {});
+  const [token] = await server.api.tokens(app.id);
   const trace = "0af7651916cd43dd8448eb211c80319c", parent = "b7ad6b7169203331";
   const ask = (headers: Record<string, string>) =>
-    call(server.door("gateway"), "GET", "/a?b", { host: app.domain, ...headers });
+    call(server.door("gateway"), "GET", "/a?b", { host: app.domain, authorization: `Bearer ${token.token}`, ...headers });
   const answer = await ask({ traceparent: `00-${trace}-${parent}-01`, tracestate: "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE" });
   assert.equal(answer.status, 200);
   await eventually("two spans come", () => spans().length === 2);
