@@ -6,6 +6,7 @@
  * Callbacks run inside the connection's own; a call that ends inside one of
  * them is noticed by upstream->call. Failures found elsewhere are told from
  * the pool's timer, so that no caller is called back before its call returns. */
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/fmt.h"
@@ -165,6 +166,7 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
     c->ctx = ctx;
     c->method = (uint8_t)req->method_id;
     c->asks_upgrade = req->upgrade;
+    c->fresh = req->fresh;
     c->reading = true;
     c->first_byte_ms = req->first_byte_ms ? req->first_byte_ms : 60000;
     c->idle_ms = req->idle_ms ? req->idle_ms : 60000;
@@ -175,7 +177,7 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
     c->retryable = http_method_is_idempotent(req->method_id) && !req->upgrade;
     COUNT(p, active, 1);
     *out = c;
-    struct upstream *u = upstream_reuse(c->origin);
+    struct upstream *u = req->fresh ? NULL : upstream_reuse(c->origin);
     c->connect_ms = req->connect_ms ? req->connect_ms : 5000;
     if (u) {
         upstream_attach(u, c);
@@ -187,6 +189,7 @@ int http_call_start(struct http_pool *p, const struct http_origin *origin,
         return err;
     }
     request_write(&t, head_room(c, t.size));
+    call_dial(c, req->times);
     call_seek(c);
     return 0;
 }
@@ -196,6 +199,13 @@ void call_opened(struct http_call *c)
 {
     struct conn *conn = c->up->conn;
     struct buf *early = &c->dial->early;
+    struct http_call_times *times = c->dial->times;
+    if (times) {
+        times->open_ns = clock_mono_ns();
+        times->connected_ns = tls_connected_ns(conn);
+        if (!times->connected_ns) times->connected_ns = times->open_ns;
+    }
+    if (c->fresh) c->up->last = true;
     int err = conn_write(conn, sv_of(c->head, c->head_n));
     if (!err) err = conn_write(conn, buf_sv(early));
     if (early->n) c->retryable = false;

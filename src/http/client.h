@@ -73,6 +73,12 @@ struct http_call_ops {
     void (*on_fail)(struct http_call *c, int err, bool sent);
 };
 
+/* When what of connecting was done, CLOCK_MONOTONIC; 0: it was not, or the
+ * connection was there already. */
+struct http_call_times {
+    uint64_t start_ns, resolved_ns, connected_ns, open_ns; /* open: TLS done */
+};
+
 struct http_request {
     struct sv method;             /* text */
     enum http_method method_id;
@@ -84,6 +90,9 @@ struct http_request {
     uint64_t content_length;
     bool upgrade;                 /* say Connection: upgrade */
     bool expect_continue;         /* say Expect: 100-continue */
+    bool fresh;                   /* on a connection of its own, which ends
+                                     with it */
+    struct http_call_times *times; /* filled if given; until the last call */
     /* connect_ms: from the start until connected (queue, name, all addresses,
      * TLS); first_byte_ms: from the request's end to the answer's head;
      * idle_ms: no progress of either body. 0: 5000, 60000, 60000. */

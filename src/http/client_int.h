@@ -64,6 +64,7 @@ struct dial {
     struct timer timer;     /* end of waiting and resolving */
     struct buf early;       /* the request's body in wire form */
     uint64_t until_ms;
+    struct http_call_times *times; /* NULL: nobody asks */
     bool resolving;
     unsigned addrs_n, addrs_at;
     struct addr addrs[CALL_ADDRS];
@@ -86,7 +87,7 @@ struct http_call {
     uint64_t sent_base, tick_out;
     int err;
     uint8_t state, method, interims;
-    bool asks_upgrade, request_ended, reading;
+    bool asks_upgrade, request_ended, reading, fresh;
     bool answer_begun, head_seen; /* its first byte, its head */
     bool retryable, retried, sent;
     /* from here on not cleared at the start */
@@ -105,6 +106,8 @@ struct http_call {
 struct origin *origin_get(struct http_pool *p, const struct http_origin *o);
 /* An idle connection, not yet tied to a call; NULL: none. */
 struct upstream *upstream_reuse(struct origin *o);
+/* What connecting needs, with the times that are asked for (NULL: none). */
+void call_dial(struct http_call *c, struct http_call_times *times);
 /* Ties the call to a fresh connection, or lets it wait for one. */
 void call_seek(struct http_call *c);
 void dial_drop(struct http_call *c); /* connected, or over */

@@ -5,6 +5,7 @@
  *              └─ at the cap ─> waiting ─ a connection gets free ─┘
  *
  * Health and balancing are not here: an origin is one host and port. */
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "http/client_int.h"
@@ -241,6 +242,14 @@ static void dial_begin(struct http_call *c)
     c->dial = d;
 }
 
+void call_dial(struct http_call *c, struct http_call_times *times)
+{
+    dial_begin(c);
+    if (!times) return;
+    *times = (struct http_call_times){ .start_ns = clock_mono_ns() };
+    c->dial->times = times;
+}
+
 void dial_drop(struct http_call *c)
 {
     struct dial *d = c->dial;
@@ -311,6 +320,7 @@ static void resolved(void *ctx, const struct dns_answer *a)
         return;
     }
     struct upstream *u = c->up;
+    if (d->times) d->times->resolved_ns = clock_mono_ns();
     d->addrs_n = a->n < CALL_ADDRS ? a->n : CALL_ADDRS;
     memcpy(d->addrs, a->addrs, d->addrs_n * sizeof *a->addrs);
     if (a->n == 0) {

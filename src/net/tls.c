@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -104,8 +105,10 @@ static void handshake(struct tls *t)
 
 static void on_start(struct conn *c, void *state)
 {
+    struct tls *t = state;
     (void)c;
-    handshake(state);
+    if (!t->server) t->connected_ns = clock_mono_ns();
+    handshake(t);
 }
 
 /* One record after the other while the user reads. */
@@ -281,6 +284,25 @@ bool tls_client_cert(const struct conn *c, uint8_t out[TLS_CERT_DIGEST_BYTES])
     if (!t || !t->done || !t->has_cert) return false;
     memcpy(out, t->cert, sizeof t->cert);
     return true;
+}
+
+bool tls_failure_is_expiry(const char *failure)
+{
+    return failure ==
+           X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED);
+}
+
+uint64_t tls_connected_ns(const struct conn *c)
+{
+    const struct tls *t = filter_state(c, &OPS);
+    return t ? t->connected_ns : 0;
+}
+
+int64_t tls_peer_not_after_ms(const struct conn *c)
+{
+    const struct tls *t = filter_state(c, &OPS);
+    X509 *x = t ? SSL_get0_peer_certificate(t->ssl) : NULL;
+    return x ? tls_time_ms(X509_get0_notAfter(x)) : 0;
 }
 
 const char *tls_failure(const struct conn *c)

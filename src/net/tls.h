@@ -58,5 +58,11 @@ bool tls_client_cert(const struct conn *c,
 bool tls_is(const struct conn *c);
 /* Why TLS failed on this connection, for logs; NULL: it did not. Static. */
 const char *tls_failure(const struct conn *c);
+/* Is it that the peer's certificate has expired? */
+bool tls_failure_is_expiry(const char *failure);
+/* Of an outgoing connection: when TCP was connected (CLOCK_MONOTONIC), and when
+ * the peer's certificate ends (ms since 1970); 0: not yet, or plain. */
+uint64_t tls_connected_ns(const struct conn *c);
+int64_t tls_peer_not_after_ms(const struct conn *c);
 
 #endif

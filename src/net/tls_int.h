@@ -16,6 +16,7 @@ struct tls { /* of one connection */
     char *sni;                 /* lower case, heap, NULL: none */
     const char *failure;       /* static */
     bool done;                 /* handshake */
+    uint64_t connected_ns;     /* TCP; of a client */
     bool has_cert;             /* the client showed one: its digest */
     uint8_t cert[TLS_CERT_DIGEST_BYTES];
     bool raw_eof;
@@ -27,6 +28,8 @@ SSL_CTX *tls_ctx_new(const SSL_METHOD *method);
 /* "what file: OpenSSL's last reason"; returns ERR_INVALID. */
 int tls_problem(char problem[256], const char *what, const char *file);
 SSL_CTX *tls_server_default(const struct tls_server *s);
+/* Milliseconds since 1970. */
+int64_t tls_time_ms(const ASN1_TIME *time);
 SSL_CTX *tls_client_ctx(const struct tls_client *t);
 
 /* --- session tickets --------------------------------------------------------

@@ -70,7 +70,7 @@ static int choose_cert(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int64_t time_ms(const ASN1_TIME *time)
+int64_t tls_time_ms(const ASN1_TIME *time)
 {
     struct tm tm;
     if (ASN1_TIME_to_tm(time, &tm) != 1) return 0;
@@ -102,7 +102,7 @@ static int load_cert(struct tls_server *s, struct cert *cert,
     SSL_CTX_set_session_id_context(x, id, sizeof id - 1);
     SSL_CTX_set_num_tickets(x, 1);
     tickets_use(x);
-    int64_t end = time_ms(X509_get0_notAfter(SSL_CTX_get0_certificate(x)));
+    int64_t end = tls_time_ms(X509_get0_notAfter(SSL_CTX_get0_certificate(x)));
     if (end < s->not_after_ms) s->not_after_ms = end;
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -38,6 +39,7 @@ struct fetch {
     struct timer timer;
     uint32_t timeout_ms;
     size_t answer_max;
+    bool fresh, cut;
     void (*done)(void *ctx, const struct fetch_answer *a);
     void *ctx;
     struct sv rest;     /* of the request's body */
@@ -54,8 +56,9 @@ struct fetcher {
     struct fetch *active;
     unsigned active_n;
     uint64_t count;
-    struct origin *origins[ORIGINS_MAX];
+    struct origin **origins;
     uint32_t origins_n;
+    uint32_t at; /* the place after the one last given to a fresh fetch */
 };
 
 /* --- the fetcher ---------------------------------------------------------------- */
@@ -64,6 +67,8 @@ int fetcher_new(struct fetcher **out, const struct fetcher_conf *conf)
     struct fetcher *f = NEW(struct fetcher);
     f->conf = *conf;
     if (!f->conf.active_max) f->conf.active_max = ACTIVE_MAX;
+    if (!f->conf.origins_max) f->conf.origins_max = ORIGINS_MAX;
+    f->origins = mem_zalloc(f->conf.origins_max * sizeof(struct origin *));
     struct http_pool_conf pool = {
         .reactor = conf->reactor,
         .dns = conf->dns,
@@ -74,6 +79,7 @@ int fetcher_new(struct fetcher **out, const struct fetcher_conf *conf)
     };
     int err = http_pool_new(&f->pool, &pool);
     if (err) {
+        mem_free(f->origins);
         mem_free(f);
         f = NULL;
     }
@@ -111,6 +117,7 @@ void fetcher_free(struct fetcher **fp)
     while (f->active) fetch_cancel(f->active);
     http_pool_free(&f->pool);
     for (uint32_t i = 0; i < f->origins_n; i++) mem_free(f->origins[i]);
+    mem_free(f->origins);
     mem_free(f);
     *fp = NULL;
 }
@@ -166,7 +173,9 @@ static void on_head(struct http_call *c, const struct http_head *head)
 {
     struct fetch *f = http_call_ctx(c);
     f->answer.status = head->status;
-    if (head->body == HTTP_BODY_LENGTH && head->content_length > f->answer_max)
+    if (f->fresh) f->answer.first_byte_ns = clock_mono_ns();
+    if (!f->cut && head->body == HTTP_BODY_LENGTH &&
+        head->content_length > f->answer_max)
         fetch_end(f, ERR_TOOBIG, "the answer is larger than allowed");
     else if (!head_keep(f, head))
         fetch_end(f, ERR_TOOBIG, "the answer's head is larger than allowed");
@@ -175,9 +184,12 @@ static void on_head(struct http_call *c, const struct http_head *head)
 static size_t on_body(struct http_call *c, struct sv bytes)
 {
     struct fetch *f = http_call_ctx(c);
-    size_t n = bytes.n;
-    buf_put(&f->body, bytes);
-    if (f->body.overflow)
+    size_t n = bytes.n, room = f->answer_max - f->body.n;
+    bool over = n > room;
+    buf_put(&f->body, f->cut ? sv_first(bytes, over ? room : n) : bytes);
+    if (f->cut && over)
+        fetch_end(f, 0, NULL);
+    else if (f->body.overflow)
         fetch_end(f, ERR_TOOBIG, "the answer is larger than allowed");
     return n;
 }
@@ -210,8 +222,16 @@ static void send_some(struct http_call *c)
     }
 }
 
+static void on_open(struct http_call *c)
+{
+    struct fetch *f = http_call_ctx(c);
+    struct conn *conn = f->fresh ? http_call_conn(c) : NULL;
+    if (conn) f->answer.certificate_ms = tls_peer_not_after_ms(conn);
+    send_some(c);
+}
+
 static const struct http_call_ops call_ops = {
-    .on_open = send_some,
+    .on_open = on_open,
     .on_room = send_some,
     .on_head = on_head,
     .on_body = on_body,
@@ -227,22 +247,46 @@ static bool origin_is(const struct origin *o, const struct url *url,
            o->port == url->port && !strcmp(o->host, url->host.text);
 }
 
+static struct origin *origin_add(struct fetcher *f)
+{
+    if (f->origins_n == f->conf.origins_max) return NULL;
+    struct origin *o = NEW(struct origin);
+    o->id = f->origins_n;
+    return f->origins[f->origins_n++] = o;
+}
+
 /* The least lately used of those that nobody uses gives way. */
-static struct origin *origin_of(struct fetcher *f, const struct url *url,
-                                bool unverified)
+static struct origin *place_shared(struct fetcher *f, const struct url *url,
+                                   bool unverified, bool *known)
 {
     struct origin *place = NULL;
     for (unsigned i = 0; i < f->origins_n; i++) {
         struct origin *o = f->origins[i];
-        if (origin_is(o, url, unverified)) return o;
+        *known = origin_is(o, url, unverified);
+        if (*known) return o;
         if (!o->active && (!place || o->used < place->used)) place = o;
     }
-    if (f->origins_n < ORIGINS_MAX) {
-        place = NEW(struct origin);
-        place->id = f->origins_n;
-        f->origins[f->origins_n++] = place;
+    struct origin *fresh = origin_add(f);
+    return fresh ? fresh : place;
+}
+
+/* No connection is shared: the next that nobody uses will do. */
+static struct origin *place_fresh(struct fetcher *f)
+{
+    for (uint32_t i = 0; i < f->origins_n; i++) {
+        struct origin *o = f->origins[f->at++ % f->origins_n];
+        if (!o->active) return o;
     }
-    if (!place) return NULL;
+    return origin_add(f);
+}
+
+static struct origin *origin_of(struct fetcher *f, const struct url *url,
+                                const struct fetch_request *req)
+{
+    bool known = false, unverified = req->unverified;
+    struct origin *place =
+        req->fresh ? place_fresh(f) : place_shared(f, url, unverified, &known);
+    if (!place || known) return place;
     memcpy(place->host, url->host.text, sizeof place->host);
     place->port = url->port;
     place->tls = url->tls;
@@ -264,11 +308,21 @@ static int call_start(struct fetch *f, const struct fetch_request *req,
 {
     struct http_field fields[FETCH_FIELDS_MAX + 2] = {
         { SV("Host"), host_field(&f->texts, url), HN_HOST },
-        { SV("User-Agent"), SV("typeauth"), HN_USER_AGENT },
     };
-    bool post = req->body.p != NULL, rooted = sv_starts(url->target, SV("/"));
+    bool rooted = sv_starts(url->target, SV("/")), names_itself = false;
+    struct sv method = req->method.p ? req->method
+                       : req->body.p ? SV("POST")
+                                     : SV("GET");
+    enum http_method id = http_method_of(method);
+    size_t n = 1;
     ENSURE(req->fields_n <= FETCH_FIELDS_MAX);
-    for (size_t i = 0; i < req->fields_n; i++) fields[2 + i] = req->fields[i];
+    for (size_t i = 0; i < req->fields_n; i++) {
+        fields[n++] = req->fields[i];
+        names_itself |= req->fields[i].id == HN_USER_AGENT;
+    }
+    if (!names_itself)
+        fields[n++] = (struct http_field){ SV("User-Agent"), SV("typeauth"),
+                                           HN_USER_AGENT };
     struct http_origin origin = {
         .id = f->origin->id,
         .generation = f->origin->generation,
@@ -279,17 +333,20 @@ static int call_start(struct fetch *f, const struct fetch_request *req,
         .conns_max = CONNS_MAX,
     };
     struct http_request call = {
-        .method = post ? SV("POST") : SV("GET"),
-        .method_id = post ? HTTP_POST : HTTP_GET,
+        .method = method,
+        .method_id = id,
         .target = arena_printf(&f->texts, "%s%.*s", rooted ? "" : "/",
                                SV_FMT(url->target)),
         .fields = fields,
-        .fields_n = req->fields_n + 2,
-        .body = post ? HTTP_BODY_LENGTH : HTTP_BODY_NONE,
+        .fields_n = n,
+        .body =
+            req->body.p || id == HTTP_POST ? HTTP_BODY_LENGTH : HTTP_BODY_NONE,
         .content_length = req->body.n,
         .connect_ms = req->timeout_ms,
         .first_byte_ms = req->timeout_ms,
         .idle_ms = req->timeout_ms,
+        .fresh = req->fresh,
+        .times = req->fresh ? &f->answer.times : NULL,
     };
     int err =
         http_call_start(f->owner->pool, &origin, &call, &call_ops, f, &f->call);
@@ -307,7 +364,7 @@ static void fetch_begin(struct fetch *f, const struct fetch_request *req)
     } else if (!url.tls && !req->allow_plain) {
         fetch_fails(f, ERR_DENIED, "plain HTTP is not allowed");
     } else if (f->owner->active_n > f->owner->conf.active_max ||
-               !(f->origin = origin_of(f->owner, &url, req->unverified))) {
+               !(f->origin = origin_of(f->owner, &url, req))) {
         fetch_fails(f, ERR_LIMIT, "too many fetches at once");
     } else {
         f->origin->active++;
@@ -328,6 +385,8 @@ struct fetch *fetch_start(struct fetcher *owner,
     owner->active_n++;
     f->timeout_ms = req->timeout_ms;
     f->answer_max = req->answer_max;
+    f->fresh = req->fresh;
+    f->cut = req->cut;
     f->done = req->done;
     f->ctx = req->ctx;
     buf_init(&f->body, req->answer_max);

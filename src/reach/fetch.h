@@ -16,6 +16,7 @@ struct fetcher_conf {
     struct tls_client *tls;
     const struct egress *egress;
     unsigned active_max; /* fetches at once; 0: 256 */
+    unsigned origins_max; /* hosts known at once; 0: 256 */
 };
 int fetcher_new(struct fetcher **out, const struct fetcher_conf *conf);
 /* After the reactor's run has returned and after dns_free, before
@@ -31,22 +32,29 @@ struct fetch_answer {
     unsigned status;
     const struct http_head *head; /* fields only */
     struct sv body;
+    /* of a fresh fetch */
+    struct http_call_times times;
+    uint64_t first_byte_ns; /* the answer's head was there; 0: never */
+    int64_t certificate_ms; /* when the peer's ends; 0: none was seen */
 };
 
 struct fetch_request {
     struct sv url;
     bool allow_plain;    /* http: too */
     bool unverified;     /* any certificate will do */
-    struct sv body;      /* p NULL: GET; else POST. One of more than 64 KiB
-                            stays until done or the cancel */
+    bool fresh;          /* a connection of its own, and its times */
+    struct sv method;    /* p NULL: GET, or POST with a body */
+    struct sv body;      /* p NULL: none. One of more than 64 KiB stays until
+                            done or the cancel */
     const struct http_field *fields; /* beside Host, User-Agent, framing */
     size_t fields_n;     /* <= FETCH_FIELDS_MAX */
     size_t answer_max;   /* bytes of the answer's body */
+    bool cut;            /* a longer one is good, and so much of it given */
     uint32_t timeout_ms; /* for all of it */
     void (*done)(void *ctx, const struct fetch_answer *a);
     void *ctx;
 };
-enum { FETCH_FIELDS_MAX = 8 };
+enum { FETCH_FIELDS_MAX = 10 };
 
 /* Copies what it needs. done comes exactly once, never before this returns,
  * whatever fails; then the fetch is gone. */
