@@ -1,5 +1,6 @@
 /* At rest: a byte of version, then numbers as LEB128 (7 bits a byte, lowest
- * first) in the order of `walk`; the bins as pairs of (how many empty ones
+ * first) in the order of `walk`, which knows since which version there is each;
+ * the bins as pairs of (how many empty ones
  * stand before, count), which are few: a monitor's answers are alike. */
 #include "journal/uptime.h"
 
@@ -7,7 +8,7 @@
 
 #include "base/err.h"
 
-enum { VERSION = 1, LEB_BYTES_MAX = 10 };
+enum { VERSION_OLDEST = 1, VERSION = 2, LEB_BYTES_MAX = 10 };
 
 static unsigned bin_of(uint32_t us)
 {
@@ -29,9 +30,14 @@ static void code_add(struct uptime_hour *h, uint16_t code)
 
 void uptime_add(struct uptime_hour *h, const struct uptime_probe *p)
 {
-    if (h->probes == UINT16_MAX) return;
+    if (h->probes == UINT16_MAX || h->maintained == UINT16_MAX) return;
+    if (p->maintained) {
+        h->maintained++;
+        return;
+    }
     h->probes++;
     h->failures += p->failed;
+    h->degraded += p->degraded;
     for (int i = 0; i < UPTIME_PHASES; i++)
         h->phase_sum_us[i] += p->phase_us[i];
     if (!p->code) return;
@@ -63,6 +69,8 @@ void uptime_merge(struct uptime_sum *s, const struct uptime_hour *h)
     if (h->max_us > s->max_us) s->max_us = h->max_us;
     s->probes += h->probes;
     s->failures += h->failures;
+    s->degraded += h->degraded;
+    s->maintained += h->maintained;
     s->answers += h->answers;
     s->sum_us += h->sum_us;
     for (int i = 0; i < UPTIME_PHASES; i++)
@@ -93,6 +101,7 @@ uint64_t uptime_quantile_us(const struct uptime_sum *s, double q)
 struct leb {
     struct buf *out;
     struct sv in;
+    unsigned version;
     bool bad;
 };
 
@@ -168,12 +177,15 @@ static void walk(struct leb *l, struct uptime_hour *h)
         h->codes[i].n = (uint16_t)number(l, h->codes[i].n, UINT16_MAX);
     }
     h->other_codes = (uint16_t)number(l, h->other_codes, UINT16_MAX);
+    if (l->version < 2) return;
+    h->degraded = (uint16_t)number(l, h->degraded, UINT16_MAX);
+    h->maintained = (uint16_t)number(l, h->maintained, UINT16_MAX);
 }
 
 void uptime_encode(const struct uptime_hour *h, struct buf *out)
 {
     struct uptime_hour copy = *h;
-    struct leb l = { .out = out };
+    struct leb l = { .out = out, .version = VERSION };
     buf_putc(out, VERSION);
     walk(&l, &copy);
     bins_put(&l, h);
@@ -181,11 +193,11 @@ void uptime_encode(const struct uptime_hour *h, struct buf *out)
 
 int uptime_decode(struct sv bytes, uint32_t hour, struct uptime_hour *out)
 {
-    struct leb l = { .in = sv_from(bytes, 1) };
     *out = (struct uptime_hour){ .hour = hour };
     if (!bytes.n) return ERR_CORRUPT;
-    if (bytes.p[0] != VERSION)
-        return (uint8_t)bytes.p[0] > VERSION ? ERR_VERSION : ERR_CORRUPT;
+    struct leb l = { .in = sv_from(bytes, 1), .version = (uint8_t)bytes.p[0] };
+    if (l.version < VERSION_OLDEST) return ERR_CORRUPT;
+    if (l.version > VERSION) return ERR_VERSION;
     walk(&l, out);
     bins_get(&l, out);
     return l.bad ? ERR_CORRUPT : 0;

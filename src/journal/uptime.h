@@ -26,6 +26,8 @@ enum uptime_phase { UPTIME_DNS, UPTIME_CONNECT, UPTIME_TLS, UPTIME_FIRST_BYTE,
 
 struct uptime_probe {
     bool failed;
+    bool degraded;      /* good, but slow or with a certificate that ends */
+    bool maintained;    /* while nobody expects it to work: not judged */
     uint16_t code;      /* of the answer; 0: none came */
     uint32_t total_us;  /* counted only of probes that had an answer */
     uint32_t phase_us[UPTIME_PHASES]; /* 0: there was none */
@@ -33,7 +35,8 @@ struct uptime_probe {
 
 struct uptime_hour {
     uint32_t hour;      /* since 1970 */
-    uint16_t probes, failures, answers;
+    uint16_t probes, failures, answers; /* without those maintained */
+    uint16_t degraded, maintained; /* of format 2; 0 in older hours */
     uint32_t min_us, max_us;
     uint64_t sum_us, phase_sum_us[UPTIME_PHASES];
     struct uptime_code { uint16_t code, n; } codes[UPTIME_CODES];
@@ -42,7 +45,7 @@ struct uptime_hour {
 };
 
 struct uptime_sum {
-    uint64_t probes, failures, answers;
+    uint64_t probes, failures, answers, degraded, maintained;
     uint64_t min_us, max_us, sum_us, phase_sum_us[UPTIME_PHASES];
     struct uptime_code_sum { uint16_t code; uint64_t n; } codes[16];
     unsigned codes_n;
@@ -58,7 +61,7 @@ uint64_t uptime_quantile_us(const struct uptime_sum *s, double q);
 
 /* Appends at most UPTIME_BYTES_MAX bytes. */
 void uptime_encode(const struct uptime_hour *h, struct buf *out);
-/* ERR_CORRUPT, ERR_VERSION: written by a newer program. */
+/* Also of older formats. ERR_CORRUPT, ERR_VERSION: of a newer program. */
 int uptime_decode(struct sv bytes, uint32_t hour, struct uptime_hour *out);
 
 #endif

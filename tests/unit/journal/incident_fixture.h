@@ -2,7 +2,6 @@
 #ifndef JOURNAL_INCIDENT_FIXTURE_H
 #define JOURNAL_INCIDENT_FIXTURE_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -70,26 +69,6 @@ static inline bool incident_eq(const struct incident *a,
     incident_encode(a, x);
     incident_encode(b, y);
     return memcmp(x, y, n) == 0;
-}
-
-static inline int scratch_remove_one(const char *path, const struct stat *st,
-                                     int type, struct FTW *walk)
-{
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-static inline void scratch_remove(const char *dir)
-{
-    nftw(dir, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-/* The name of a folder that is not there yet, in one that is. */
-static inline const char *scratch_make(char out[64])
-{
-    static char events[96];
-    strcpy(out, "/tmp/typeauth-unit-XXXXXX");
-    ENSURE(mkdtemp(out));
-    snprintf(events, sizeof events, "%s/events", out);
-    return events;
 }
 
 #endif

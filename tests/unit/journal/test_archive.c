@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "incident_fixture.h"
 #include "journal/archive.h"
+#include "scratch.h"
 
 enum { DAY_MS = 86400000 };
 

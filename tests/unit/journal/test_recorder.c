@@ -13,6 +13,7 @@
 #include "event_fixture.h"
 #include "incident_fixture.h"
 #include "model/kind.h"
+#include "scratch.h"
 
 enum { REACTORS = 2 };
 

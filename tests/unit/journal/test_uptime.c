@@ -141,7 +141,7 @@ static void what_was_cut_or_altered_does_no_harm(void **state)
         b.p[bit / 8] ^= (char)(1 << bit % 8);
     }
     buf_fini(&b);
-    assert_int_equal(uptime_decode(SV("\2"), 7, &back), ERR_VERSION);
+    assert_int_equal(uptime_decode(SV("\3"), 7, &back), ERR_VERSION);
     assert_int_equal(uptime_decode(SV(""), 7, &back), ERR_CORRUPT);
 }
 
