@@ -19,6 +19,7 @@
 #include "live/signing.h"
 #include "live/token.h"
 #include "plan/plan.h"
+#include "reach/monitor.h"
 #include "store/store.h"
 
 struct admin;
@@ -47,6 +48,7 @@ struct admin_conf {
     bool sends_mail;          /* alerts may go to mail addresses */
     struct plan *plan;
     struct keysets *keysets;
+    struct monitors *monitors; /* NULL: nothing is monitored */
     bool insecure_key_urls;   /* http: is allowed where keys come from */
     struct journal *journal;  /* NULL: no use counts, no /metrics (tests) */
     struct totals *totals;    /* NULL: nothing is counted (tests) */

@@ -3,6 +3,7 @@
 
 #include "admin/admin_int.h"
 #include "base/err.h"
+#include "codec/rfc3339.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -197,4 +198,25 @@ bool call_audit(struct call *c, const char *noun, const char *verb,
     };
     int err = e.action.p ? store_audit_append(s, &e) : ERR_NOMEM;
     return err ? call_fail_store(c, err) : true;
+}
+
+enum { DAY_TEXT = 10, DAY_MS = 86400000 };
+
+bool call_time(struct call *c, const char *field, struct sv text, bool whole,
+               int64_t *out)
+{
+    char full[RFC3339_TEXT];
+    bool day = text.n == DAY_TEXT;
+    if (!text.p) return true;
+    if (day) {
+        memcpy(full, text.p, DAY_TEXT);
+        memcpy(full + DAY_TEXT, "T00:00:00Z", 10);
+        text = sv_of(full, DAY_TEXT + 10);
+    }
+    if (rfc3339_decode(text, out))
+        return call_fail(c, 400, "invalid_value", field,
+                         "It must be a time as in 2026-01-31T12:00:00Z, or a "
+                         "day.");
+    if (day && whole) *out += DAY_MS - 1;
+    return true;
 }

@@ -47,6 +47,10 @@ bool call_page(struct call *c, enum kind kind, struct store_page *out);
 bool call_filter(struct call *c, struct store_filter *out);
 /* A query parameter that is "true" or "false"; absent: `fallback`. */
 bool call_flag(struct call *c, struct sv name, bool fallback, bool *out);
+/* A time, or a day: its beginning, or with `whole` its last millisecond. p
+ * NULL: *out stays. False after a 400. */
+bool call_time(struct call *c, const char *field, struct sv text, bool whole,
+               int64_t *out);
 /* Audit entry of the open transaction; before and after are JSON or "". */
 bool call_audit(struct call *c, const char *noun, const char *verb,
                 struct sv object_id, struct sv before, struct sv after);

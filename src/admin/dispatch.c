@@ -79,7 +79,8 @@ static bool body_read(struct call *c)
     struct sv body = c->q->body;
     struct json_why why = { 0 };
     yyjson_doc *doc;
-    if (!e->body) return true;
+    /* what a GET takes in its body it also takes in its query */
+    if (!e->body || (e->method == HTTP_GET && !body.n)) return true;
     if (body.n > admin_body_max(c->admin, e->method, c->q->path))
         return call_fail(c, 413, "body_too_large", NULL,
                          "The request body is too large.");

@@ -226,6 +226,84 @@ static const struct shape_field origin_state_fields[] = {
     OURS("failures", SHAPE_MAP, "Requests that it failed, by how."),
     { 0 },
 };
+#define MONITOR_IDENTITY                                        \
+    OURS("id", SHAPE_STRING, "Id of the monitor."),             \
+        OURS("application_id", SHAPE_STRING, "What it is of."), \
+        TIME("createdAt", "When its application was created."), \
+        TIME("updatedAt", "When that was last changed.")
+#define MONITOR_SUMS                                                           \
+    TIME("start", "Counted from …"), TIME("end", "… to."),                     \
+        OURS("uptime", SHAPE_NUMBER, "Percent of the checks that were good."), \
+        OURS("checks", SHAPE_INTEGER, "Checks, without those maintained."),    \
+        OURS("failures", SHAPE_INTEGER, "Of these, not good."),                \
+        OURS("degraded", SHAPE_INTEGER,                                        \
+             "Good, but slow or with a certificate that ends soon."),          \
+        OURS("maintained", SHAPE_INTEGER, "Checks during maintenance."),       \
+        OURS("response_time", SHAPE_MAP,                                       \
+             "average, minimum, maximum, p95, p99 in milliseconds."),          \
+        OURS("dns_time", SHAPE_NUMBER, "Average, in milliseconds."),           \
+        OURS("connect_time", SHAPE_NUMBER, "Average, in milliseconds."),       \
+        OURS("tls_time", SHAPE_NUMBER, "Average, in milliseconds."),           \
+        OURS("first_byte_time", SHAPE_NUMBER, "Average, in milliseconds."),    \
+        OURS("status_codes", SHAPE_MAP, "Answers by their status.")
+
+static const struct shape_field monitor_more[] = { MONITOR_IDENTITY, { 0 } };
+static const struct shape_field monitor_incident_fields[] = {
+    TIME("start", "The first of the failures."),
+    TIME("end", "The first of the successes; null: it goes on."),
+    OURS("duration", SHAPE_INTEGER, "Seconds, up to now if it goes on."),
+    OURS("cause", SHAPE_STRING,
+         "dns, connect, timeout, tls, certificate_expired, protocol, "
+         "egress_denied, status_code or body."),
+    OURS("status_code", SHAPE_INTEGER, "Of the answer; null: none came."),
+    OURS("url", SHAPE_STRING, "What was asked, without its query."),
+    { 0 },
+};
+static const char *const monitor_words[] = { "UNKNOWN",     "HEALTHY",
+                                             "DEGRADED",    "DOWN",
+                                             "MAINTENANCE", NULL };
+#define MONITOR_STATUS(say)                                                \
+    {                                                                      \
+        .name = "status", .types = SHAPE_STRING, .flags = SHAPE_READ_ONLY, \
+        .options = monitor_words, .about = say                             \
+    }
+static const struct shape_field monitor_endpoint_fields[] = {
+    OURS("url", SHAPE_STRING, "What is asked."),
+    OURS("method", SHAPE_STRING, "By which method."),
+    MONITOR_STATUS("How it is."),
+    OURS("cause", SHAPE_STRING, "Why it is not HEALTHY."),
+    TIME("since", "Since when it is so."),
+    TIME("checkedAt", "When it was last asked."),
+    OURS("status_code", SHAPE_INTEGER, "Of the last answer."),
+    OURS("last", SHAPE_MAP,
+         "total, dns, connect, tls, first_byte of that check, milliseconds."),
+    TIME("certificate_expires_at", "When its certificate ends."),
+    { 0 },
+};
+static const struct shape_field monitor_status_fields[] = {
+    MONITOR_IDENTITY,
+    OURS("enabled", SHAPE_BOOLEAN, "Is anything asked?"),
+    MONITOR_STATUS("Of all endpoints: DOWN when all are, HEALTHY when all are; "
+                   "UNKNOWN before the first check."),
+    TIME("checkedAt", "When something was last asked."),
+    TIME("certificate_expires_at", "The first end of a certificate."),
+    LIST_OF("endpoints", monitor_endpoint_fields,
+            "Each endpoint, at each origin where it is asked."),
+    MONITOR_SUMS,
+    LIST_OF("incidents", monitor_incident_fields, "Newest first."),
+    { 0 },
+};
+static const struct shape_field monitor_part_fields[] = { MONITOR_SUMS, { 0 } };
+static const struct shape_field monitor_history_fields[] = {
+    MONITOR_IDENTITY,
+    MONITOR_SUMS,
+    OURS("granularity", SHAPE_STRING, "hour, or day beyond three days."),
+    LIST_OF("intervals", monitor_part_fields,
+            "The same for each hour or day with checks, oldest first."),
+    LIST_OF("incidents", monitor_incident_fields, "Newest first."),
+    { 0 },
+};
+
 static const struct shape_field data_fields[] = {
     OURS("id", SHAPE_STRING, "Name of the file."),
     OURS("kind", SHAPE_STRING, "What it knows: places or mail."),
@@ -305,6 +383,9 @@ static const struct answer_type
     jwt = { "JwtProfile", &shape_jwt, NULL, NULL },
     jwk = { "KeySet", &shape_jwk, NULL, NULL },
     jwt_validation = { "JwtValidation", &shape_jwt_rules, NULL, NULL },
+    monitor = { "Monitor", &shape_monitor, monitor_more, NULL },
+    monitor_status = { "MonitorStatus", NULL, monitor_status_fields, NULL },
+    monitor_history = { "MonitorHistory", NULL, monitor_history_fields, NULL },
     account = { "Account", &shape_account, NULL, NULL },
     application = { "ApplicationDetails", &shape_application, NULL, NULL },
     authentication = { "Authentication", &shape_authentication, NULL, NULL },
@@ -391,11 +472,26 @@ static const struct shape_field import_fields[] = {
 static const struct shape shape_import = { .name = "ImportTokensRequest",
                                            .fields = import_fields };
 
+static const struct shape_field period_fields[] = {
+    { .name = "start_date",
+      .types = SHAPE_STRING,
+      .len_max = 40,
+      .about = "A time or a day; absent: 30 days ago." },
+    { .name = "end_date",
+      .types = SHAPE_STRING,
+      .len_max = 40,
+      .about = "A time or a day, inclusive; absent: now." },
+    { 0 },
+};
+static const struct shape shape_period = { .name = "MonitorHistoryRequest",
+                                           .fields = period_fields };
+
 /* --- rows --------------------------------------------- */
 
 static const char *const token_params[] = { "applicationId", "owner", "enabled",
                                             NULL };
 static const char *const revoked_params[] = { "revoked", NULL };
+static const char *const period_params[] = { "start_date", "end_date", NULL };
 static const char *const usage_params[] = { "start", "end", NULL };
 static const char *const detach_params[] = { "detach", NULL };
 static const char *const status_params[] = { "status", NULL };
@@ -439,6 +535,8 @@ static const char *const analytics_params[] = {
 #define ALERTS ACC "alert|alerts"
 #define CHALLENGES ACC "challenge|challenges"
 #define KEYS   ACC "management-key"
+#define MONITORS ACC "monitor/{application_id}"
+#define MONITORS_ALSO "/api/v1/applications/{application_id}/monitor"
 
 const struct endpoint endpoints[] = {
     /* accounts */
@@ -508,6 +606,24 @@ const struct endpoint endpoints[] = {
       .also = "/api/v1/applications/{application_id}/jwt/validation",
       .role = ROLE_ADMIN, .handle = jwt_validation_delete, .tag = "JWT",
       .summary = "Delete the rules for an application's JWTs" },
+
+    /* monitors */
+    { GET, .path = MONITORS "/status", .also = MONITORS_ALSO "/status",
+      .role = ROLE_VIEWER, .answer = &monitor_status,
+      .handle = monitor_status_get, .tag = "Monitor",
+      .summary = "How an application's origin is, and was for a day" },
+    { GET, .path = MONITORS "/history", .also = MONITORS_ALSO "/history",
+      .role = ROLE_VIEWER, .body = &shape_period, .params = period_params,
+      .answer = &monitor_history, .handle = monitor_history_get,
+      .tag = "Monitor", .summary = "Up to 30 days of a monitor" },
+    { GET, .path = MONITORS, .also = MONITORS_ALSO, .role = ROLE_VIEWER,
+      .answer = &monitor, .handle = monitor_get, .tag = "Monitor",
+      .summary = "Get an application's monitor" },
+    { .method = HTTP_PUT, .status = 200, .flags = EP_WRITE, .path = MONITORS,
+      .also = MONITORS_ALSO, .role = ROLE_ADMIN, .body = &shape_monitor,
+      .body_name = "MonitorRequest", .answer = &monitor,
+      .handle = monitor_put, .tag = "Monitor",
+      .summary = "Set an application's monitor, whole" },
 
     /* tokens */
     { CREATE, .path = TOKENS "/create/{application_id}", .role = ROLE_EDITOR,

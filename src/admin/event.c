@@ -3,8 +3,8 @@
 #include "admin/nouns.h"
 
 #include "admin/admin_int.h"
+#include "admin/put.h"
 #include "base/err.h"
-#include "codec/rfc3339.h"
 #include "codec/text.h"
 #include "journal/names.h"
 
@@ -32,36 +32,11 @@ static void put_bytes(struct buf *b, const char *name, struct sv s)
     buf_putc(b, '"');
 }
 
-static void put_text(struct buf *b, const char *name, struct sv s)
-{
-    json_put_name(b, name);
-    json_put_text(b, s);
-}
-
-static void put_number(struct buf *b, const char *name, uint64_t n)
-{
-    json_put_name(b, name);
-    buf_put_u64(b, n);
-}
-
-static void put_flag(struct buf *b, const char *name, bool v)
-{
-    json_put_name(b, name);
-    buf_puts(b, v ? "true" : "false");
-}
-
 static void put_id(struct buf *b, const char *name, enum kind kind,
                    const struct ulid *u)
 {
     struct id id = id_make(kind, u);
     put_text(b, name, id_sv(&id));
-}
-
-static void put_time(struct buf *b, const char *name, int64_t ms)
-{
-    char at[RFC3339_TEXT];
-    rfc3339_encode(at, ms);
-    put_text(b, name, sv_of(at, sizeof at));
 }
 
 /* Evidence is shown as the check wrote it, if it is an object. */
@@ -138,17 +113,7 @@ static bool id_param(struct call *c, const char *name, enum kind kind,
 
 static bool time_param(struct call *c, const char *name, int64_t *out)
 {
-    struct sv text = query_find(&c->query, sv_cstr(name));
-    char full[RFC3339_TEXT];
-    if (!text.p) return true;
-    if (text.n == 10) { /* a day begins */
-        memcpy(full, text.p, 10);
-        memcpy(full + 10, "T00:00:00Z", 10);
-        text = sv_of(full, 20);
-    }
-    if (!rfc3339_decode(text, out)) return true;
-    return call_fail(c, 400, "invalid_value", name,
-                     "It must be a time as in 2026-01-31T12:00:00Z, or a day.");
+    return call_time(c, name, query_find(&c->query, sv_cstr(name)), false, out);
 }
 
 static bool action_param(struct call *c, int *out)

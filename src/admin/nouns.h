@@ -34,6 +34,7 @@ handler tag_create, tag_list, tag_get, tag_patch, tag_delete;
 handler management_key_create, management_key_list, management_key_get,
     management_key_patch, management_key_delete;
 handler assertion_key_list, assertion_key_rotate;
+handler monitor_put, monitor_get, monitor_status_get, monitor_history_get;
 handler audit_list;
 handler challenge_list, challenge_get, challenge_verify, challenge_deny;
 handler detection_get, detection_forget, detection_application_get,

@@ -3,20 +3,8 @@
  * in the store. */
 #include "admin/nouns.h"
 
+#include "admin/put.h"
 #include "base/clock.h"
-#include "codec/rfc3339.h"
-
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
-static void put_number(struct buf *b, const char *name, uint64_t n)
-{
-    json_put_name(b, name);
-    buf_put_u64(b, n);
-}
 
 static uint64_t read_of(const _Atomic uint64_t *n)
 {
@@ -38,14 +26,10 @@ static void put_address(struct buf *b, const struct plan_origin *o)
 static void put_until(struct buf *b, uint64_t until, uint64_t now_ms,
                       int64_t wall_ms)
 {
-    char at[RFC3339_TEXT];
-    json_put_name(b, "ejectedUntil");
-    if (!until) {
-        buf_puts(b, "null");
-        return;
-    }
-    rfc3339_encode(at, wall_ms + (int64_t)(until - now_ms));
-    json_put_text(b, sv_of(at, sizeof at));
+    if (until)
+        put_time(b, "ejectedUntil", wall_ms + (int64_t)(until - now_ms));
+    else
+        put_null(b, "ejectedUntil");
 }
 
 static void put_failures(struct buf *b, const struct origin_state *s)

@@ -27,6 +27,8 @@ void app_image_drop(struct admin *a, struct plan_app **image);
 /* In place of the present one, whose key sets are let go. */
 void app_image_publish(struct admin *a, struct plan_app *image);
 void app_image_remove(struct admin *a, struct sv app_id);
+/* monitor.c: the image's monitor is in force from now on. */
+void monitor_publish(struct admin *a, const struct plan_app *image);
 int app_quota_save(struct admin *a, struct sv app_id, uint32_t slot);
 /* Forgets it; *slot stays as it is when there was none. */
 int app_quota_drop(struct admin *a, struct sv app_id, struct arena *arena,

@@ -245,6 +245,7 @@ void app_image_publish(struct admin *a, struct plan_app *image)
 {
     struct held before = held_by(a, image->app.id);
     plan_publish(a->conf.plan, image);
+    monitor_publish(a, image);
     keysets_drop_all(a, before.refs, before.n);
 }
 
@@ -252,6 +253,7 @@ void app_image_remove(struct admin *a, struct sv app_id)
 {
     struct held before = held_by(a, app_id);
     plan_remove(a->conf.plan, app_id);
+    if (a->conf.monitors) monitors_remove(a->conf.monitors, app_id);
     keysets_drop_all(a, before.refs, before.n);
 }
 

@@ -135,7 +135,8 @@ struct origin_state *origin_hold(struct origin_table *t,
                  r->interval_ms, r->timeout_ms, r->status, r->healthy,
                  r->unhealthy, SV_FMT(text));
     else
-        snprintf(key, sizeof key, "o%d %.*s", place->verify, SV_FMT(text));
+        snprintf(key, sizeof key, "o%d%.*s %.*s", place->verify,
+                 SV_FMT(place->monitored), SV_FMT(text));
     pthread_mutex_lock(&t->lock);
     struct entry *e = entry_hold(t, key, &made);
     if (made && probed) {

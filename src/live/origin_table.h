@@ -23,6 +23,8 @@ struct origin_place {
     const struct origin_address *at;
     const struct probe_rules *probe; /* path "": none */
     bool verify;             /* its certificate */
+    struct sv monitored;     /* id of the application whose monitor asks it:
+                                its state is shared with no other; "" none */
 };
 /* Counted; equal places share a state. */
 struct origin_state *origin_hold(struct origin_table *t,

@@ -134,14 +134,13 @@ static int reach_open(struct server *s)
     }
     s->key_dir = mem_dup_sv(sv_cstr(key_dir));
     struct reach_conf conf = {
+        .name = "reach",
         .introspections = s->introspections,
         .hooks = s->hooks,
         .alerts = s->alerts,
         .pusher = s->exports.pusher,
         .mail_server = s->mail_server.host.n ? &s->mail_server : NULL,
         .sets = s->keysets,
-        .origins = plan_origin_table(s->plan),
-        .origins_unverified = !set->origin_tls_verify,
         .workers = s->workers,
         .tls = s->tls_client,
         .egress = &s->egress,
@@ -195,7 +194,7 @@ int lanes_open(struct server *s)
     s->lanes = mem_aligned(64, s->lanes_n * sizeof *s->lanes);
     for (unsigned i = 0; i < s->lanes_n; i++)
         if (lane_open(s, i)) return -1;
-    if (reach_open(s) || doors_open(s)) return -1;
+    if (reach_open(s) || monitor_open(s) || doors_open(s)) return -1;
     return listeners_open(s);
 }
 
@@ -218,7 +217,7 @@ int lanes_start(struct server *s)
     if (journal_recorder_start(s->journal) || figures_start(s->figures) ||
         exports_start(s))
         return -1;
-    return reach_start(s->reach);
+    return reach_start(s->reach) ? -1 : reach_start(s->monitor);
 }
 
 void lanes_stop(struct server *s)
@@ -227,6 +226,7 @@ void lanes_stop(struct server *s)
         reactor_stop(s->lanes[i].reactor, (unsigned)s->set.drain_ms);
     for (unsigned i = 0; i < s->lanes_n; i++)
         pthread_join(s->lanes[i].thread, NULL);
+    reach_stop(s->monitor);
     reach_stop(s->reach); /* requests that drained may have waited for it */
 }
 
@@ -249,9 +249,11 @@ void lanes_close(struct server *s)
     if (s->admin) admin_release(s->admin); /* calls that wait for receivers */
     if (s->workers) workers_free(&s->workers);
     if (s->judges) workers_free(&s->judges);
-    struct reach *reach = s->reach;
-    s->reach = NULL; /* nobody is left who would wake it */
+    if (s->resolvers) workers_free(&s->resolvers);
+    struct reach *reach = s->reach, *monitor = s->monitor;
+    s->reach = s->monitor = NULL; /* nobody is left who would wake them */
     reach_free(&reach);
+    reach_free(&monitor);
     mem_free(s->key_dir);
     for (unsigned i = 0; s->lanes && i < s->lanes_n; i++)
         if (s->lanes[i].server) lane_close(&s->lanes[i]);

@@ -199,6 +199,7 @@ void lanes_metrics(void *server, struct buf *out)
     work_metrics(s, out);
     schema_metrics(s, out);
     abuse_metrics(s, out);
+    monitor_metrics(s, out);
     struct tokens_stats tokens;
     tokens_stats(s->tokens, &tokens);
     metric_head(out, "typeauth_tokens", "gauge", "Tokens in memory");

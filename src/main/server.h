@@ -49,6 +49,9 @@ struct server {
     struct keysets *keysets;
     char *key_dir;               /* where fetched key sets are kept */
     struct reach *_Atomic reach; /* key sets may be held before it is there */
+    struct reach *_Atomic monitor; /* the same of what monitors ask */
+    struct monitors *monitors;   /* NULL: none (--monitors no) */
+    struct workers *resolvers;   /* of names that monitors ask for */
     struct subjects *_Atomic subjects; /* the counters' thread asks for it */
     struct plan *plan;
     struct totals *totals;
@@ -99,6 +102,8 @@ struct server {
 int server_store_open(struct store **out, const struct settings *set,
                       bool create);
 
+void monitors_start(struct server *s);     /* before the store is read */
+int monitor_open(struct server *s);        /* the thread that asks */
 int server_state_open(struct server *s);   /* store, counters, tokens, plan */
 void server_state_close(struct server *s);
 int lanes_open(struct server *s);          /* reactors, listeners; no thread */
@@ -118,6 +123,7 @@ void jwt_metrics(const struct server *s, struct buf *out);
 void origin_metrics(const struct server *s, struct buf *out);
 void schema_metrics(const struct server *s, struct buf *out);
 void abuse_metrics(const struct server *s, struct buf *out);
+void monitor_metrics(const struct server *s, struct buf *out);
 /* Before the journal; its descriptor; the thread that pushes logs; after the
  * journal, whose last lines still go. */
 int exports_open(struct server *s);

@@ -142,6 +142,9 @@ static const struct row rows[] = {
       "further certificate authorities for HTTPS origins, PEM"),
     B("origin-tls-verify", origin_tls_verify, "yes",
       "verify the certificates of HTTPS origins"),
+    B("monitors", monitors, "yes",
+      "ask the origins of applications how they are; no: neither asked nor "
+      "recorded here"),
     N("connect-timeout-ms", connect_timeout_ms, 10, 600000, "5000", "MS",
       "to an origin, resolution and TLS included; applications may say less "
       "or more"),

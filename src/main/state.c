@@ -204,7 +204,7 @@ int server_state_open(struct server *s)
     if (live_open(s) || data_open(s)) return -1;
     if (counts_open(s)) return -1;
     if (plan_new(&s->plan, s->lanes_n)) return fails("plan", "no memory");
-    origin_table_on_due(plan_origin_table(s->plan), wake_reach, s);
+    monitors_start(s);
     if (exports_open(s) || mail_server_read(s)) return -1;
     struct journal_conf journal = {
         .reactors = s->lanes_n,
@@ -237,6 +237,7 @@ int server_state_open(struct server *s)
         .sends_mail = s->mail_server.host.n > 0,
         .plan = s->plan,
         .keysets = s->keysets,
+        .monitors = s->monitors,
         .insecure_key_urls = s->set.insecure_key_urls,
         .journal = s->journal,
         .totals = s->totals,
@@ -308,6 +309,7 @@ void server_state_close(struct server *s)
     exports_close(s);
     figures_free(&s->figures);
     totals_close(&s->totals);
+    monitors_free(&s->monitors); /* holds states of the plan's origins */
     if (s->plan) plan_free(&s->plan);
     struct subjects *subjects = s->subjects;
     s->subjects = NULL;

@@ -7,6 +7,12 @@
 #include "codec/http.h"
 #include "model/fields_int.h"
 
+/* As the fallbacks of monitor_fields make them. */
+#define MONITOR_DEFAULTS                                      \
+    "{\"enabled\":true,\"url\":\"/\",\"method\":\"GET\","     \
+    "\"status_code\":200,\"headers\":{},\"body_match\":null," \
+    "\"interval\":60,\"timeout\":5,\"slow_after\":null,"      \
+    "\"certificate_days\":14,\"maintenance\":false,\"endpoints\":[]}"
 #define ASSERTION_HEADER "X-Typeauth-Assertion"
 enum { ORIGIN_TEXT_MAX = 2048, FROM_MAX = 100 };
 
@@ -227,6 +233,12 @@ static const struct shape_field fields[] = {
       .role = ROLE_ADMIN,
       .about = "Signed proof for the origin that a request came through; "
                "keys at /.well-known/jwks.json." },
+    { .name = "monitor",
+      .types = SHAPE_OBJECT,
+      .fields = monitor_fields,
+      .fallback = MONITOR_DEFAULTS,
+      .role = ROLE_ADMIN,
+      .about = "Health monitor of the origin; also at monitor." },
     { .name = "jwtValidation",
       .types = SHAPE_OBJECT,
       .fields = jwt_rule_fields,
@@ -315,6 +327,7 @@ static int decode(const yyjson_val *root, struct arena *a, void *ctx)
     out->first_byte_ms = count_decode(timeouts, "firstByte", UINT32_MAX);
     out->idle_ms = count_decode(timeouts, "idle", UINT32_MAX);
     rc = upstream_decode(root, a, &out->upstream);
+    if (!rc) rc = monitor_decode(json_find(root, "monitor"), a, &out->monitor);
     if (!rc && !out->has_origin && out->upstream && out->upstream->n) {
         out->origin = out->upstream->origins[0].at;
         out->has_origin = true;

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "codec/jose.h"
 #include "model/cors.h"
+#include "model/monitor.h"
 #include "model/upstream.h"
 
 enum { APPLICATION_NUM_MAX = (1 << 24) - 1 };
@@ -42,6 +43,7 @@ struct application {
     struct origin_assertion assertion;
     const struct upstream *upstream; /* NULL: one plain origin, or none */
     const struct cors *cors;  /* NULL: not configured */
+    const struct monitor *monitor; /* never NULL */
 };
 /* `doc`: canonical JSON text of the record. ERR_CORRUPT if it is not one. */
 int application_decode(struct sv doc, struct arena *a,

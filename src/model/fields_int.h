@@ -68,7 +68,8 @@ extern const struct shape_field timeout_fields[];
 /* Parts of an application (upstream.c, cors.c), and what holds between their
  * fields: on the canonical application, on the canonical object or NULL. */
 extern const struct shape_field upstream_origin_fields[], balancing_fields[],
-    health_fields[], breaker_fields[], retry_fields[], cors_fields[];
+    health_fields[], breaker_fields[], retry_fields[], cors_fields[],
+    monitor_fields[];
 int origin_address_check(const struct shape_env *env, yyjson_mut_doc *doc,
                          yyjson_mut_val **value, struct shape_problem *why);
 int upstream_rules(const struct shape_env *env, yyjson_mut_doc *doc,

@@ -149,6 +149,8 @@ extern const struct shape shape_account, shape_application,
 extern const struct shape shape_alert_rotate;
 /* POST …/applications/{id}/jwt/validation; sparse. */
 extern const struct shape shape_jwt_rules;
+/* PUT …/applications/{id}/monitor. */
+extern const struct shape shape_monitor;
 /* Tokens: canonical documents are sparse and hold own values only; `amount`,
  * `enabled` and `expires` (absolute, integer ms; false: never) are in them and
  * leave for their columns by token_row_fill (model/token.h). */

@@ -142,7 +142,7 @@ static uint32_t ejected(const struct plan_balance *b, uint64_t now_ms)
 static uint32_t ill(const struct plan_balance *b)
 {
     uint32_t out = 0;
-    if (!b->rules->probe.path.n) return 0;
+    if (!b->rules->probe.path.n && !b->monitored) return 0;
     for (unsigned i = 0; i < b->n; i++)
         if (origin_is_ill(b->states[i])) out |= 1u << i;
     return out;
@@ -202,6 +202,18 @@ int balance_take(const struct plan_balance *b, const struct balance_ask *ask,
 
 static const struct upstream plain = { .origins = NULL };
 
+/* Several origins, no probes by rules of their own, and a monitor that asks
+ * each of them. */
+static bool is_monitored(const struct plan_app *a, const struct upstream *u)
+{
+    const struct monitor *m = a->app.monitor;
+    if (!m->enabled || m->maintenance || u->n < 2 || u->probe.path.n)
+        return false;
+    for (unsigned i = 0; i < m->n; i++)
+        if (monitor_is_path(m->endpoints[i].url)) return true;
+    return false;
+}
+
 static bool routes_retry(const struct plan_app *a)
 {
     return a->routes && a->routes_retry;
@@ -221,10 +233,13 @@ static int origins_build(struct plan *p, struct plan_app *a,
         o->id = UINT32_MAX;
         if (said && plan_origin_name(o, &a->arena)) return ERR_NOMEM;
         plan_origin_hold(p, o);
-        const struct origin_place place = { .at = &o->at,
-                                            .probe = &u->probe,
-                                            .verify = o->tls_verify };
-        b->states[i] = origin_hold(p->states, &place);
+        b->places[i] = (struct origin_place){
+            .at = &o->at,
+            .probe = &u->probe,
+            .verify = o->tls_verify,
+            .monitored = b->monitored ? a->app.id : SV(""),
+        };
+        b->states[i] = origin_hold(p->states, &b->places[i]);
         b->seeds[i] = balance_key(o->host_header) + o->at.tls +
                       balance_key(o->at.base) * 3;
         if (!said || said->weight) b->weighted |= 1u << i;
@@ -244,7 +259,9 @@ int plan_balance_build(struct plan *p, struct plan_app *a)
     b->origins = ARENA_ARRAY(&a->arena, struct plan_origin, b->n + 1);
     b->states = ARENA_ARRAY(&a->arena, struct origin_state *, b->n + 1);
     b->seeds = ARENA_ARRAY(&a->arena, uint64_t, b->n + 1);
-    if (!b->origins || !b->states || !b->seeds) return ERR_NOMEM;
+    b->places = ARENA_ARRAY(&a->arena, struct origin_place, b->n + 1);
+    if (!b->origins || !b->states || !b->seeds || !b->places) return ERR_NOMEM;
+    b->monitored = is_monitored(a, b->rules);
     for (unsigned i = 0; i < b->n; i++) b->origins[i].id = UINT32_MAX;
     a->balance = b;
     atomic_fetch_add(&p->balanced, 1);

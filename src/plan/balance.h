@@ -26,10 +26,12 @@ struct plan_balance {
     const struct upstream *rules; /* of the application */
     struct plan_origin *origins;  /* the n that the rules name, or the one */
     struct origin_state **states;
+    struct origin_place *places;  /* whose states these are */
     uint64_t *seeds;              /* of their places, for keys */
     unsigned n;                   /* 0: routes name all hosts */
     uint32_t weighted;            /* bits: has a weight */
     bool headers;                 /* some are asked for by a field */
+    bool monitored;               /* the monitor says which are ill */
     bool retries;                 /* of the application or of a route */
     struct retry_budget *budget;  /* NULL: no retries */
 };

@@ -6,7 +6,12 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { BLOCKS_BYTES = 8 << 20, CONNS_MAX = 1024, NAMES_MAX = 1024 };
+enum {
+    BLOCKS_BYTES = 8 << 20,
+    CONNS_MAX = 1024, /* beside those of probes */
+    NAMES_MAX = 1024,
+    PROBED_NAMES_MAX = 16384,
+};
 
 struct reach {
     struct reactor *reactor;
@@ -18,6 +23,7 @@ struct reach {
     struct hook_poster *poster;
     struct alert_poster *alerts;
     struct pusher *pusher;
+    const char *name;
     pthread_t thread;
     bool started;
     struct mail wake;
@@ -28,7 +34,7 @@ static void on_wake(struct mail *mail)
 {
     struct reach *r = CONTAINER_OF(mail, struct reach, wake);
     atomic_store(&r->woken, false); /* before looking: nothing is missed */
-    key_sets_run(r->key_sets);
+    if (r->key_sets) key_sets_run(r->key_sets);
     if (r->introspector) introspector_run(r->introspector);
     if (r->prober) prober_run(r->prober);
     if (r->poster) hook_poster_run(r->poster);
@@ -55,7 +61,7 @@ struct fetcher *reach_fetcher(struct reach *r)
 static int open_all(struct reach *r, const struct reach_conf *conf)
 {
     struct reactor_conf reactor = { .blocks_bytes = BLOCKS_BYTES,
-                                    .max_conns = CONNS_MAX };
+                                    .max_conns = CONNS_MAX + conf->probes_max };
     int err = reactor_new(&r->reactor, &reactor);
     if (err) return err;
     struct dns_conf dns = {
@@ -63,7 +69,7 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
         .workers = conf->workers,
         .fresh_ms = conf->dns_fresh_ms,
         .stale_ms = conf->dns_stale_ms,
-        .max_names = NAMES_MAX,
+        .max_names = conf->monitors ? PROBED_NAMES_MAX : NAMES_MAX,
 #ifdef TEST_HOOKS
         .test_hosts_file = conf->test_hosts_file,
 #endif
@@ -72,7 +78,9 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
     struct fetcher_conf fetcher = { .reactor = r->reactor,
                                     .dns = r->dns,
                                     .tls = conf->tls,
-                                    .egress = conf->egress };
+                                    .egress = conf->egress,
+                                    .active_max = conf->probes_max,
+                                    .origins_max = conf->probes_max };
     if ((err = fetcher_new(&r->fetcher, &fetcher))) return err;
     const struct introspector_conf introspector = {
         .table = conf->introspections,
@@ -106,12 +114,16 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
     if (conf->alerts) alert_poster_new(&r->alerts, &alerts);
     r->pusher = conf->pusher;
     if (r->pusher) pusher_start(r->pusher, r->reactor, r->fetcher);
-    const struct prober_conf prober = { .table = conf->origins,
-                                        .reactor = r->reactor,
-                                        .fetcher = r->fetcher,
-                                        .unverified =
-                                            conf->origins_unverified };
-    if (conf->origins) prober_new(&r->prober, &prober);
+    const struct prober_conf prober = {
+        .table = conf->origins,
+        .monitors = conf->monitors,
+        .reactor = r->reactor,
+        .fetcher = r->fetcher,
+        .active_max = conf->probes_max,
+        .unverified = conf->origins_unverified,
+    };
+    if (conf->origins || conf->monitors) prober_new(&r->prober, &prober);
+    if (!conf->sets) return 0;
     struct key_sets_conf key_sets = { .sets = conf->sets,
                                       .reactor = r->reactor,
                                       .workers = conf->workers,
@@ -128,6 +140,7 @@ static int open_all(struct reach *r, const struct reach_conf *conf)
 int reach_new(struct reach **out, const struct reach_conf *conf)
 {
     struct reach *r = NEW(struct reach);
+    r->name = conf->name;
     r->wake.deliver = on_wake;
     int err = open_all(r, conf);
     if (err) reach_free(&r);
@@ -147,7 +160,7 @@ int reach_start(struct reach *r)
 {
     if (pthread_create(&r->thread, NULL, reach_main, r)) return ERR_NOMEM;
     r->started = true;
-    pthread_setname_np(r->thread, "reach");
+    pthread_setname_np(r->thread, r->name);
     return 0;
 }
 
@@ -169,7 +182,7 @@ void reach_free(struct reach **rp)
     if (r->dns) dns_free(&r->dns); /* before the pool that asks it */
     if (r->fetcher) fetcher_free(&r->fetcher);
     if (r->reactor) reactor_free(&r->reactor);
-    key_sets_free(&r->key_sets);
+    if (r->key_sets) key_sets_free(&r->key_sets);
     introspector_free(&r->introspector);
     prober_free(&r->prober);
     hook_poster_free(&r->poster);

@@ -1,5 +1,8 @@
-/* The thread that calls others: one reactor with its own names and pools, on
- * which key sets are fetched and issuers asked. What is reached from it never holds up traffic. */
+/* A thread that calls others: one reactor with its own names and pools. There
+ * are two of them, of different parts: `reach` fetches key sets, asks issuers
+ * and tells webhooks; `monitor` asks origins how they are and writes their
+ * history, so that neither thousands of probes nor a slow disk keep a key set
+ * waiting. What is reached from either never holds up traffic. */
 #ifndef REACH_REACH_H
 #define REACH_REACH_H
 
@@ -7,20 +10,24 @@
 #include "reach/hook.h"
 #include "reach/introspection.h"
 #include "reach/key_set.h"
+#include "reach/monitor.h"
 #include "reach/probe.h"
 #include "reach/push.h"
 
 struct reach;
 
 struct reach_conf {
-    struct keysets *sets;
+    const char *name;         /* of the thread, static */
+    struct keysets *sets;     /* NULL: none is fetched */
     struct introspections *introspections; /* NULL: none is asked */
     struct hooks *hooks;      /* NULL: none is called */
     struct alerts *alerts;    /* NULL: none are delivered */
     const struct smtp_server *mail_server; /* NULL: no mail is sent */
     struct pusher *pusher;    /* NULL: nothing is pushed */
     struct origin_table *origins; /* NULL: none is probed */
+    struct monitors *monitors; /* NULL: nothing is monitored */
     bool origins_unverified;  /* any certificate of theirs will do */
+    unsigned probes_max;      /* at once; 0: as prober_conf */
     struct workers *workers;
     struct tls_client *tls;
     const struct egress *egress;
