@@ -3,9 +3,11 @@
 # their own, memory, start-up and system calls. Writes docs/performance.md.
 #   run.sh [PART...]      TYPEAUTH=build-release/typeauth ROUNDS=15 SECONDS_A_ROUND=1
 # Parts: prepare (data, keys, filled stores: needs no quiet machine) A B C
-# D-HS256 D-RS256 D-ES256 memory syscalls report schema. Each takes at most three
+# D-HS256 D-RS256 D-ES256 memory syscalls report schema monitor-plain monitor-tls
+# monitor-name. Each takes at most three
 # minutes and replaces what it measured before; report writes the page from
-# what is there and needs all of them, schema adds its section to it. Without a part: all, about 20 minutes.
+# what is there and needs all of them, schema and monitors add
+# their sections to it. Without a part: all, about 20 minutes.
 # Everything stays on loopback and is bounded in time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd); top=$(cd "$here/../.." && pwd)
@@ -39,7 +41,7 @@ report() {
 }
 
 status=0
-[ $# -gt 0 ] || set -- prepare A B C D-HS256 D-RS256 D-ES256 memory syscalls report schema
+[ $# -gt 0 ] || set -- prepare A B C D-HS256 D-RS256 D-ES256 memory syscalls report schema monitor-plain monitor-tls monitor-name
 for part in "$@"; do
   case $part in
   prepare | report) $part ;;
@@ -55,6 +57,7 @@ for part in "$@"; do
     [ -d "$top/build-bench" ] || meson setup "$top/build-bench" "$top" -Dwerror=false >/dev/null
     meson compile -C "$top/build-bench" micro_schema >/dev/null
     node "$here/schema.mjs" "$top/build-bench/tests/bench/micro_schema" "$top/docs/performance.md" || status=1 ;;
+  monitor-*) node "$here/monitor.mjs" "$TYPEAUTH" "$top/docs/performance.md" "${part#monitor-}" || status=1 ;;
   *) echo "bench: no part $part" >&2; exit 2 ;;
   esac
 done
