@@ -176,8 +176,16 @@ static void let_go(struct monitors *m, struct watched *w)
     if (!w->probing) watched_free(m, w);
 }
 
+static bool ends_some(const struct watched *old)
+{
+    for (unsigned i = 0; i < old->n; i++)
+        if (old->targets[i].incident.seq) return true;
+    return false;
+}
+
 /* Ends, in the file and for the receiver, what the new one did not take over. */
-static void old_incidents_end(struct monitors *m, struct watched *old)
+static void old_incidents_end(struct monitors *m, struct watched *old,
+                              enum health_status was, enum health_status is)
 {
     for (unsigned i = 0; i < old->n; i++) {
         struct monitor_report r = { .of = old, .endpoint = UPTIME_ENDPOINTS };
@@ -187,6 +195,8 @@ static void old_incidents_end(struct monitors *m, struct watched *old)
         r.change.cause = (enum health_cause)t->health.cause;
         target_incident_end(t, m->conf.wall_ms(), &r);
         r.changed = r.change.ended = true;
+        monitor_report_whole(&r, was, is, t, m->conf.wall_ms());
+        was = is; /* told once */
         monitor_report_write(m, &r);
     }
 }
@@ -196,6 +206,7 @@ static void remember(struct monitors *m, struct watched *w)
 {
     struct memory *k = memory_read(m, w);
     recall_all(m, w, k);
+    w->told = watched_status(w);
     if (k->open) {
         incidents_end(m, w, k);
         uptime_file_close(&k->file);
@@ -214,12 +225,16 @@ static bool has(struct monitors *m, struct sv application_id)
 void monitors_put(struct monitors *m, const struct monitor_source *s)
 {
     struct watched *w = watched_new(m, s), *old;
+    enum health_status was = HEALTH_UNKNOWN, is = HEALTH_UNKNOWN;
     if (!w) return;
     if (!has(m, w->id)) remember(m, w);
     pthread_mutex_lock(&m->lock);
     old = map_remove(&m->by_id, w->id);
     if (old) {
+        was = old->told;
         inherit_all(m, w, old);
+        is = watched_status(w);
+        w->told = ends_some(old) ? is : was; /* told below, or with a check */
         old->gone = true;
         old->probing++; /* until its incidents are ended */
     } else {
@@ -229,7 +244,7 @@ void monitors_put(struct monitors *m, const struct monitor_source *s)
     m->figures.targets += w->n;
     pthread_mutex_unlock(&m->lock);
     if (old) {
-        old_incidents_end(m, old);
+        old_incidents_end(m, old, was, is);
         pthread_mutex_lock(&m->lock);
         m->figures.targets -= old->n;
         old->probing--;
@@ -253,7 +268,7 @@ void monitors_remove(struct monitors *m, struct sv application_id)
 
 /* --- reading -------------------------------------------------------------------- */
 
-static enum health_status together(const struct watched *w)
+enum health_status watched_status(const struct watched *w)
 {
     struct health_state states[MONITOR_TARGETS_MAX];
     if (w->n && w->monitor->maintenance) return HEALTH_MAINTENANCE;
@@ -289,7 +304,7 @@ void monitors_status(struct monitors *m, struct sv application_id,
     const struct watched *w = map_find(&m->by_id, application_id);
     if (w) {
         out->known = w->n > 0;
-        out->status = together(w);
+        out->status = watched_status(w);
         out->n = w->n;
         for (unsigned i = 0; i < w->n; i++)
             target_show(&w->targets[i], a, &out->targets[i]);
@@ -310,7 +325,7 @@ void monitors_figures(struct monitors *m, struct monitor_figures *out)
     *out = m->figures;
     for (size_t at = 0; map_next(&m->by_id, &at, &e);) {
         const struct watched *w = e.value;
-        out->applications[together(w)] += w->n > 0;
+        out->applications[watched_status(w)] += w->n > 0;
     }
     pthread_mutex_unlock(&m->lock);
 }

@@ -10,8 +10,9 @@
 struct monitor_change {
     struct sv account_id, application_id; /* "acc_…", "app_…" */
     struct sv application;    /* its name */
-    struct sv endpoint;       /* the URL asked, without its query */
-    enum health_status from, to; /* of that endpoint */
+    struct sv endpoint;       /* "" of the monitor as a whole; else the URL
+                                 asked, without its query */
+    enum health_status from, to;
     enum health_cause cause;  /* of DEGRADED and DOWN; else that which ended */
     unsigned code;            /* HTTP status of the last answer; 0: none */
     int64_t at_ms;            /* wall clock: when it began, not when judged */

@@ -33,6 +33,7 @@ struct watched { /* the monitor of an application */
     unsigned n, probing;          /* probes under way: they hold it */
     bool gone;                    /* freed by the last of these */
     bool feeds;
+    enum health_status told;      /* of the whole, as the receiver knows it */
     uint64_t incidents;           /* last number given */
     struct uptime_hour hours[UPTIME_ENDPOINTS]; /* present ones */
 };
@@ -60,9 +61,15 @@ struct monitor_report {
     unsigned state_at;
     struct uptime_state saved;
     struct uptime_incident incident; /* seq 0: none */
-    bool changed;
-    struct monitor_change change;
+    bool changed, whole_changed;
+    struct monitor_change change; /* of the endpoint */
+    struct monitor_change whole;  /* of the monitor */
 };
+enum health_status watched_status(const struct watched *w);
+/* What the whole became, if it is another than `was`. */
+void monitor_report_whole(struct monitor_report *r, enum health_status was,
+                          enum health_status is, const struct target *by,
+                          int64_t at_ms);
 void monitor_report_write(struct monitors *m, const struct monitor_report *r);
 struct uptime_state target_state(const struct target *t);
 /* Its incident ends, if one is open. */

@@ -146,6 +146,25 @@ static void report_change(struct monitors *m, struct target *t,
     };
 }
 
+void monitor_report_whole(struct monitor_report *r, enum health_status was,
+                          enum health_status is, const struct target *by,
+                          int64_t at_ms)
+{
+    enum health_cause cause = (enum health_cause)by->health.cause;
+    r->whole_changed =
+        was != is && (was != HEALTH_UNKNOWN || is != HEALTH_HEALTHY);
+    r->whole = (struct monitor_change){
+        .endpoint = SV(""),
+        .from = was,
+        .to = is,
+        .cause = cause ? cause : r->change.cause,
+        .code = by->last.code,
+        .at_ms = at_ms,
+        .began = is == HEALTH_DOWN,
+        .ended = was == HEALTH_DOWN,
+    };
+}
+
 static void record(struct monitors *m, struct target *t,
                    const struct monitor_answer *a, enum health_cause cause,
                    bool failed, struct monitor_report *r)
@@ -206,6 +225,15 @@ static int write_all(struct uptime_file *f, const struct monitor_report *r)
     return err ? err : one;
 }
 
+static void tell(struct monitors *m, const struct watched *w,
+                 struct monitor_change c)
+{
+    c.account_id = w->account_id;
+    c.application_id = w->id;
+    c.application = w->name;
+    if (m->conf.changed) m->conf.changed(m->conf.ctx, &c);
+}
+
 void monitor_report_write(struct monitors *m, const struct monitor_report *r)
 {
     struct uptime_file f;
@@ -222,12 +250,8 @@ void monitor_report_write(struct monitors *m, const struct monitor_report *r)
             log_warn("reach", "monitors: history is not kept: %s",
                      err_text(err));
     }
-    if (!r->changed || !m->conf.changed) return;
-    struct monitor_change c = r->change;
-    c.account_id = r->of->account_id;
-    c.application_id = r->of->id;
-    c.application = r->of->name;
-    m->conf.changed(m->conf.ctx, &c);
+    if (r->changed) tell(m, r->of, r->change);
+    if (r->whole_changed) tell(m, r->of, r->whole);
 }
 
 void monitors_done(struct monitors *m, const struct monitor_order *o,
@@ -244,6 +268,11 @@ void monitors_done(struct monitors *m, const struct monitor_order *o,
     if (!gone && !a->skipped) {
         struct uptime_state was = target_state(t);
         judge(m, o, a, &r);
+        enum health_status is = watched_status(w);
+        if (is != w->told)
+            monitor_report_whole(&r, w->told, is, t,
+                                 r.changed ? r.change.at_ms : o->start_ms);
+        w->told = is;
         r.saved = target_state(t);
         r.state = memcmp(&was, &r.saved, sizeof was) != 0;
         r.state_at = t->at;

@@ -32,6 +32,8 @@ static struct told {
     int64_t at_ms;
 } told[64];
 static unsigned told_n;
+static enum health_status wholes[64]; /* of the monitor itself */
+static unsigned wholes_n;
 
 static int64_t clock_now(void)
 {
@@ -43,6 +45,10 @@ static void on_change(void *ctx, const struct monitor_change *c)
     (void)ctx;
     assert_true(sv_eq(c->application_id, APP));
     assert_true(sv_eq(c->account_id, SV("acc_1")));
+    if (!c->endpoint.n) {
+        wholes[wholes_n++ % 64] = c->to;
+        return;
+    }
     told[told_n++ % 64] =
         (struct told){ c->from, c->to, c->cause, c->began, c->ended, c->at_ms };
 }
@@ -82,7 +88,7 @@ static int setup(void **state)
     scratch_make(scratch);
     snprintf(dir, sizeof dir, "%s/monitors", scratch);
     now_ms = START_MS;
-    told_n = 0;
+    told_n = wholes_n = 0;
     feeds = false;
     places_n = 1;
     rules = (struct monitor){ .enabled = true,
@@ -231,6 +237,8 @@ static void an_origin_that_dies_is_down_within_two_intervals(void **state)
     assert_true(told[1].began && told[1].at_ms == first);
     assert_int_equal(told[1].cause, HEALTH_CAUSE_CONNECT);
     assert_true(told[2].ended && told[2].at_ms == back);
+    assert_int_equal(wholes_n, 3);
+    assert_int_equal(wholes[1], HEALTH_DOWN);
 }
 
 static void one_that_flaps_is_no_incident_and_none_ends_early(void **state)
