@@ -8,10 +8,10 @@
 #include "model/fields_int.h"
 
 /* As the fallbacks of monitor_fields make them. */
-#define MONITOR_DEFAULTS                                      \
-    "{\"enabled\":true,\"url\":\"/\",\"method\":\"GET\","     \
-    "\"status_code\":200,\"headers\":{},\"body_match\":null," \
-    "\"interval\":60,\"timeout\":5,\"slow_after\":null,"      \
+#define MONITOR_DEFAULTS                                  \
+    "{\"enabled\":true,\"url\":\"/\",\"method\":\"GET\"," \
+    "\"status_code\":200,\"headers\":{},"                 \
+    "\"interval\":60,\"timeout\":5,"                      \
     "\"certificate_days\":14,\"maintenance\":false,\"endpoints\":[]}"
 #define ASSERTION_HEADER "X-Typeauth-Assertion"
 enum { ORIGIN_TEXT_MAX = 2048, FROM_MAX = 100 };

@@ -172,6 +172,7 @@ static int headers_decode(yyjson_val *v, struct arena *a,
     struct http_field *to = ARENA_ARRAY(a, struct http_field, n + 1);
     if (!to) return ERR_NOMEM;
     out->headers = to;
+    if (!n) return 0; /* an absent object cannot be walked */
     yyjson_obj_foreach(v, i, max, name, text)
     {
         to->name = arena_dup(a, json_text(name));
@@ -216,13 +217,13 @@ int monitor_decode(const yyjson_val *value, struct arena *a,
     m->slow_ms = number(v, "slow_after", 0);
     m->certificate_days = number(v, "certificate_days", 14);
     if (yyjson_arr_size(list) > MONITOR_ENDPOINTS_MAX) return ERR_CORRUPT;
-    int rc = 0;
+    *out = m;
     if (!yyjson_arr_size(list))
-        rc = endpoint_decode(v, a, &m->endpoints[m->n++]);
+        return endpoint_decode(v, a, &m->endpoints[m->n++]);
+    int rc = 0;
     yyjson_arr_foreach(list, i, max, one)
     {
         if (!rc) rc = endpoint_decode(one, a, &m->endpoints[m->n++]);
     }
-    *out = m;
     return rc;
 }

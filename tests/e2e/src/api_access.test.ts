@@ -113,6 +113,25 @@ const lowest: Record<string, Role> = {
   "get /{account_id}/audit": "admin",
   "get /{account_id}/events": "viewer",
   "get /{account_id}/events/{id}": "viewer",
+  "get /{account_id}/analytics": "viewer",
+  "get /{account_id}/applications/{id}/totals": "viewer",
+  "get /{account_id}/traces/{request_id}": "viewer",
+  "post /{account_id}/alert/create": "editor",
+  "get /{account_id}/alert": "viewer",
+  "get /{account_id}/alert/{id}": "viewer",
+  "patch /{account_id}/alert/{id}": "editor",
+  "delete /{account_id}/alert/{id}": "editor",
+  "post /{account_id}/alert/{id}/rotate": "editor",
+  "post /{account_id}/alert/{id}/test": "editor",
+  "get /{account_id}/alert/{id}/dead-letters": "viewer",
+  "post /{account_id}/alert/{id}/dead-letters/{delivery_id}/resend": "editor",
+  "delete /{account_id}/alert/{id}/dead-letters/{delivery_id}": "editor",
+  ...Object.fromEntries(["/{account_id}/monitor/{application_id}", "/api/v1/applications/{application_id}/monitor"].flatMap((path) => [
+    [`get ${path}`, "viewer"],
+    [`put ${path}`, "admin"],
+    [`get ${path}/status`, "viewer"],
+    [`get ${path}/history`, "viewer"],
+  ])),
   "get /assertion-keys": "root",
   "post /assertion-keys/rotate": "root",
   "get /.well-known/jwks.json": "anybody",
@@ -130,6 +149,7 @@ const aliases: [string, string[]][] = [
   ["/{account_id}/token", ["/{account_id}/keys", "/{account_id}/tokens"]],
   ["/{account_id}/tag", ["/{account_id}/tags"]],
   ["/{account_id}/security", ["/{account_id}/firewall"]],
+  ["/{account_id}/alert", ["/{account_id}/alerts"]],
 ];
 
 const cleanup = new Cleanup();
@@ -152,16 +172,18 @@ function target(path: string): string {
   const prefix = /applications?\b/.test(path) ? "app" : /token|keys/.test(path) ? "tok"
     : /authentication/.test(path) ? "auth"
     : /schema/.test(path) ? "schema" : /routing/.test(path) ? "route" : /security/.test(path) ? "sec" : /abuse/.test(path) ? "abuse" : /jw[kt]/.test(path) ? /jwk/.test(path) ? "jwk" : "jwt" : /tags?\b/.test(path) ? "tag"
-    : /challenge/.test(path) ? "chal" : /management/.test(path) ? "key" : "acc";
+    : /challenge/.test(path) ? "chal" : /alert/.test(path) ? "alert" : /management/.test(path) ? "key" : "acc";
   return path
     .replace("{account_id}", server.accountId)
     .replace("{application_id}", "app_00000000000000000000000000")
+    .replace("{request_id}", "0".repeat(32))
+    .replace("{delivery_id}", "dlv_00000000000000000000000000")
     .replace("{id}", `${prefix}_00000000000000000000000000`);
 }
 
 const ask = (where: string, key: string | null) => {
   const [method, path] = where.split(" ") as [string, string];
-  const body = method === "post" || method === "patch" ? { nonsense: 1 } : undefined;
+  const body = method === "post" || method === "patch" || method === "put" ? { nonsense: 1 } : undefined;
   return server.api.call(method.toUpperCase(), target(path), { body, key });
 };
 

@@ -104,6 +104,7 @@ static void each_role_may_what_its_row_says(void **state)
     static const char *const methods[] = {
         [HTTP_GET] = "GET",
         [HTTP_POST] = "POST",
+        [HTTP_PUT] = "PUT",
         [HTTP_PATCH] = "PATCH",
         [HTTP_DELETE] = "DELETE",
     };

@@ -181,12 +181,16 @@ static void token_creates(void **state)
     "\"llmcache_id\":\"\",\"abuse_id\":\"\",\"routing_id\":\"\"," \
     "\"security_id\":\"\",\"schema_id\":\"\",\"tags\":[],"        \
     "\"enabled\":true,"
+#define DEFAULT_MONITOR                                                 \
+    "\"monitor\":{\"enabled\":true,\"url\":\"/\",\"method\":\"GET\","   \
+    "\"status_code\":200,\"headers\":{},\"interval\":60,\"timeout\":5," \
+    "\"certificate_days\":14,\"maintenance\":false,\"endpoints\":[]},"
 #define UNSET_TAIL                                       \
     "\"origins\":[],\"balancing\":null,\"health\":null," \
     "\"breaker\":null,\"retries\":null,\"cors\":null,"   \
     "\"timeouts\":null,\"maxBodyBytes\":null,"           \
     "\"authenticate\":{\"mode\":\"open\",\"from\":[]},"  \
-    "\"originAssertion\":null,\"jwtValidation\":null}"
+    "\"originAssertion\":null," DEFAULT_MONITOR "\"jwtValidation\":null}"
 
 static void application_creates(void **state)
 {
