@@ -177,7 +177,7 @@ void visit_report(struct visit *v, const struct visit_end *end)
             .steps = steps,
             .context = spans ? &v->context : NULL,
             .span_id = v->span_id,
-            .has_parent = v->has_parent,
+            .has_parent = spans && v->has_parent,
         };
         e.trace = &run;
     }
