@@ -34,9 +34,10 @@ int tls_client_new(struct tls_client **out, const char *extra_ca_file,
                    char problem[256]);
 void tls_client_free(struct tls_client **c);
 
-/* Install the filter, before any byte (tls_connect: or as conn_filter has it); on_open is called when the handshake is
- * done. A failed handshake ends in on_closed(ERR_TLS), a peer that ends without
- * close_notify in on_closed(ERR_CLOSED) instead of on_eof. */
+/* Install the filter, before any byte (tls_connect: or as conn_filter has it);
+ * on_open is called when the handshake is done. A failed handshake ends in
+ * on_closed(ERR_TLS), a peer that ends without close_notify in
+ * on_closed(ERR_CLOSED) instead of on_eof. */
 int tls_accept(struct conn *c, struct tls_server *s);
 /* `name`: SNI and the name (or address) that the certificate must carry. */
 int tls_connect(struct conn *c, struct tls_client *t, struct sv name,

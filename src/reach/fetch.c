@@ -42,7 +42,7 @@ struct fetch {
     bool fresh, cut;
     void (*done)(void *ctx, const struct fetch_answer *a);
     void *ctx;
-    struct sv rest;     /* of the request's body */
+    struct sv rest; /* of the request's body */
     struct buf body;
     struct arena texts; /* of head */
     struct fetch_answer answer;

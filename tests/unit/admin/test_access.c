@@ -102,11 +102,8 @@ static const char *sample(const struct endpoint *e)
 static void each_role_may_what_its_row_says(void **state)
 {
     static const char *const methods[] = {
-        [HTTP_GET] = "GET",
-        [HTTP_POST] = "POST",
-        [HTTP_PUT] = "PUT",
-        [HTTP_PATCH] = "PATCH",
-        [HTTP_DELETE] = "DELETE",
+        [HTTP_GET] = "GET",     [HTTP_POST] = "POST",     [HTTP_PUT] = "PUT",
+        [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
     };
     char keys[ROLE_COUNT][80];
     (void)state;
