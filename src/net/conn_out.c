@@ -1,6 +1,6 @@
-/* Output: slices of blocks in a queue, written when the outermost callbacks of a
- * a few events have returned. Short texts are built in one block that all connections of the
- * reactor share, so that an idle connection owns none. */
+/* Output: slices of blocks in a queue, written when the outermost callbacks of
+ * a few events have returned. Short texts are built in one block that all
+ * connections of the reactor share, so that an idle connection owns none. */
 #include "net/reactor_int.h"
 
 #include <errno.h>
