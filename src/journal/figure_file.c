@@ -211,7 +211,7 @@ static int header_read(struct figure_file *out, int fd)
     struct header h;
     int err = read_at(fd, &h, sizeof h, 0);
     if (err) return err;
-    if (memcmp(h.magic, MAGIC, sizeof MAGIC) ||
+    if (memcmp(h.magic, MAGIC, sizeof MAGIC) != 0 ||
         h.crc != crc32c(0, &h, offsetof(struct header, crc)))
         return ERR_CORRUPT;
     if (h.version > FIGURE_VERSION) return ERR_VERSION;
@@ -236,7 +236,7 @@ int figure_file_open(struct figure_file *out, int fd)
     if (bytes < FIGURE_HEADER + FIGURE_FOOTER) return ERR_CORRUPT;
     err = read_at(fd, &f, sizeof f, bytes - FIGURE_FOOTER);
     if (err) return err;
-    if (memcmp(f.magic, MAGIC, sizeof MAGIC) ||
+    if (memcmp(f.magic, MAGIC, sizeof MAGIC) != 0 ||
         f.crc != crc32c(0, &f, offsetof(struct footer, crc)) ||
         f.index_at < FIGURE_HEADER || f.index_at > bytes ||
         bytes - f.index_at != (uint64_t)f.blocks * FIGURE_ENTRY + FIGURE_FOOTER)

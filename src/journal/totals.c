@@ -86,7 +86,7 @@ static int header_check(struct file *f, off_t bytes)
                               .record_bytes = sizeof(struct record) };
         return 0;
     }
-    if (memcmp(h->magic, "TATOTALS", 8)) return ERR_CORRUPT;
+    if (memcmp(h->magic, "TATOTALS", 8) != 0) return ERR_CORRUPT;
     if (h->version != VERSION || h->record_bytes != sizeof(struct record))
         return ERR_VERSION;
     uint32_t records =

@@ -106,7 +106,7 @@ static int header_judge(struct uptime_file *f, bool create)
     ssize_t n = pread(f->fd, &h, sizeof h, 0);
     if (n == 0 && create) return header_make(f);
     if (n != sizeof h) return n < 0 ? ERR_IO : ERR_CORRUPT;
-    if (memcmp(h.magic, magic, sizeof magic) ||
+    if (memcmp(h.magic, magic, sizeof magic) != 0 ||
         h.crc != crc32c(0, &h, offsetof(struct header, crc)))
         return ERR_CORRUPT;
     return h.version > VERSION ? ERR_VERSION : h.version ? 0 : ERR_CORRUPT;

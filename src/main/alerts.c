@@ -103,7 +103,7 @@ int mail_server_read(struct server *s)
     struct sv host;
     unsigned mode = 0;
     if (!set->smtp_server) return 0;
-    while (mode < ARRAY_LEN(modes) && strcmp(set->smtp_tls, modes[mode]))
+    while (mode < ARRAY_LEN(modes) && strcmp(set->smtp_tls, modes[mode]) != 0)
         mode++;
     if (mode == ARRAY_LEN(modes))
         return fails("smtp-tls", "is not one of: starttls implicit off");
