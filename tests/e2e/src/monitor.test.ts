@@ -382,3 +382,35 @@ scenario("a deleted application is asked no more and leaves no file", async (cle
   const { text } = await w.server.api.get("/metrics");
   assert.match(text, /^typeauth_monitor_endpoints 0$/m);
 });
+
+scenario("an outage is told once, and its end once", async (cleanup) => {
+  let ill = false;
+  const origin = await NodeOrigin.start(cleanup, (request, response) => {
+    response.statusCode = ill ? 500 : 200;
+    response.end();
+  });
+  const told: any[] = [];
+  const receiver = await NodeOrigin.start(cleanup, (request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("end", () => { told.push(JSON.parse(Buffer.concat(parts).toString())); response.end(); });
+  });
+  const w = await watch(cleanup, url(origin.address), { args: ["--insecure-key-urls"] });
+  await becomes(w, "HEALTHY");
+  await w.server.api.create("alert/create", { name: "pager", url: `${url(receiver.address)}/hook`, groupSeconds: 60, kinds: ["monitor"] });
+  ill = true;
+  await passes(w, "DOWN");
+  await w.clock.advance(61_000);
+  const items = () => told.flatMap((one) => one.items);
+  const of = (state: string) => items().filter((i) => i.subject === "DOWN" && i.state === state);
+  await eventually("the outage is told", () => of("open").length > 0);
+  await w.clock.advance(61_000);
+  await settled(w);
+  ill = false;
+  await passes(w, "HEALTHY");
+  await w.clock.advance(61_000);
+  await eventually("its end is told", () => of("resolved").length > 0);
+  assert.equal(of("open").length, 1, JSON.stringify(told));
+  assert.equal(of("resolved").length, 1, JSON.stringify(told));
+  assert.equal(of("open")[0].application_id, w.application.id);
+});
