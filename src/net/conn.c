@@ -239,6 +239,8 @@ static void lost_unread(struct conn *c)
 void conn_event(struct conn *c, uint32_t events)
 {
     enum { GONE = EPOLLERR | EPOLLHUP };
+    /* what others of this wait have left here goes before what it is told */
+    if (c->dirty) conn_write_out(c);
     if (c->connecting && events & (EPOLLOUT | GONE)) {
         connected(c);
         settle(c->r);

@@ -429,6 +429,37 @@ static void output_to_another_connection_leaves_at_once_too(void **state)
     log_fini(&other);
 }
 
+static size_t swallow(struct conn *c, struct sv in)
+{
+    (void)c;
+    return in.n;
+}
+
+/* Both in one wait: the other's end is told after what the first one left. */
+static void output_to_a_connection_leaves_before_its_end_is_told(void **state)
+{
+    struct one *t = *state;
+    static const struct conn_ops first = { .on_bytes = pass_on_and_queue };
+    static const struct conn_ops second = { .on_bytes = swallow,
+                                            .on_eof = conn_close };
+    struct log_of other;
+    struct relay r;
+    char got[8] = { 0 };
+    log_init(&other, &t->k);
+    int fd = kit_pair(&t->k, &other);
+    r.to = other.c;
+    conn_set_ops(t->l.c, &first, &r);
+    conn_set_ops(other.c, &second, NULL);
+    say(t->fd, "ping");
+    shutdown(fd, SHUT_WR);
+    kit_run(&t->k, stop_after_two_turns);
+    assert_int_equal(recv(fd, got, sizeof got, MSG_DONTWAIT), 4);
+    assert_string_equal(got, "ping");
+    reactor_free(&t->k.r);
+    close(fd);
+    log_fini(&other);
+}
+
 /* --- ends ----------------------------------------------------------------- */
 
 static void the_peers_end_is_told_after_the_last_bytes(void **state)
@@ -663,6 +694,7 @@ int main(void)
         T(a_slow_sink_gets_all_and_room_is_told_once),
         T(back_pressure_bounds_what_a_relay_holds),
         T(output_to_another_connection_leaves_at_once_too),
+        T(output_to_a_connection_leaves_before_its_end_is_told),
         T(the_peers_end_is_told_after_the_last_bytes),
         T(closing_inside_a_callback_tells_on_closed_once_after_it),
         T(finish_sends_the_queue_then_fin_then_waits_for_the_peer),
