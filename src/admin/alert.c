@@ -7,7 +7,6 @@
 #include "admin/nouns.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "codec/rfc3339.h"
 #include "model/token.h"
 
 enum { SECRET_RANDOM_BYTES = 32 };
@@ -177,14 +176,6 @@ void alert_test(struct call *c)
 
 /* --- dead letters ----------------------------------------------------------------- */
 
-static void put_time(struct buf *b, const char *name, int64_t wall_ms)
-{
-    char at[RFC3339_TEXT];
-    rfc3339_encode(at, wall_ms);
-    json_put_name(b, name);
-    json_put_text(b, sv_of(at, sizeof at));
-}
-
 static void letter_show(struct call *c, const struct alert_letter *l)
 {
     struct id id = id_make(KIND_DELIVERY, &l->id);
@@ -201,8 +192,8 @@ static void letter_show(struct call *c, const struct alert_letter *l)
     json_put_text(b, l->problem);
     json_put_name(b, "message");
     buf_put(b, l->body);
-    put_time(b, "createdAt", l->at_ms);
-    put_time(b, "updatedAt", l->next_ms);
+    json_put_time(b, "createdAt", l->at_ms);
+    json_put_time(b, "updatedAt", l->next_ms);
     buf_putc(b, '}');
 }
 

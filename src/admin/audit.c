@@ -6,12 +6,6 @@
 #include "base/err.h"
 #include "codec/rfc3339.h"
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
 static void put_json(struct buf *b, const char *name, struct sv json)
 {
     json_put_name(b, name);
@@ -24,15 +18,15 @@ static void show(struct buf *b, const struct audit_entry *e)
     char at[RFC3339_TEXT];
     rfc3339_encode(at, e->at_ms);
     buf_putc(b, '{');
-    put_text(b, "id", id_sv(&id));
-    put_text(b, "key_id", e->key_id);
-    put_text(b, "action", e->action);
-    put_text(b, "object_id", e->object_id);
-    put_text(b, "from", e->from);
+    json_put_member(b, "id", id_sv(&id));
+    json_put_member(b, "key_id", e->key_id);
+    json_put_member(b, "action", e->action);
+    json_put_member(b, "object_id", e->object_id);
+    json_put_member(b, "from", e->from);
     put_json(b, "before", e->before);
     put_json(b, "after", e->after);
-    put_text(b, "createdAt", sv_of(at, sizeof at));
-    put_text(b, "updatedAt", sv_of(at, sizeof at));
+    json_put_member(b, "createdAt", sv_of(at, sizeof at));
+    json_put_member(b, "updatedAt", sv_of(at, sizeof at));
     buf_putc(b, '}');
 }
 

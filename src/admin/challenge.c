@@ -6,27 +6,8 @@
 #include "admin/hold.h"
 #include "admin/hold_show.h"
 #include "base/err.h"
-#include "codec/rfc3339.h"
 
 /* --- showing ---------------------------------------------------------------------- */
-
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
-static void put_time(struct buf *b, const char *name, int64_t wall_ms)
-{
-    char at[RFC3339_TEXT];
-    json_put_name(b, name);
-    if (!wall_ms) {
-        buf_puts(b, "null");
-        return;
-    }
-    rfc3339_encode(at, wall_ms);
-    json_put_text(b, sv_of(at, sizeof at));
-}
 
 void hold_show(const struct hold *h, const char *status, int64_t updated_ms,
                struct buf *b)
@@ -34,23 +15,24 @@ void hold_show(const struct hold *h, const char *status, int64_t updated_ms,
     struct id id = id_make(KIND_CHALLENGE, &h->id), token = { "" };
     if (h->has_token) token = id_make(KIND_TOKEN, &h->token);
     buf_putc(b, '{');
-    put_text(b, "id", id_sv(&id));
-    put_text(b, "status", sv_cstr(status));
-    put_text(b, "detector",
-             h->detector == HOLD_TRAVEL ? SV("geoSentry")
-                                        : SV("anomalyDetection"));
-    put_text(b, "action",
-             h->action == DETECTOR_BLOCK ? SV("block") : SV("challenge"));
+    json_put_member(b, "id", id_sv(&id));
+    json_put_member(b, "status", sv_cstr(status));
+    json_put_member(b, "detector",
+                    h->detector == HOLD_TRAVEL ? SV("geoSentry")
+                                               : SV("anomalyDetection"));
+    json_put_member(b, "action",
+                    h->action == DETECTOR_BLOCK ? SV("block")
+                                                : SV("challenge"));
     json_put_name(b, "denied");
     buf_puts(b, h->denied ? "true" : "false");
-    put_text(b, "application_id", id_sv(&h->app_id));
-    put_text(b, "token_id", id_sv(&token));
-    put_text(b, "subject", sv_of(h->subject, h->subject_n));
+    json_put_member(b, "application_id", id_sv(&h->app_id));
+    json_put_member(b, "token_id", id_sv(&token));
+    json_put_member(b, "subject", sv_of(h->subject, h->subject_n));
     json_put_name(b, "evidence");
     buf_put(b, h->evidence_n ? sv_of(h->evidence, h->evidence_n) : SV("{}"));
-    put_time(b, "expiresAt", h->ends_ms);
-    put_time(b, "createdAt", h->opened_ms);
-    put_time(b, "updatedAt", updated_ms);
+    json_put_time(b, "expiresAt", h->ends_ms);
+    json_put_time(b, "createdAt", h->opened_ms);
+    json_put_time(b, "updatedAt", updated_ms);
     buf_putc(b, '}');
 }
 

@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "codec/rfc3339.h"
 #include "plan/coverage.h"
 #include "plan/plan.h"
 
@@ -342,24 +341,6 @@ void coverage_forget(struct coverage_set *s, struct sv id)
 
 /* --- showing --------------------------------------------------------------------- */
 
-static void put_time(struct buf *out, const char *name, int64_t ms)
-{
-    char text[RFC3339_TEXT];
-    json_put_name(out, name);
-    if (!ms) {
-        buf_puts(out, "null");
-        return;
-    }
-    rfc3339_encode(text, ms);
-    json_put_text(out, sv_of(text, sizeof text));
-}
-
-static void put_text(struct buf *out, const char *name, struct sv text)
-{
-    json_put_name(out, name);
-    json_put_text(out, text);
-}
-
 static void put_count(struct buf *out, const char *name, uint64_t n)
 {
     json_put_name(out, name);
@@ -377,13 +358,13 @@ static bool put_operation(struct buf *out, const struct cover *c,
     bool guarded = !only || only[i / 64] >> i % 64 & 1;
     if (i) buf_putc(out, ',');
     buf_putc(out, '{');
-    put_text(out, "method", method);
-    put_text(out, "path", path);
-    put_text(out, "operationId", id);
+    json_put_member(out, "method", method);
+    json_put_member(out, "path", path);
+    json_put_member(out, "operationId", id);
     json_put_name(out, "protected");
     buf_puts(out, guarded ? "true" : "false");
     put_count(out, "count", r ? r->n : 0);
-    put_time(out, "lastSeen", r ? r->last_ms : 0);
+    json_put_time(out, "lastSeen", r ? r->last_ms : 0);
     buf_putc(out, '}');
     return r != NULL;
 }
@@ -405,10 +386,10 @@ static void put_missed(struct buf *out, struct cover *c)
             method = sv_cut(sv_of(m->shape, m->shape_n), ' ', &path);
         if (i) buf_putc(out, ',');
         buf_putc(out, '{');
-        put_text(out, "method", method);
-        put_text(out, "path", path);
+        json_put_member(out, "method", method);
+        json_put_member(out, "path", path);
         put_count(out, "count", m->n);
-        put_time(out, "lastSeen", m->last_ms);
+        json_put_time(out, "lastSeen", m->last_ms);
         buf_putc(out, '}');
     }
     buf_putc(out, ']');
@@ -420,8 +401,8 @@ static void put_coverage(struct buf *out, struct cover *c,
 {
     unsigned all = openapi_operations(o), seen = 0;
     buf_putc(out, '{');
-    put_text(out, "id", id_sv(&c->id));
-    put_time(out, "since", c->since_ms);
+    json_put_member(out, "id", id_sv(&c->id));
+    json_put_time(out, "since", c->since_ms);
     json_put_name(out, "operations");
     buf_putc(out, '[');
     for (unsigned i = 0; i < all; i++)

@@ -4,19 +4,13 @@
 #include "admin/nouns.h"
 #include "codec/rfc3339.h"
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
 static void show(struct buf *b, const struct data_file *f)
 {
     char at[RFC3339_TEXT];
     buf_putc(b, '{');
-    put_text(b, "id", f->name);
-    put_text(b, "kind", f->kind);
-    put_text(b, "type", f->type);
+    json_put_member(b, "id", f->name);
+    json_put_member(b, "kind", f->kind);
+    json_put_member(b, "type", f->type);
     json_put_name(b, "inForce");
     buf_puts(b, f->built_ms ? "true" : "false");
     json_put_name(b, "builtAt");
@@ -26,10 +20,10 @@ static void show(struct buf *b, const struct data_file *f)
     } else {
         buf_puts(b, "null");
     }
-    put_text(b, "licence", f->licence);
-    put_text(b, "attribution", f->attribution);
-    put_text(b, "url", f->url);
-    put_text(b, "problem", f->problem);
+    json_put_member(b, "licence", f->licence);
+    json_put_member(b, "attribution", f->attribution);
+    json_put_member(b, "url", f->url);
+    json_put_member(b, "problem", f->problem);
     buf_putc(b, '}');
 }
 

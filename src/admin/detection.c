@@ -6,7 +6,6 @@
 #include "admin/hold_show.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "codec/rfc3339.h"
 #include "detect/anomaly.h"
 #include "detect/travel.h"
 
@@ -14,25 +13,7 @@ enum { HOLDS_SHOWN = 100 };
 
 /* --- showing -------------------------------------------------------------------------- */
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
 /* Seconds of the node's clock as a time of day. */
-static void put_at(struct buf *b, const char *name, int64_t s)
-{
-    char at[RFC3339_TEXT];
-    json_put_name(b, name);
-    if (!s) {
-        buf_puts(b, "null");
-        return;
-    }
-    rfc3339_encode(at, s * 1000);
-    json_put_text(b, sv_of(at, sizeof at));
-}
-
 static void put_places(struct buf *b, const struct travel_state *st)
 {
     const char *comma = "";
@@ -48,7 +29,7 @@ static void put_places(struct buf *b, const struct travel_state *st)
                    "\"country\":\"%.2s\",\"verified\":%s",
                    comma, (double)s.latitude, (double)s.longitude, s.radius_km,
                    country, st->verified >> i & 1 ? "true" : "false");
-        put_at(b, "at", s.at_ms / 1000);
+        json_put_time(b, "at", s.at_ms);
         buf_putc(b, '}');
         comma = ",";
     }
@@ -69,9 +50,9 @@ static void put_patterns(struct buf *b, const struct anomaly_state *st)
         struct anomaly_stand s =
             anomaly_stand_of(st, (enum anomaly_pattern)p, clock_node_ms());
         buf_puts(b, p ? ",{" : "{");
-        put_text(b, "pattern", sv_cstr(anomaly_pattern_names[p]));
-        put_text(b, "stands", sv_cstr(action_name(s.action)));
-        put_at(b, "until", s.until_s);
+        json_put_member(b, "pattern", sv_cstr(anomaly_pattern_names[p]));
+        json_put_member(b, "stands", sv_cstr(action_name(s.action)));
+        json_put_time(b, "until", s.until_s * 1000);
         json_put_name(b, "learntFrom");
         buf_put_u64(b, st->baseline[p].windows);
         json_put_name(b, "requests");
@@ -178,8 +159,8 @@ static void answer(struct call *c, const struct whose *w)
     answer_begin(c->a, 200, "");
     answer_next(c->a);
     buf_putc(b, '{');
-    put_text(b, "id", w->id);
-    if (w->subject.p) put_text(b, "subject", w->subject);
+    json_put_member(b, "id", w->id);
+    if (w->subject.p) json_put_member(b, "subject", w->subject);
     if (w->is_token) put_places(b, &travel);
     if (!w->subject.p) put_patterns(b, anomaly);
     put_held(b, &w->held);

@@ -3,7 +3,6 @@
 #include "admin/nouns.h"
 
 #include "admin/admin_int.h"
-#include "admin/put.h"
 #include "base/err.h"
 #include "codec/text.h"
 #include "journal/names.h"
@@ -32,13 +31,6 @@ static void put_bytes(struct buf *b, const char *name, struct sv s)
     buf_putc(b, '"');
 }
 
-static void put_id(struct buf *b, const char *name, enum kind kind,
-                   const struct ulid *u)
-{
-    struct id id = id_make(kind, u);
-    put_text(b, name, id_sv(&id));
-}
-
 /* Evidence is shown as the check wrote it, if it is an object. */
 static void put_finding(struct buf *b, const struct incident_finding *f,
                         struct arena *a)
@@ -46,8 +38,8 @@ static void put_finding(struct buf *b, const struct incident_finding *f,
     yyjson_doc *doc;
     buf_puts(b, b->p[b->n - 1] == '[' ? "{" : ",{");
     put_bytes(b, "code", f->code);
-    put_text(b, "action", sv_cstr(actions[f->action]));
-    put_flag(b, "enforced", f->enforced);
+    json_put_member(b, "action", sv_cstr(actions[f->action]));
+    json_put_bool(b, "enforced", f->enforced);
     json_put_name(b, "evidence");
     if (f->evidence.n && !json_decode(f->evidence, a, &doc, NULL) &&
         yyjson_is_obj(yyjson_doc_get_root(doc)))
@@ -68,31 +60,32 @@ static void put_request(struct buf *b, const struct incident *i)
     char ip[IP_TEXT_MAX];
     for (unsigned k = 0; k < INCIDENT_TEXTS; k++)
         put_bytes(b, names[k], i->text[k]);
-    if (i->has_client) put_text(b, "ip", sv_of(ip, ip_format(&i->client, ip)));
-    if (i->status) put_number(b, "status", i->status);
+    if (i->has_client)
+        json_put_member(b, "ip", sv_of(ip, ip_format(&i->client, ip)));
+    if (i->status) json_put_u64(b, "status", i->status);
 }
 
 static void show(struct buf *b, const struct incident *i, struct arena *a)
 {
     buf_putc(b, '{');
-    put_id(b, "id", KIND_EVENT, &i->id);
-    put_id(b, "application_id", KIND_APPLICATION, &i->application);
-    if (i->has_token) put_id(b, "token_id", KIND_TOKEN, &i->token);
-    put_text(b, "door", event_door_names[i->door]);
-    put_text(b, "outcome", outcome_names[i->outcome]);
-    put_flag(b, "enforced", incident_is_enforced(i));
+    json_put_id(b, "id", KIND_EVENT, &i->id);
+    json_put_id(b, "application_id", KIND_APPLICATION, &i->application);
+    if (i->has_token) json_put_id(b, "token_id", KIND_TOKEN, &i->token);
+    json_put_member(b, "door", event_door_names[i->door]);
+    json_put_member(b, "outcome", outcome_names[i->outcome]);
+    json_put_bool(b, "enforced", incident_is_enforced(i));
     put_request(b, i);
-    put_number(b, "count", i->count);
-    if (i->is_sum) put_time(b, "since", i->since_ms);
-    if (i->cut) put_flag(b, "cut", true);
+    json_put_u64(b, "count", i->count);
+    if (i->is_sum) json_put_time(b, "since", i->since_ms);
+    if (i->cut) json_put_bool(b, "cut", true);
     json_put_name(b, "findings");
     buf_putc(b, '[');
     for (unsigned k = 0; k < i->findings_n; k++)
         put_finding(b, &i->findings[k], a);
     buf_putc(b, ']');
-    if (i->findings_lost) put_number(b, "findings_lost", i->findings_lost);
-    put_time(b, "createdAt", i->at_ms);
-    put_time(b, "updatedAt", i->at_ms);
+    if (i->findings_lost) json_put_u64(b, "findings_lost", i->findings_lost);
+    json_put_time(b, "createdAt", i->at_ms);
+    json_put_time(b, "updatedAt", i->at_ms);
     buf_putc(b, '}');
 }
 
@@ -213,8 +206,8 @@ static void put_page(struct call *c, const struct incident_page *page)
     struct buf *b = &c->a->body;
     answer_end_list(c->a, page->has_more);
     b->n--; /* the envelope goes on */
-    if (page->has_more) put_id(b, "next", KIND_EVENT, &page->next);
-    put_number(b, "dropped", page->dropped);
+    if (page->has_more) json_put_id(b, "next", KIND_EVENT, &page->next);
+    json_put_u64(b, "dropped", page->dropped);
     buf_putc(b, '}');
 }
 

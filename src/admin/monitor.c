@@ -7,7 +7,6 @@
 #include "admin/detach.h"
 #include "admin/nouns.h"
 #include "admin/publish_int.h"
-#include "admin/put.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -47,10 +46,10 @@ static void put_identity(struct buf *b, const struct record *app)
     struct id id = { "" };
     if (!id_parse(KIND_APPLICATION, id_sv(&app->id), &u))
         id = id_make(KIND_MONITOR, &u);
-    put_text(b, "id", id_sv(&id));
-    put_text(b, "application_id", id_sv(&app->id));
-    put_time(b, "createdAt", app->created_ms);
-    put_time(b, "updatedAt", app->updated_ms);
+    json_put_member(b, "id", id_sv(&id));
+    json_put_member(b, "application_id", id_sv(&app->id));
+    json_put_time(b, "createdAt", app->created_ms);
+    json_put_time(b, "updatedAt", app->updated_ms);
 }
 
 /* As stored; of an application that is older than monitors, the defaults. */
@@ -139,7 +138,7 @@ static void put_parts(struct buf *b, const struct period *p)
 {
     int64_t part_ms = (int64_t)p->part_h * HOUR_MS;
     int64_t from = (int64_t)(p->first / p->part_h) * part_ms;
-    put_text(b, "granularity", p->part_h == 1 ? SV("hour") : SV("day"));
+    json_put_member(b, "granularity", p->part_h == 1 ? SV("hour") : SV("day"));
     json_put_name(b, "intervals");
     buf_putc(b, '[');
     for (unsigned i = 0; i < PARTS_MAX; i++) {
@@ -195,8 +194,8 @@ void monitor_status_get(struct call *c)
     answer_next(c->a);
     buf_putc(b, '{');
     put_identity(b, &app);
-    put_flag(b, "enabled", s->known);
-    put_text(b, "status", sv_cstr(health_status_name(s->status)));
+    json_put_bool(b, "enabled", s->known);
+    json_put_member(b, "status", sv_cstr(health_status_name(s->status)));
     monitor_show_targets(b, s);
     put_period(c, &app, p);
     buf_putc(b, '}');

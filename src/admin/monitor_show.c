@@ -2,20 +2,10 @@
 
 #include <stdlib.h>
 
-#include "admin/put.h"
-
 static void put_ms(struct buf *b, const char *name, double us)
 {
     json_put_name(b, name);
     buf_printf(b, "%.3f", us / 1000);
-}
-
-static void put_time_or_null(struct buf *b, const char *name, int64_t ms)
-{
-    if (ms)
-        put_time(b, name, ms);
-    else
-        put_null(b, name);
 }
 
 static double mean(uint64_t sum, uint64_t n)
@@ -26,7 +16,7 @@ static double mean(uint64_t sum, uint64_t n)
 static void put_response_time(struct buf *b, const struct uptime_sum *s)
 {
     if (!s->answers) {
-        put_null(b, "response_time");
+        json_put_null(b, "response_time");
         return;
     }
     json_put_name(b, "response_time");
@@ -46,9 +36,9 @@ static void put_codes(struct buf *b, const struct uptime_sum *s)
     buf_putc(b, '{');
     for (unsigned i = 0; i < s->codes_n; i++) {
         snprintf(name, sizeof name, "%u", s->codes[i].code);
-        put_number(b, name, s->codes[i].n);
+        json_put_u64(b, name, s->codes[i].n);
     }
-    if (s->other_codes) put_number(b, "other", s->other_codes);
+    if (s->other_codes) json_put_u64(b, "other", s->other_codes);
     buf_putc(b, '}');
 }
 
@@ -58,18 +48,18 @@ void monitor_show_sum(struct buf *b, const struct uptime_sum *s,
     static const char *const phases[UPTIME_PHASES] = {
         "dns_time", "connect_time", "tls_time", "first_byte_time"
     };
-    put_time(b, "start", start_ms);
-    put_time(b, "end", end_ms);
+    json_put_time(b, "start", start_ms);
+    json_put_time(b, "end", end_ms);
     json_put_name(b, "uptime");
     if (s->probes)
         buf_printf(b, "%.3f",
                    100 * (double)(s->probes - s->failures) / (double)s->probes);
     else
         buf_puts(b, "null");
-    put_number(b, "checks", s->probes);
-    put_number(b, "failures", s->failures);
-    put_number(b, "degraded", s->degraded);
-    put_number(b, "maintained", s->maintained);
+    json_put_u64(b, "checks", s->probes);
+    json_put_u64(b, "failures", s->failures);
+    json_put_u64(b, "degraded", s->degraded);
+    json_put_u64(b, "maintained", s->maintained);
     put_response_time(b, s);
     for (int i = 0; i < UPTIME_PHASES; i++)
         put_ms(b, phases[i], mean(s->phase_sum_us[i], s->probes));
@@ -94,21 +84,21 @@ static void put_target(struct buf *b, const struct monitor_target_status *t)
 {
     bool ill = t->status == HEALTH_DEGRADED || t->status == HEALTH_DOWN;
     buf_puts(b, b->p[b->n - 1] == '[' ? "{" : ",{");
-    put_text(b, "url", t->url);
-    put_text(b, "method", t->method);
-    put_text(b, "status", sv_cstr(health_status_name(t->status)));
+    json_put_member(b, "url", t->url);
+    json_put_member(b, "method", t->method);
+    json_put_member(b, "status", sv_cstr(health_status_name(t->status)));
     if (ill)
-        put_text(b, "cause", sv_cstr(health_cause_name(t->cause)));
+        json_put_member(b, "cause", sv_cstr(health_cause_name(t->cause)));
     else
-        put_null(b, "cause");
-    put_time_or_null(b, "since", t->since_ms);
-    put_time_or_null(b, "checkedAt", t->checked_ms);
+        json_put_null(b, "cause");
+    json_put_time(b, "since", t->since_ms);
+    json_put_time(b, "checkedAt", t->checked_ms);
     if (t->code)
-        put_number(b, "status_code", t->code);
+        json_put_u64(b, "status_code", t->code);
     else
-        put_null(b, "status_code");
+        json_put_null(b, "status_code");
     put_last(b, t);
-    put_time_or_null(b, "certificate_expires_at", t->certificate_ms);
+    json_put_time(b, "certificate_expires_at", t->certificate_ms);
     buf_putc(b, '}');
 }
 
@@ -126,8 +116,8 @@ void monitor_show_targets(struct buf *b, const struct monitor_status *s)
             certificate = t->certificate_ms;
     }
     buf_putc(b, ']');
-    put_time_or_null(b, "checkedAt", checked);
-    put_time_or_null(b, "certificate_expires_at", certificate);
+    json_put_time(b, "checkedAt", checked);
+    json_put_time(b, "certificate_expires_at", certificate);
 }
 
 /* --- incidents ---------------------------------------------------------------------- */
@@ -143,17 +133,17 @@ static void put_incident(struct buf *b, const struct uptime_incident *i,
 {
     int64_t end = i->end_ms ? i->end_ms : now_ms;
     buf_puts(b, b->p[b->n - 1] == '[' ? "{" : ",{");
-    put_time(b, "start", i->start_ms);
-    put_time_or_null(b, "end", i->end_ms);
-    put_number(b, "duration",
-               end > i->start_ms ? (uint64_t)(end - i->start_ms) / 1000 : 0);
-    put_text(b, "cause",
-             sv_cstr(health_cause_name(i->cause % HEALTH_CAUSE_COUNT)));
+    json_put_time(b, "start", i->start_ms);
+    json_put_time(b, "end", i->end_ms);
+    json_put_u64(b, "duration",
+                 end > i->start_ms ? (uint64_t)(end - i->start_ms) / 1000 : 0);
+    json_put_member(b, "cause",
+                    sv_cstr(health_cause_name(i->cause % HEALTH_CAUSE_COUNT)));
     if (i->code)
-        put_number(b, "status_code", i->code);
+        json_put_u64(b, "status_code", i->code);
     else
-        put_null(b, "status_code");
-    put_text(b, "url", sv_cstr(i->url));
+        json_put_null(b, "status_code");
+    json_put_member(b, "url", sv_cstr(i->url));
     buf_putc(b, '}');
 }
 

@@ -3,7 +3,6 @@
  * in the store. */
 #include "admin/nouns.h"
 
-#include "admin/put.h"
 #include "base/clock.h"
 
 static uint64_t read_of(const _Atomic uint64_t *n)
@@ -20,16 +19,16 @@ static void put_address(struct buf *b, const struct plan_origin *o)
     buf_puts(&text, o->at.tls ? "https://" : "http://");
     buf_put(&text, o->host_header);
     buf_put(&text, o->at.base);
-    put_text(b, "address", buf_sv(&text));
+    json_put_member(b, "address", buf_sv(&text));
 }
 
 static void put_until(struct buf *b, uint64_t until, uint64_t now_ms,
                       int64_t wall_ms)
 {
     if (until)
-        put_time(b, "ejectedUntil", wall_ms + (int64_t)(until - now_ms));
+        json_put_time(b, "ejectedUntil", wall_ms + (int64_t)(until - now_ms));
     else
-        put_null(b, "ejectedUntil");
+        json_put_null(b, "ejectedUntil");
 }
 
 static void put_failures(struct buf *b, const struct origin_state *s)
@@ -43,7 +42,7 @@ static void put_failures(struct buf *b, const struct origin_state *s)
     buf_putc(b, '{');
     for (unsigned k = 0; k < ORIGIN_FINE; k++)
         if (read_of(&s->outcomes[k]))
-            put_number(b, kinds[k], read_of(&s->outcomes[k]));
+            json_put_u64(b, kinds[k], read_of(&s->outcomes[k]));
     buf_putc(b, '}');
 }
 
@@ -56,15 +55,15 @@ static void put_state(struct call *c, const struct origin_state *s)
     const char *health = origin_is_ill(s) ? "ill"
                          : until          ? "ejected"
                                           : "healthy";
-    put_text(b, "health", sv_cstr(health));
+    json_put_member(b, "health", sv_cstr(health));
     put_until(b, until, now_ms, c->now_ms);
-    put_text(b, "breaker", sv_cstr(breakers[origin_breaker(s, now_ms)]));
-    put_number(b, "pending", origin_pending(s));
-    put_number(b, "ejections", read_of(&s->ejections));
-    put_number(b, "opened", read_of(&s->opened));
-    put_number(b, "refused", read_of(&s->refused));
-    put_number(b, "probes", read_of(&s->probes));
-    put_number(b, "probeFailures", read_of(&s->probe_failures));
+    json_put_member(b, "breaker", sv_cstr(breakers[origin_breaker(s, now_ms)]));
+    json_put_u64(b, "pending", origin_pending(s));
+    json_put_u64(b, "ejections", read_of(&s->ejections));
+    json_put_u64(b, "opened", read_of(&s->opened));
+    json_put_u64(b, "refused", read_of(&s->refused));
+    json_put_u64(b, "probes", read_of(&s->probes));
+    json_put_u64(b, "probeFailures", read_of(&s->probe_failures));
     put_failures(b, s);
 }
 
@@ -75,13 +74,13 @@ static void put_origin(struct call *c, struct sv name, unsigned weight,
     struct buf *b = &c->a->body;
     answer_next(c->a);
     buf_putc(b, '{');
-    put_text(b, "name", name);
+    json_put_member(b, "name", name);
     put_address(b, o);
-    put_number(b, "weight", weight);
+    json_put_u64(b, "weight", weight);
     if (s)
         put_state(c, s);
     else
-        put_text(b, "health", SV("unwatched"));
+        json_put_member(b, "health", SV("unwatched"));
     buf_putc(b, '}');
 }
 

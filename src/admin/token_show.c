@@ -4,29 +4,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "codec/rfc3339.h"
 
 enum { READ_TRIES = 1000, OBJECT_MAX_BYTES = 1 << 20 };
 
 /* --- small writers --------------------------------------------- */
-
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
-static void put_time(struct buf *b, const char *name, int64_t ms)
-{
-    char text[RFC3339_TEXT];
-    json_put_name(b, name);
-    if (!ms) {
-        buf_puts(b, "null");
-        return;
-    }
-    rfc3339_encode(text, ms);
-    json_put_text(b, sv_of(text, sizeof text));
-}
 
 /* A member of the own values as it is stored, or null. */
 static void put_own(struct call *c, struct buf *b, yyjson_val *own,
@@ -42,18 +23,18 @@ static void put_limit(struct buf *b, const struct limit *l)
     static const char *const algorithms[] = { "sliding", "fixed",
                                               "token_bucket" };
     buf_putc(b, '{');
-    if (l->name[0]) put_text(b, "name", sv_cstr(l->name));
+    if (l->name[0]) json_put_member(b, "name", sv_cstr(l->name));
     json_put_name(b, "limit");
     buf_put_u64(b, l->limit);
     json_put_name(b, "timeWindow");
     buf_put_u64(b, l->window_s);
-    put_text(b, "algorithm", sv_cstr(algorithms[l->algorithm % 3]));
+    json_put_member(b, "algorithm", sv_cstr(algorithms[l->algorithm % 3]));
     if (l->algorithm == LIMIT_TOKEN_BUCKET) {
         json_put_name(b, "burst");
         buf_put_u64(b, l->burst);
     }
-    put_text(b, "scope",
-             l->scope == LIMIT_CLUSTER ? SV("cluster") : SV("node"));
+    json_put_member(b, "scope",
+                    l->scope == LIMIT_CLUSTER ? SV("cluster") : SV("node"));
     buf_putc(b, '}');
 }
 
@@ -147,7 +128,7 @@ static void put_now(struct call *c, struct buf *b, const struct token_row *row)
     token_ask(token_app(c, row), row, &own, &ask);
     bool known = !row->revoked_ms && !token_counters(c, &ask, &now);
     put_effective(b, &ask.terms, known ? &now : NULL);
-    put_time(b, "lastUsedAt", known ? now.last_used_s * 1000ll : 0);
+    json_put_time(b, "lastUsedAt", known ? now.last_used_s * 1000ll : 0);
 }
 
 /* --- the object --------------------------------------------- */
@@ -165,27 +146,27 @@ static void put_record(struct call *c, const struct token_row *row,
     struct sv name = json_text(json_find(own, "name"));
     struct sv owner = json_text(json_find(own, "owner"));
     buf_putc(b, '{');
-    put_text(b, "id", id_sv(&id));
-    put_text(b, "applicationId", id_sv(&row->app_id));
-    if (secret) put_text(b, "token", sv_of(secret->text, secret->n));
-    put_text(b, "prefix", sv_first(row->start, row->prefix_n));
-    put_text(b, "start", row->start);
+    json_put_member(b, "id", id_sv(&id));
+    json_put_member(b, "applicationId", id_sv(&row->app_id));
+    if (secret) json_put_member(b, "token", sv_of(secret->text, secret->n));
+    json_put_member(b, "prefix", sv_first(row->start, row->prefix_n));
+    json_put_member(b, "start", row->start);
     json_put_name(b, "tags");
     buf_put(b, tags ? json_encode_val(c->arena, tags) : SV("[]"));
-    if (name.n) put_text(b, "name", name);
-    put_text(b, "owner", owner.p ? owner : SV(""));
+    if (name.n) json_put_member(b, "name", name);
+    json_put_member(b, "owner", owner.p ? owner : SV(""));
     for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
         put_own(c, b, own, owns[i]);
     json_put_name(b, "enabled");
     buf_puts(b, row->enabled ? "true" : "false");
-    put_time(b, "expiresAt", row->expires_ms);
-    if (row->revoked_ms) put_time(b, "revokedAt", row->revoked_ms);
+    json_put_time(b, "expiresAt", row->expires_ms);
+    if (row->revoked_ms) json_put_time(b, "revokedAt", row->revoked_ms);
 }
 
 static void put_end(struct buf *b, const struct token_row *row)
 {
-    put_time(b, "createdAt", ulid_ms(&row->id));
-    put_time(b, "updatedAt", row->updated_ms);
+    json_put_time(b, "createdAt", ulid_ms(&row->id));
+    json_put_time(b, "updatedAt", row->updated_ms);
     buf_putc(b, '}');
 }
 

@@ -15,12 +15,6 @@ static void put_number(struct buf *b, const char *name, int64_t n)
     buf_put_i64(b, n);
 }
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
 static void put_used_at(struct buf *b, uint32_t s)
 {
     char at[RFC3339_TEXT];
@@ -53,7 +47,7 @@ static void put_limits(struct buf *b, const struct take_ask *ask,
     buf_putc(b, '[');
     for (unsigned i = 0; i < now->limits_n; i++) {
         buf_puts(b, i ? ",{" : "{");
-        put_text(b, "name", sv_cstr(ask->terms.limits[i].name));
+        json_put_member(b, "name", sv_cstr(ask->terms.limits[i].name));
         put_number(b, "limit", now->limits[i].limit);
         put_number(b, "timeWindow", ask->terms.limits[i].window_s);
         put_number(b, "used", now->limits[i].used);
@@ -69,7 +63,7 @@ static void put_totals(struct buf *b, const struct token_row *row,
 {
     struct id id = id_make(KIND_TOKEN, &row->id);
     buf_putc(b, '{');
-    put_text(b, "id", id_sv(&id));
+    json_put_member(b, "id", id_sv(&id));
     put_number(b, "passed", now->passed);
     put_number(b, "limited", now->limited);
     put_used_at(b, now->last_used_s);
@@ -141,7 +135,7 @@ static void put_day(struct buf *b, uint32_t day)
 {
     char text[RFC3339_TEXT];
     rfc3339_encode(text, day * 86400000ll);
-    put_text(b, "day", sv_of(text, 10));
+    json_put_member(b, "day", sv_of(text, 10));
 }
 
 static void put_days(struct buf *b, const struct use_row *rows, size_t n)

@@ -5,19 +5,6 @@
 #include "codec/rfc3339.h"
 #include "journal/names.h"
 
-static void put_text(struct buf *b, const char *name, struct sv s)
-{
-    json_put_name(b, name);
-    json_put_text(b, s);
-}
-
-static void put_id(struct buf *b, const char *name, enum kind kind,
-                   const struct ulid *u)
-{
-    struct id id = id_make(kind, u);
-    put_text(b, name, id_sv(&id));
-}
-
 static void put_us(struct buf *b, const char *name, uint64_t ns)
 {
     json_put_name(b, name);
@@ -33,8 +20,8 @@ static void put_checks(struct buf *b, const struct trace *t)
     for (unsigned i = 0; i < t->steps_n; i++) {
         const struct trace_step *s = &t->steps[i];
         buf_puts(b, i ? ",{" : "{");
-        put_text(b, "check", sv_cstr(s->name));
-        put_text(b, "verdict", trace_verdict_names[s->verdict]);
+        json_put_member(b, "check", sv_cstr(s->name));
+        json_put_member(b, "verdict", trace_verdict_names[s->verdict]);
         put_us(b, "us", s->ns);
         buf_putc(b, '}');
         sum_ns += s->ns;
@@ -48,12 +35,12 @@ static void show(struct buf *b, const struct trace *t)
     char at[RFC3339_TEXT];
     rfc3339_encode(at, t->at_ms);
     buf_putc(b, '{');
-    put_text(b, "id", sv_of(t->request_id, t->request_id_n));
-    put_id(b, "application_id", KIND_APPLICATION, &t->application);
-    if (t->has_token) put_id(b, "token_id", KIND_TOKEN, &t->token);
-    put_text(b, "door", event_door_names[t->door]);
-    put_text(b, "outcome", outcome_names[t->outcome]);
-    if (t->code_n) put_text(b, "code", sv_of(t->code, t->code_n));
+    json_put_member(b, "id", sv_of(t->request_id, t->request_id_n));
+    json_put_id(b, "application_id", KIND_APPLICATION, &t->application);
+    if (t->has_token) json_put_id(b, "token_id", KIND_TOKEN, &t->token);
+    json_put_member(b, "door", event_door_names[t->door]);
+    json_put_member(b, "outcome", outcome_names[t->outcome]);
+    if (t->code_n) json_put_member(b, "code", sv_of(t->code, t->code_n));
     if (t->status) {
         json_put_name(b, "status");
         buf_put_u64(b, t->status);
@@ -67,8 +54,8 @@ static void show(struct buf *b, const struct trace *t)
     }
     json_put_name(b, "total_us");
     buf_put_u64(b, t->total_us);
-    put_text(b, "createdAt", sv_of(at, sizeof at));
-    put_text(b, "updatedAt", sv_of(at, sizeof at));
+    json_put_member(b, "createdAt", sv_of(at, sizeof at));
+    json_put_member(b, "updatedAt", sv_of(at, sizeof at));
     buf_putc(b, '}');
 }
 

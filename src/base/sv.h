@@ -33,13 +33,13 @@ static inline bool sv_eq(struct sv a, struct sv b)
 
 static inline bool sv_starts(struct sv s, struct sv prefix)
 {
-    return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+    return s.n >= prefix.n && sv_eq((struct sv){ s.p, prefix.n }, prefix);
 }
 
 static inline bool sv_ends(struct sv s, struct sv suffix)
 {
     return s.n >= suffix.n &&
-           memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0;
+           sv_eq((struct sv){ s.p + s.n - suffix.n, suffix.n }, suffix);
 }
 
 /* From `from` to the end; an offset beyond the end gives an empty view. */

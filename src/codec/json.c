@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "codec/rfc3339.h"
 
 static void *arena_malloc(void *ctx, size_t n)
 {
@@ -212,4 +213,39 @@ void json_put_name(struct buf *b, const char *name)
     buf_putc(b, '"');
     buf_puts(b, name);
     buf_puts(b, "\":");
+}
+
+void json_put_member(struct buf *b, const char *name, struct sv text)
+{
+    json_put_name(b, name);
+    json_put_text(b, text);
+}
+
+void json_put_u64(struct buf *b, const char *name, uint64_t n)
+{
+    json_put_name(b, name);
+    buf_put_u64(b, n);
+}
+
+void json_put_bool(struct buf *b, const char *name, bool v)
+{
+    json_put_name(b, name);
+    buf_puts(b, v ? "true" : "false");
+}
+
+void json_put_null(struct buf *b, const char *name)
+{
+    json_put_name(b, name);
+    buf_puts(b, "null");
+}
+
+void json_put_time(struct buf *b, const char *name, int64_t wall_ms)
+{
+    char at[RFC3339_TEXT];
+    if (!wall_ms) {
+        json_put_null(b, name);
+        return;
+    }
+    rfc3339_encode(at, wall_ms);
+    json_put_member(b, name, sv_of(at, sizeof at));
 }

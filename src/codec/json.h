@@ -61,5 +61,11 @@ void json_put_text(struct buf *b, struct sv s);
 /* ,"name": with the comma only if the buffer does not end in { or [ or is
  * empty. `name` needs no escapes. */
 void json_put_name(struct buf *b, const char *name);
+/* Whole members of an object; a time is RFC 3339's text, 0: null. */
+void json_put_member(struct buf *b, const char *name, struct sv text);
+void json_put_u64(struct buf *b, const char *name, uint64_t n);
+void json_put_bool(struct buf *b, const char *name, bool v);
+void json_put_null(struct buf *b, const char *name);
+void json_put_time(struct buf *b, const char *name, int64_t wall_ms);
 
 #endif

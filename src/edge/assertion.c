@@ -9,12 +9,6 @@
 
 enum { PAYLOAD_MAX = 24 * 1024, TEXT_MAX = 12 * 1024 };
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
 /* RFC 8693 section 4.2: one text, separated by spaces. */
 static void put_scopes(struct buf *b, const struct sv *scopes, size_t n)
 {
@@ -26,14 +20,14 @@ static void put_scopes(struct buf *b, const struct sv *scopes, size_t n)
         if (i) buf_putc(&text, ' ');
         buf_put(&text, scopes[i]);
     }
-    put_text(b, "scope", buf_sv(&text));
+    json_put_member(b, "scope", buf_sv(&text));
     b->overflow |= text.overflow;
 }
 
 /* Of a JWT: what it says itself. */
 static void put_jwt(struct buf *b, const struct verified *v)
 {
-    if (v->has_subject) put_text(b, "sub", v->subject);
+    if (v->has_subject) json_put_member(b, "sub", v->subject);
     put_scopes(b, v->scopes, v->scopes_n);
 }
 
@@ -44,9 +38,9 @@ static void put_token(struct buf *b, const struct exchange *x)
     struct ulid u;
     memcpy(u.b, x->token.id, sizeof u.b);
     ulid_encode(id + 4, &u);
-    put_text(b, "sub", sv_of(id, sizeof id));
+    json_put_member(b, "sub", sv_of(id, sizeof id));
     if (!cold) return;
-    if (cold->owner.n) put_text(b, "owner", cold->owner);
+    if (cold->owner.n) json_put_member(b, "owner", cold->owner);
     put_scopes(b, cold->scopes, cold->scopes_n);
 }
 
@@ -61,7 +55,7 @@ static void put_url(struct buf *b, const struct plan_origin *o,
     buf_puts(&text, o->at.tls ? "https://" : "http://");
     buf_put(&text, o->host_header);
     buf_put(&text, sv_cut(target, '?', &query));
-    put_text(b, "htu", buf_sv(&text));
+    json_put_member(b, "htu", buf_sv(&text));
     b->overflow |= text.overflow;
 }
 
@@ -90,17 +84,17 @@ static void payload_put(const struct proxy *p, const struct plan_origin *o,
     const struct origin_assertion *as = &app->app.assertion;
     int64_t now_s = p->v.er->edge->conf.checks->wall_ms() / 1000;
     buf_putc(b, '{');
-    put_text(b, "iss", p->v.er->edge->conf.issuer);
-    put_text(b, "aud", as->audience.n ? as->audience : app->app.id);
+    json_put_member(b, "iss", p->v.er->edge->conf.issuer);
+    json_put_member(b, "aud", as->audience.n ? as->audience : app->app.id);
     buf_printf(b, ",\"iat\":%lld,\"exp\":%lld", (long long)now_s,
                (long long)now_s + as->lifetime_s);
-    put_text(b, "jti", p->v.request_id);
-    put_text(b, "applicationId", app->app.id);
+    json_put_member(b, "jti", p->v.request_id);
+    json_put_member(b, "applicationId", app->app.id);
     if (p->x.jwt)
         put_jwt(b, p->x.jwt);
     else if (p->x.has_token)
         put_token(b, &p->x);
-    put_text(b, "htm", method_of(p));
+    json_put_member(b, "htm", method_of(p));
     put_url(b, o, f->target);
     buf_putc(b, '}');
 }

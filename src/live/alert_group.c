@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
-#include "codec/rfc3339.h"
 
 void alert_group_fini(struct alert_group *g)
 {
@@ -107,30 +106,17 @@ void alert_group_title(const struct alert_group *g, struct buf *out)
     if (n > 1) buf_printf(out, ", and %lu more", (unsigned long)n - 1);
 }
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
-static void put_time(struct buf *b, const char *name, int64_t wall_ms)
-{
-    char at[RFC3339_TEXT];
-    rfc3339_encode(at, wall_ms);
-    put_text(b, name, sv_of(at, sizeof at));
-}
-
 static void item_show(const struct alert_item *i, struct buf *b)
 {
     buf_putc(b, '{');
-    put_text(b, "state", sv_cstr(alert_states[i->state]));
-    put_text(b, "title", sv_cstr(i->title));
-    put_text(b, "application_id", id_sv(&i->app_id));
-    put_text(b, "subject", sv_cstr(i->key));
+    json_put_member(b, "state", sv_cstr(alert_states[i->state]));
+    json_put_member(b, "title", sv_cstr(i->title));
+    json_put_member(b, "application_id", id_sv(&i->app_id));
+    json_put_member(b, "subject", sv_cstr(i->key));
     json_put_name(b, "count");
     buf_put_u64(b, i->untold);
-    put_time(b, "firstAt", i->first_ms);
-    put_time(b, "lastAt", i->last_ms);
+    json_put_time(b, "firstAt", i->first_ms);
+    json_put_time(b, "lastAt", i->last_ms);
     json_put_name(b, "details");
     buf_puts(b, i->details[0] ? i->details : "{}");
     buf_putc(b, '}');

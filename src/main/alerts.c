@@ -14,19 +14,6 @@ enum { CERTIFICATES_EVERY_MS = 600000, NAME_BYTES = 150 };
 
 /* --- detections --------------------------------------------------------------- */
 
-static void put_text(struct buf *b, const char *name, struct sv text)
-{
-    json_put_name(b, name);
-    json_put_text(b, text);
-}
-
-static void put_id(struct buf *b, const char *name, enum kind kind,
-                   const struct ulid *u)
-{
-    struct id id = id_make(kind, u);
-    put_text(b, name, id_sv(&id));
-}
-
 static void finding_put(struct alert_occurrence *o, const struct incident *i,
                         const struct incident_finding *f)
 {
@@ -35,12 +22,13 @@ static void finding_put(struct alert_occurrence *o, const struct incident *i,
     struct buf b;
     buf_init_fixed(&b, o->details, sizeof o->details - 1);
     buf_putc(&b, '{');
-    put_id(&b, "event_id", KIND_EVENT, &i->id);
-    put_text(&b, "action", sv_cstr(actions[f->action]));
+    json_put_id(&b, "event_id", KIND_EVENT, &i->id);
+    json_put_member(&b, "action", sv_cstr(actions[f->action]));
     json_put_name(&b, "enforced");
     buf_puts(&b, f->enforced ? "true" : "false");
-    if (i->has_token) put_id(&b, "token_id", KIND_TOKEN, &i->token);
-    if (i->has_client) put_text(&b, "ip", sv_of(ip, ip_format(&i->client, ip)));
+    if (i->has_token) json_put_id(&b, "token_id", KIND_TOKEN, &i->token);
+    if (i->has_client)
+        json_put_member(&b, "ip", sv_of(ip, ip_format(&i->client, ip)));
     if (f->evidence.n && b.n + f->evidence.n + 16 < sizeof o->details) {
         json_put_name(&b, "evidence");
         buf_put(&b, f->evidence);

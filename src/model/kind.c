@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "base/err.h"
+#include "codec/json.h"
 
 static const struct {
     const char *prefix, *noun;
@@ -37,6 +38,13 @@ struct id id_make(enum kind kind, const struct ulid *u)
     memcpy(id.text, kind_prefix(kind), n);
     ulid_encode(id.text + n, u);
     return id;
+}
+
+void json_put_id(struct buf *b, const char *name, enum kind kind,
+                 const struct ulid *u)
+{
+    struct id id = id_make(kind, u);
+    json_put_member(b, name, id_sv(&id));
 }
 
 int id_parse(enum kind kind, struct sv text, struct ulid *out)

@@ -3,27 +3,28 @@
 #ifndef MODEL_KIND_H
 #define MODEL_KIND_H
 
+#include "base/buf.h"
 #include "codec/ulid.h"
 
 /* name, prefix, noun in paths, field of an application that names one */
-#define KIND_LIST(X)                                                        \
-    X(ACCOUNT, "acc_", "accounts", NULL)                                    \
-    X(APPLICATION, "app_", "applications", NULL)                            \
-    X(TOKEN, "tok_", "token", NULL)                                         \
-    X(AUTHENTICATION, "auth_", "authentication", "auth_id")                 \
-    X(JWT, "jwt_", "jwt", NULL)                                             \
-    X(JWK, "jwk_", "jwk", NULL)                                             \
-    X(SECURITY, "sec_", "security", "security_id")                          \
-    X(ABUSE, "abuse_", "abuse", "abuse_id")                                 \
-    X(ROUTING, "route_", "routing", "routing_id")                           \
-    X(SCHEMA, "schema_", "schema", "schema_id")                             \
-    X(LLM, "llm_", "llmcache", "llmcache_id")                               \
-    X(TAG, "tag_", "tag", NULL)                                             \
-    X(MONITOR, "mon_", "monitor", NULL)                                     \
-    X(MANAGEMENT_KEY, "key_", "management-key", NULL)                       \
-    X(ALERT, "alert_", "alert", NULL)                                       \
-    X(EVENT, "evt_", "events", NULL)                                        \
-    X(CHALLENGE, "chal_", "challenge", NULL)                                \
+#define KIND_LIST(X)                                        \
+    X(ACCOUNT, "acc_", "accounts", NULL)                    \
+    X(APPLICATION, "app_", "applications", NULL)            \
+    X(TOKEN, "tok_", "token", NULL)                         \
+    X(AUTHENTICATION, "auth_", "authentication", "auth_id") \
+    X(JWT, "jwt_", "jwt", NULL)                             \
+    X(JWK, "jwk_", "jwk", NULL)                             \
+    X(SECURITY, "sec_", "security", "security_id")          \
+    X(ABUSE, "abuse_", "abuse", "abuse_id")                 \
+    X(ROUTING, "route_", "routing", "routing_id")           \
+    X(SCHEMA, "schema_", "schema", "schema_id")             \
+    X(LLM, "llm_", "llmcache", "llmcache_id")               \
+    X(TAG, "tag_", "tag", NULL)                             \
+    X(MONITOR, "mon_", "monitor", NULL)                     \
+    X(MANAGEMENT_KEY, "key_", "management-key", NULL)       \
+    X(ALERT, "alert_", "alert", NULL)                       \
+    X(EVENT, "evt_", "events", NULL)                        \
+    X(CHALLENGE, "chal_", "challenge", NULL)                \
     X(DELIVERY, "dlv_", "dead-letters", NULL)
 
 /* Numbers are stored: append only. */
@@ -32,7 +33,7 @@ enum kind {
 #define X(name, prefix, noun, field) KIND_##name,
     KIND_LIST(X)
 #undef X
-    KIND_COUNT
+        KIND_COUNT
 };
 
 enum { ID_TEXT_MAX = 7 + ULID_TEXT }; /* without NUL */
@@ -49,6 +50,9 @@ static inline struct sv id_sv(const struct id *id)
 const char *kind_prefix(enum kind kind); /* "app_" */
 const char *kind_noun(enum kind kind);   /* "applications" */
 struct id id_make(enum kind kind, const struct ulid *u);
+/* Member of an object (codec/json.h). */
+void json_put_id(struct buf *b, const char *name, enum kind kind,
+                 const struct ulid *u);
 /* ERR_INVALID: not an id of that kind. `out` may be NULL. */
 int id_parse(enum kind kind, struct sv text, struct ulid *out);
 /* The kind whose prefix it has and whose ULID parses, or KIND_NONE. */

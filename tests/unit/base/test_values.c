@@ -94,7 +94,9 @@ static void views_compare(void **state)
     assert_false(sv_eq_nocase(SV("["), SV("{")));
     assert_true(sv_starts(SV("abc"), SV("ab")));
     assert_false(sv_starts(SV("a"), SV("ab")));
+    assert_true(sv_starts(SV(""), (struct sv){ NULL, 0 }));
     assert_true(sv_ends(SV("abc"), SV("bc")));
+    assert_true(sv_ends((struct sv){ NULL, 0 }, (struct sv){ NULL, 0 }));
     assert_false(sv_ends(SV("c"), SV("bc")));
     assert_true(sv_starts_nocase(SV("Bearer x"), SV("bearer ")));
     assert_true(sv_cmp(SV("a"), SV("b")) < 0);
