@@ -123,10 +123,7 @@ scenario("an origin that dies under load costs no request that may be repeated",
   const clients = Array.from({ length: 8 }, client);
   await eventually("load", () => done > 100);
   const { port } = origins[1]!.address;
-  await new Promise((resolve) => {
-    origins[1]!.server.close(resolve);
-    origins[1]!.server.closeIdleConnections();
-  });
+  await origins[1]!.die();
   const at = done;
   await eventually("more load", () => done > at + 300);
   assert.equal((await states(gateway))[1].failures.connect > 0, true);

@@ -82,6 +82,16 @@ export class NodeOrigin {
     return origin;
   }
 
+  /** Listens no more, and ends each connection that has no request in work.
+   * One that was accepted and sent nothing yet counts as busy to node; it
+   * would stay for ever, so they are looked at until none is left. */
+  async die(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    const look = setInterval(() => this.server.closeIdleConnections(), 5);
+    await closed;
+    clearInterval(look);
+  }
+
   get last(): Recorded {
     const recorded = this.requests.at(-1);
     if (!recorded) throw new Error("no request reached the origin");
