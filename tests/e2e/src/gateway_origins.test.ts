@@ -110,7 +110,7 @@ scenario("least outstanding: an origin that is slow gets less", async (cleanup) 
 
 scenario("an origin that dies under load costs no request that may be repeated", async (cleanup) => {
   const { gateway, origins } = await several(cleanup, [{}, {}, {}],
-    { retries: { attempts: 2 }, health: { passive: { failures: 3, ejectFor: 500 } } });
+    { retries: { attempts: 2 }, health: { passive: { failures: 3, ejectFor: 500, ejectMax: 1000 } } });
   let failed = 0, done = 0, stop = false;
   const client = async () => {
     while (!stop) {
