@@ -8,6 +8,8 @@
  *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
  */
 #include "base/ensure.h"
+#include <string.h>
+
 #include "base/ticks.h"
 #include "check/check.h"
 #include "check/tracked.h"
@@ -123,20 +125,22 @@ static enum verdict resume(struct exchange *x)
 
 /* What a step took goes to it, again after each wait; reading the counter
  * twice a step would double what measuring costs. */
-static uint64_t lap(struct exchange *x, enum verdict v, uint64_t since)
+static inline uint64_t lap(struct step_times *t, const struct exchange *x,
+                           uint64_t since)
 {
-    struct step_times *t = x->times;
-    uint64_t now = ticks_now();
-    if (x->step >= t->n) {
-        t->n = (uint8_t)(x->step + 1);
-        t->step[x->step] = x->plan->steps[x->door].at[x->step];
-        t->ticks[x->step] = 0;
-    }
-    uint64_t sum = t->ticks[x->step] + (now - since);
+    uint64_t now = ticks_now(), sum = t->ticks[x->step] + (now - since);
     t->ticks[x->step] = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
-    t->verdict[x->step] = (uint8_t)(x->faults != t->faults ? VERDICT_FAULT : v);
+    t->faulty |= (uint32_t)(x->faults != t->faults) << x->step;
     t->faults = x->faults;
     return now;
+}
+
+static void laps_end(struct step_times *t, const struct exchange *x,
+                     const struct plan_steps *steps, enum verdict v)
+{
+    t->n = (uint8_t)(x->step < steps->n ? x->step + 1 : steps->n);
+    t->last = (uint8_t)v;
+    memcpy(t->step, steps->at, sizeof t->step);
 }
 
 enum verdict chain_run(struct exchange *x)
@@ -145,15 +149,17 @@ enum verdict chain_run(struct exchange *x)
     enum verdict v = VERDICT_PASS;
     if (steps->n) x->wall_ms = x->env->wall_ms();
     x->request = NULL;
-    uint64_t since = x->times ? ticks_now() : 0;
+    struct step_times *times = x->times;
+    uint64_t since = times ? ticks_now() : 0;
     if (x->again) v = resume(x);
     x->again = true;
-    if (x->times && v == VERDICT_DENY) lap(x, v, since);
+    if (times && v == VERDICT_DENY) lap(times, x, since);
     while (v == VERDICT_PASS && x->step < steps->n) {
         v = step_run(x, (enum plan_step)steps->at[x->step]);
-        if (x->times) since = lap(x, v, since);
+        if (times) since = lap(times, x, since);
         if (v == VERDICT_PASS) x->step++;
     }
+    if (times) laps_end(times, x, steps, v);
     if (v == VERDICT_DENY) {
         chain_refund(x);
         check_work_end(x); /* refused before its check saw it */

@@ -177,19 +177,29 @@ struct check_work {
 /* FAILED: no worker took it, or it came too late; the door has freed it. */
 enum worked { WORK_UNASKED, WORK_DONE, WORK_FAILED };
 
+/* How long each step took, and what it said. While the chain runs only ticks
+ * and faults are noted; the rest is written once, at the end of a run. */
+struct step_times {
+    uint8_t n;                      /* steps that were come to, in order */
+    uint8_t last;                   /* enum verdict of the last of them */
+    uint8_t faults;                 /* of the exchange, so far */
+    uint8_t step[STEP_COUNT];
+    uint32_t faulty;                /* bit i: passed over by onFault: open */
+    uint32_t ticks[STEP_COUNT];     /* base/ticks.h */
+};
+_Static_assert(STEP_COUNT <= 32, "a bit a step");
+/* enum verdict of step i < n. */
+static inline uint8_t step_verdict(const struct step_times *t, unsigned i)
+{
+    if (t->faulty >> i & 1) return VERDICT_FAULT;
+    return i + 1 == t->n ? t->last : VERDICT_PASS;
+}
+extern const char *const step_names[STEP_COUNT]; /* "credential" */
+
 /* Zero it, fill the upper part, run the chain. Between WAIT, BODY or WORK and the next run
  * the door holds the plan (plan_hold) and keeps head, credential and scopes;
  * `token` is looked up again by slot and tag, its `own` and `cold` are valid
  * only in the turn of the run. */
-/* How long each step took, and what it said. */
-struct step_times {
-    uint8_t n;                      /* steps that were come to, in order */
-    uint8_t faults;                 /* of the exchange, so far */
-    uint8_t step[STEP_COUNT], verdict[STEP_COUNT];
-    uint32_t ticks[STEP_COUNT];     /* base/ticks.h */
-};
-extern const char *const step_names[STEP_COUNT]; /* "credential" */
-
 struct exchange {
     const struct check_env *env;
     enum door door;

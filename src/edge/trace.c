@@ -8,8 +8,10 @@
 
 struct step_times *visit_times(struct visit *v, bool shown)
 {
-    v->times.n = v->times.faults = 0;
-    return v->er->edge->conf.traces || shown ? &v->times : NULL;
+    v->times.n = 0;
+    if (!v->er->edge->conf.traces && !shown) return NULL;
+    v->times = (struct step_times){ 0 };
+    return &v->times;
 }
 
 bool visit_may_see_times(const struct visit *v, const struct http_head *head,
@@ -57,9 +59,10 @@ uint8_t visit_trace(const struct step_times *t,
     _Static_assert(STEP_COUNT <= (int)TRACE_STEPS_MAX, "a trace holds a chain");
     const struct ticks_rate rate = ticks_rate();
     for (uint8_t i = 0; i < t->n; i++)
-        out[i] = (struct trace_step){ .name = step_names[t->step[i]],
-                                      .ns = ticks_ns(rate, t->ticks[i]),
-                                      .verdict = verdict_of(t->verdict[i]) };
+        out[i] =
+            (struct trace_step){ .name = step_names[t->step[i]],
+                                 .ns = ticks_ns(rate, t->ticks[i]),
+                                 .verdict = verdict_of(step_verdict(t, i)) };
     return t->n;
 }
 
