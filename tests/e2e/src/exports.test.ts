@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createTcp, type AddressInfo, type Socket } from "node:net";
 import { createSocket } from "node:dgram";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -257,6 +258,56 @@ scenario("the access log goes to syslog by UDP and by TCP", async (cleanup) => {
     for (const line of got()) JSON.parse(syslog.exec(line)![1]!);
     await server.kill();
   }
+});
+
+/** What listens at /dev/log: node has no datagrams of that family. A line of
+ * JSON for each datagram. */
+const unixReceiver = `
+import json, os, socket, sys
+path = sys.argv[1]
+if os.path.exists(path): os.unlink(path)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(path)
+print(json.dumps("listening"), flush=True)
+while True: print(json.dumps(s.recv(65536).decode()), flush=True)
+`;
+async function unixLog(cleanup: Own, path: string) {
+  const child = spawn("python3", ["-c", unixReceiver, path], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const kill = () => { child.kill("SIGKILL"); return ended; };
+  cleanup.add(kill);
+  let text = "";
+  child.stdout.on("data", (part) => { text += part; });
+  const datagrams = () => text.split("\n").slice(0, -1).map((l) => JSON.parse(l) as string);
+  await eventually("it listens", () => datagrams().length > 0);
+  return { lines: () => datagrams().slice(1), kill };
+}
+
+scenario("the access log goes to a unix socket, and waits while nobody listens there", async (cleanup) => {
+  const directory = await mkdtemp(join(tmpdir(), "typeauth-log-"));
+  cleanup.add(() => rm(directory, { recursive: true, force: true }));
+  const path = join(directory, "log");
+  const first = await unixLog(cleanup, path);
+  const server = await Server.start(cleanup, { args: ["--access-log", `syslog:${path}`] });
+  const ask = (target: string) => call(server.door("gateway"), "GET", target, { host: "nobody.example" });
+  const asked = (lines: string[], what: string) =>
+    lines.map((l) => String(JSON.parse(syslog.exec(l)![1]!).p)).filter((p) => p.startsWith(what)); // /metrics is a line as well
+  const long = `/long/${"x".repeat(3000)}`;
+  await ask("/first");
+  await ask(long);
+  await eventually("they come", () => asked(first.lines(), "/first").length + asked(first.lines(), "/long").length === 2);
+  assert.ok(long.startsWith(asked(first.lines(), "/long")[0]!.slice(0, 100)), "a datagram a line, however long");
+
+  await first.kill(); // as a logger that is started anew
+  const later = Array.from({ length: 20 }, (_, i) => `/later/${i}`);
+  for (const target of later) assert.equal((await ask(target)).status, 404);
+  await eventually("it was told", () => server.log.some((l) => l.includes("access log to syslog:")));
+  const second = await unixLog(cleanup, path);
+  await eventually("nothing was lost", () => asked(second.lines(), "/later").length === 20);
+  assert.deepEqual(asked(second.lines(), "/later").sort(), later.sort(), "nor twice");
+  assert.equal(server.log.filter((l) => l.includes("access log to syslog:")).length, 1, "told once");
+  assert.ok(await figure(server, "typeauth_log_push_errors_total") > 0);
+  assert.ok(await figure(server, "typeauth_log_push_lines_total") >= 22);
 });
 
 scenario("the access log goes to HTTP in batches, and what a dead one misses is counted", async (cleanup) => {
