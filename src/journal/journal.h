@@ -164,13 +164,5 @@ void journal_use_drain(struct journal *j, journal_use_fn *fn, void *ctx);
 typedef void metrics_fn(void *ctx, struct buf *out);
 void metrics_add(struct journal *j, metrics_fn *fn, void *ctx);
 void metrics_render(struct journal *j, struct buf *out);
-/* Helpers for metrics_fn. */
-void metric_head(struct buf *out, const char *name, const char *type,
-                 const char *help);
-void metric_row(struct buf *out, const char *name, const char *labels,
-                uint64_t value);
-/* The same in seconds, the base unit of times. */
-void metric_row_us(struct buf *out, const char *name, const char *labels,
-                   uint64_t us);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 /* A ring of equal parts; its memory comes with the first. */
 struct ring {
@@ -194,24 +195,20 @@ void alerts_metrics(struct alerts *a, struct buf *out)
     pthread_mutex_lock(&a->lock);
     uint64_t raised = a->raised, dropped = a->dropped;
     pthread_mutex_unlock(&a->lock);
-    buf_printf(out,
-               "# HELP typeauth_alert_occurrences_total What happened that "
-               "alerts tell of, and what had no room in the queue\n"
-               "# TYPE typeauth_alert_occurrences_total counter\n"
-               "typeauth_alert_occurrences_total{state=\"raised\"} %llu\n"
-               "typeauth_alert_occurrences_total{state=\"dropped\"} %llu\n",
-               (unsigned long long)raised, (unsigned long long)dropped);
-    buf_puts(out, "# HELP typeauth_alert_messages_total Attempts to deliver "
-                  "alerts and what came of them; dead: given up, lost: of the "
-                  "given up, those that nothing keeps any more\n"
-                  "# TYPE typeauth_alert_messages_total counter\n");
+    const char *name = "typeauth_alert_occurrences_total";
+    metric_head(out, name, "counter",
+                "What happened that alerts tell of, and what had no room in "
+                "the queue");
+    metric_row_of(out, name, "state", "raised", raised);
+    metric_row_of(out, name, "state", "dropped", dropped);
+    name = "typeauth_alert_messages_total";
+    metric_head(out, name, "counter",
+                "Attempts to deliver alerts and what came of them; dead: given "
+                "up, lost: of the given up, those that nothing keeps any more");
     for (int i = 0; i < ALERTS_COUNTS; i++)
-        buf_printf(out, "typeauth_alert_messages_total{outcome=\"%s\"} %llu\n",
-                   names[i], (unsigned long long)atomic_load(&a->counts[i]));
-    buf_printf(out,
-               "# HELP typeauth_alert_messages_waiting Alerts that are still "
-               "to be delivered\n"
-               "# TYPE typeauth_alert_messages_waiting gauge\n"
-               "typeauth_alert_messages_waiting %llu\n",
-               (unsigned long long)atomic_load(&a->waiting));
+        metric_row_of(out, name, "outcome", names[i],
+                      atomic_load(&a->counts[i]));
+    metric_one(out, "typeauth_alert_messages_waiting", "gauge",
+               "Alerts that are still to be delivered",
+               atomic_load(&a->waiting));
 }

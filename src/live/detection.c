@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 void detection_new(struct detection **out, const struct detection_conf *conf)
 {
@@ -26,19 +27,6 @@ void detection_free(struct detection **at)
 }
 
 /* --- figures -------------------------------------------------------------------- */
-
-static void head(struct buf *out, const char *name, const char *type,
-                 const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void row(struct buf *out, const char *name, const char *label,
-                const char *of, uint64_t value)
-{
-    buf_printf(out, "%s{%s=\"%s\"} %llu\n", name, label, of,
-               (unsigned long long)value);
-}
 
 /* A figure of each table. */
 static const struct figure {
@@ -71,24 +59,21 @@ void detection_metrics(const struct detection *d, struct buf *out)
     tracks_stats(d->applications, &stats[2]);
     for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
         const struct figure *f = &figures[i];
-        head(out, f->name, f->type, f->help);
+        metric_head(out, f->name, f->type, f->help);
         for (int t = 0; t < 3; t++) {
             uint64_t value;
             memcpy(&value, (const char *)&stats[t] + f->at, sizeof value);
-            row(out, f->name, "table", tables[t], value);
+            metric_row_of(out, f->name, "table", tables[t], value);
         }
     }
     holds_stats(d->holds, &holds);
-    head(out, "typeauth_held_total", "counter",
-         "Challenges opened and subjects blocked, by detector");
-    row(out, "typeauth_held_total", "detector", "geoSentry",
-        holds.opened[HOLD_TRAVEL]);
-    row(out, "typeauth_held_total", "detector", "anomalyDetection",
-        holds.opened[HOLD_ANOMALY]);
-    buf_printf(out,
-               "# HELP typeauth_held_unwritten_total Holds that could not be "
-               "queued for the store at once\n"
-               "# TYPE typeauth_held_unwritten_total counter\n"
-               "typeauth_held_unwritten_total %llu\n",
-               (unsigned long long)holds.lost);
+    metric_head(out, "typeauth_held_total", "counter",
+                "Challenges opened and subjects blocked, by detector");
+    metric_row_of(out, "typeauth_held_total", "detector", "geoSentry",
+                  holds.opened[HOLD_TRAVEL]);
+    metric_row_of(out, "typeauth_held_total", "detector", "anomalyDetection",
+                  holds.opened[HOLD_ANOMALY]);
+    metric_one(out, "typeauth_held_unwritten_total", "counter",
+               "Holds that could not be queued for the store at once",
+               holds.lost);
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "base/metric.h"
 
 struct verified {
     struct id account_id;
@@ -99,16 +100,13 @@ void hooks_metrics(struct hooks *h, struct buf *out)
 {
     static const char *const names[] = { "failed", "taken", "verified",
                                          "dropped" };
+    const char *name = "typeauth_challenge_webhooks_total";
     pthread_mutex_lock(&h->lock);
     uint64_t values[] = { h->answers[HOOK_FAILED], h->answers[HOOK_TAKEN],
                           h->answers[HOOK_VERIFIED], h->dropped };
     pthread_mutex_unlock(&h->lock);
-    buf_puts(out, "# HELP typeauth_challenge_webhooks_total Webhooks of "
-                  "challenges, by what came of them\n"
-                  "# TYPE typeauth_challenge_webhooks_total counter\n");
+    metric_head(out, name, "counter",
+                "Webhooks of challenges, by what came of them");
     for (int i = 0; i < 4; i++)
-        buf_printf(out,
-                   "typeauth_challenge_webhooks_total{outcome=\"%s\"} "
-                   "%llu\n",
-                   names[i], (unsigned long long)values[i]);
+        metric_row_of(out, name, "outcome", names[i], values[i]);
 }

@@ -10,6 +10,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 enum { WAYS = 8, ENTRIES_DEFAULT = 2048 };
 
@@ -231,25 +232,18 @@ void introspections_report(struct introspections *t, uint32_t ticket,
 
 /* --- figures ------------------------------------------------------------------------------ */
 
-static void metric(struct buf *out, const char *name, const char *type,
-                   const char *help, uint64_t value)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name,
-               type, name, (unsigned long long)value);
-}
-
 void introspections_metrics(struct introspections *t, struct buf *out)
 {
     pthread_mutex_lock(&t->lock);
     uint64_t asks = t->asks, inactive = t->inactive, failures = t->failures;
     unsigned flight = t->queue_n + t->asked_n;
     pthread_mutex_unlock(&t->lock);
-    metric(out, "typeauth_introspections_total", "counter",
-           "Questions to issuers about tokens", asks);
-    metric(out, "typeauth_introspections_inactive_total", "counter",
-           "Answers that a token does not hold", inactive);
-    metric(out, "typeauth_introspection_failures_total", "counter",
-           "Questions that no issuer answered", failures);
-    metric(out, "typeauth_introspections_waiting", "gauge",
-           "Questions that wait or are being asked", flight);
+    metric_one(out, "typeauth_introspections_total", "counter",
+               "Questions to issuers about tokens", asks);
+    metric_one(out, "typeauth_introspections_inactive_total", "counter",
+               "Answers that a token does not hold", inactive);
+    metric_one(out, "typeauth_introspection_failures_total", "counter",
+               "Questions that no issuer answered", failures);
+    metric_one(out, "typeauth_introspections_waiting", "gauge",
+               "Questions that wait or are being asked", flight);
 }

@@ -1,5 +1,6 @@
 /* Key sets, the control thread's side: who holds which source, and what the
  * API and /metrics see of it. Changes are rare and go through the one lock. */
+#include "base/metric.h"
 #include "live/keyset_int.h"
 
 #include <stdio.h>
@@ -352,8 +353,7 @@ void keysets_metrics(const struct keysets *k, int64_t node_ms, struct buf *out)
     struct keysets *m = (struct keysets *)(uintptr_t)k;
     pthread_mutex_lock(&m->lock);
     for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", rows[r].name,
-                   rows[r].help, rows[r].name, rows[r].type);
+        metric_head(out, rows[r].name, rows[r].type, rows[r].help);
         unsigned shown = 0;
         for (unsigned i = 0; i < m->n && shown < METRIC_SETS_MAX; i++) {
             const struct set *s = atomic_load(&m->sets[i]);

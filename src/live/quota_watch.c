@@ -1,6 +1,7 @@
 #include "live/quota_watch.h"
 
 #include "base/mem.h"
+#include "base/metric.h"
 
 enum { SLOTS = 256 }; /* a power of two */
 
@@ -86,10 +87,7 @@ bool quota_watch_take(struct quota_watch *w, struct quota_crossing *out)
 
 void quota_watch_metrics(const struct quota_watch *w, struct buf *out)
 {
-    buf_printf(out,
-               "# HELP typeauth_quota_crossings_dropped_total Quotas nearly "
-               "spent that had no room in the queue of alerts\n"
-               "# TYPE typeauth_quota_crossings_dropped_total counter\n"
-               "typeauth_quota_crossings_dropped_total %llu\n",
-               (unsigned long long)atomic_load(&w->dropped));
+    metric_one(out, "typeauth_quota_crossings_dropped_total", "counter",
+               "Quotas nearly spent that had no room in the queue of alerts",
+               atomic_load(&w->dropped));
 }

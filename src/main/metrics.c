@@ -3,6 +3,7 @@
  * applications. */
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/metric.h"
 #include "main/server.h"
 
 enum from { REACTOR, POOL, COUNTERS, EDGE };

@@ -1,5 +1,6 @@
 /* /metrics: what abuse profiles count by address or header, and their list of
  * mail domains. */
+#include "base/metric.h"
 #include "main/server.h"
 
 static void visitors(const struct server *s, struct buf *out)

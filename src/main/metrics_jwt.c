@@ -1,6 +1,7 @@
 /* /metrics: JWTs and the subjects that are counted, summed over lanes. */
 #include <stdio.h>
 
+#include "base/metric.h"
 #include "main/server.h"
 
 static uint64_t lanes_sum(const struct server *s, const _Atomic uint64_t *first)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/ensure.h"
+#include "base/metric.h"
 #include "main/server.h"
 
 static void by_status(const struct monitor_figures *f, struct buf *out)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "main/server.h"
 
 enum { ROWS_MAX = 1024, LABELS_MAX = 160 };

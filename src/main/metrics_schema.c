@@ -1,6 +1,7 @@
 /* /metrics: what the check of schemas did, summed over lanes. */
 #include <stdio.h>
 
+#include "base/metric.h"
 #include "check/schema.h"
 #include "main/server.h"
 

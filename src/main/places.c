@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "journal/journal.h"
 #include "main/data.h"
 #include "main/process.h"
