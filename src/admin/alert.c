@@ -71,9 +71,7 @@ static bool check(struct call *c, struct record *r, yyjson_mut_doc *doc,
     if (!before) return secret_make(c, id_sv(&r->id), 0);
     struct sv was = json_text(json_find(call_parse(c, before->body), "url"));
     /* another receiver must not be able to sign as for this one */
-    return sv_eq(was,
-                 sv_of(yyjson_mut_get_str(url), yyjson_mut_get_len(url))) ||
-           secret_make(c, id_sv(&r->id), 0);
+    return sv_eq(was, json_mut_text(url)) || secret_make(c, id_sv(&r->id), 0);
 }
 
 static bool stored(struct call *c, struct record *r, yyjson_mut_doc *doc,
@@ -153,7 +151,7 @@ static bool grace_of(struct call *c, int64_t *ms)
 void alert_rotate(struct call *c)
 {
     struct record r = { .version = 0 };
-    int64_t grace_ms;
+    int64_t grace_ms = 0;
     if (!noun_find(c, &noun_alert, &r) || !call_if_match(c, r.version) ||
         !grace_of(c, &grace_ms))
         return;

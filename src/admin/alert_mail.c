@@ -15,7 +15,9 @@ static void put_row(struct buf *b, const char *name, struct sv value)
 static void item_put(const yyjson_val *i, struct arena *a, struct buf *b)
 {
     int64_t count = 0;
-    buf_printf(b, "\n[%.*s] ", SV_FMT(json_text(json_find(i, "state"))));
+    buf_puts(b, "\n[");
+    buf_put(b, json_text(json_find(i, "state")));
+    buf_puts(b, "] ");
     buf_put(b, json_text(json_find(i, "title")));
     buf_putc(b, '\n');
     put_row(b, "application", json_text(json_find(i, "application_id")));

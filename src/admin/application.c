@@ -11,7 +11,7 @@
 static struct sv doc_text(yyjson_mut_doc *doc, const char *name)
 {
     yyjson_mut_val *v = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), name);
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+    return json_mut_text(v);
 }
 
 static struct sv body_text(struct call *c, const struct record *r,

@@ -85,8 +85,7 @@ static bool detach(struct call *c, const struct record *by, struct sv id)
     if (!doc) return false;
     for (const struct shape_field *f = n->shape->fields; f->name; f++) {
         yyjson_mut_val *v = f->ref ? shape_member(doc, f->name) : NULL;
-        if (!sv_eq(sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v)), id))
-            continue;
+        if (!sv_eq(json_mut_text(v), id)) continue;
         int err = shape_member_set(doc, f->name, yyjson_mut_str(doc, ""));
         if (err) return call_fail_store(c, err);
     }

@@ -12,7 +12,7 @@
 
 static struct sv text_of(yyjson_mut_val *v)
 {
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+    return json_mut_text(v);
 }
 
 /* False: there are keys that only a fetch or the issuer knows. */

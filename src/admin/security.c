@@ -22,11 +22,6 @@ static bool names_place(struct sv text)
     return names;
 }
 
-static struct sv mut_text(yyjson_mut_val *v)
-{
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
-}
-
 /* Index of the first rule that names a place; -1: none does. */
 static int place_rule(yyjson_mut_doc *doc)
 {
@@ -34,7 +29,7 @@ static int place_rule(yyjson_mut_doc *doc)
     size_t i, n;
     yyjson_mut_arr_foreach(shape_member(doc, "rules"), i, n, rule)
     {
-        if (names_place(mut_text(yyjson_mut_obj_get(rule, "expression"))))
+        if (names_place(json_mut_text(yyjson_mut_obj_get(rule, "expression"))))
             return (int)i;
     }
     return -1;

@@ -48,6 +48,12 @@ static inline struct sv json_text(const yyjson_val *v)
                  yyjson_get_len((yyjson_val *)(uintptr_t)v) *
                      (size_t)yyjson_is_str((yyjson_val *)(uintptr_t)v));
 }
+/* The same of a document that is being made. */
+static inline struct sv json_mut_text(const yyjson_mut_val *v)
+{
+    yyjson_mut_val *x = (yyjson_mut_val *)(uintptr_t)v;
+    return sv_of(yyjson_mut_get_str(x), yyjson_mut_get_len(x));
+}
 static inline yyjson_val *json_find(const yyjson_val *object, const char *name)
 {
     return yyjson_obj_get((yyjson_val *)(uintptr_t)object, name);

@@ -61,8 +61,7 @@ static int unit_check(yyjson_mut_doc *doc, yyjson_mut_val **value,
 {
     int64_t n;
     if (!yyjson_mut_is_str(*value)) return 0;
-    if (!parse(sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value)),
-               &n))
+    if (!parse(json_mut_text(*value), &n))
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be a number, or a text such as %s",
                                  form);
@@ -107,7 +106,7 @@ static int domains_check(const struct shape_env *env, yyjson_mut_doc *doc,
     yyjson_mut_arr_foreach(*value, i, max, item)
     {
         struct host host;
-        struct sv s = sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item));
+        struct sv s = json_mut_text(item);
         if (sv_starts(s, SV("@"))) s = sv_from(s, 1);
         if (host_parse(s, false, &host) || host.kind != HOST_NAME)
             return item_problem(why, i, "must be a domain such as example.com");
@@ -123,7 +122,7 @@ static int scope_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)env;
     (void)doc;
-    struct sv s = sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
+    struct sv s = json_mut_text(*value);
     if (sv_eq(s, SV("ip")) || sv_eq(s, SV("token"))) return 0;
     if (sv_starts(s, SV("header:")) && text_cookie.ok(sv_from(s, 7)) && s.n > 7)
         return 0;
@@ -153,8 +152,7 @@ static int locations_check(const struct shape_env *env, yyjson_mut_doc *doc,
     }
     yyjson_mut_arr_foreach(*value, i, max, item)
     {
-        if (!location_bit(
-                sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item))))
+        if (!location_bit(json_mut_text(item)))
             return item_problem(why, i,
                                 "must be one of: header, cookie, query, body");
     }
@@ -286,9 +284,7 @@ static int webhook_check(yyjson_mut_doc *doc, yyjson_val *present,
     yyjson_mut_val *is =
         yyjson_mut_obj_get(shape_member(doc, "challengeWebhook"), "url");
     struct sv text = json_text(was);
-    if (!was || !is ||
-        sv_eq(text, sv_of(yyjson_mut_get_str(is), yyjson_mut_get_len(is))))
-        return 0;
+    if (!was || !is || sv_eq(text, json_mut_text(is))) return 0;
     yyjson_mut_val *asked = yyjson_mut_obj_get(input, "challengeWebhook");
     if (yyjson_mut_is_str(yyjson_mut_obj_get(asked, "secret"))) return 0;
     return shape_problem_set(why, "challengeWebhook.secret", "required",

@@ -46,8 +46,7 @@ static int kinds_check(const struct shape_env *env, yyjson_mut_doc *doc,
     (void)doc;
     yyjson_mut_arr_foreach(*value, i, max, item)
     {
-        if (kind_of(sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item))) <
-            0)
+        if (kind_of(json_mut_text(item)) < 0)
             return item_problem(why, i, "invalid_value",
                                 "must be one of: monitor, detection, quota, "
                                 "certificate, store");
@@ -64,8 +63,7 @@ static int to_check(const struct shape_env *env, yyjson_mut_doc *doc,
     (void)doc;
     yyjson_mut_arr_foreach(*value, i, max, item)
     {
-        if (!smtp_address_is_valid(
-                sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item))))
+        if (!smtp_address_is_valid(json_mut_text(item)))
             return item_problem(why, i, "invalid_value",
                                 "must be a mail address such as "
                                 "name@example.com");
@@ -81,8 +79,7 @@ static int apps_check(const struct shape_env *env, yyjson_mut_doc *doc,
     (void)doc;
     yyjson_mut_arr_foreach(*value, i, max, item)
     {
-        struct sv id =
-            sv_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item));
+        struct sv id = json_mut_text(item);
         if (id_parse(KIND_APPLICATION, id, NULL) == 0 && env->exists &&
             env->exists(env->ctx, KIND_APPLICATION, id))
             continue;

@@ -23,7 +23,7 @@ static int domain_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)env;
     struct host host;
-    if (host_parse(mut_text(*value), true, &host))
+    if (host_parse(json_mut_text(*value), true, &host))
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be a host name, *.name or an address, "
                                  "without port");
@@ -54,7 +54,7 @@ static int assertion_header_check(const struct shape_env *env,
                                   struct shape_problem *why)
 {
     (void)env, (void)doc;
-    struct sv name = mut_text(*value);
+    struct sv name = json_mut_text(*value);
     bool good = name.n > 0;
     for (size_t i = 0; i < name.n; i++) {
         char c = ascii_lower(name.p[i]);

@@ -119,7 +119,7 @@ static bool is_reserved_header(yyjson_mut_val *name)
         "te",         "trailer",    "upgrade",        "expect",
         "keep-alive", "via",        "forwarded",      NULL,
     };
-    struct sv s = mut_text(name);
+    struct sv s = json_mut_text(name);
     for (int i = 0; reserved[i]; i++)
         if (sv_eq_nocase(s, sv_cstr(reserved[i]))) return true;
     return sv_starts_nocase(s, SV("x-typeauth-")) ||

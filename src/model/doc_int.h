@@ -40,11 +40,4 @@ int option_decode(const yyjson_val *object, const char *name,
 int cidrs_decode(const yyjson_val *list, size_t max, struct arena *a,
                  const struct cidr **out, size_t *n);
 
-/* Of a document that is being made. */
-static inline struct sv mut_text(const yyjson_mut_val *v)
-{
-    yyjson_mut_val *x = (yyjson_mut_val *)(uintptr_t)v;
-    return sv_of(yyjson_mut_get_str(x), yyjson_mut_get_len(x));
-}
-
 #endif

@@ -35,7 +35,7 @@ static int issuer_check(const struct shape_env *env, yyjson_mut_doc *doc,
                         yyjson_mut_val **value, struct shape_problem *why)
 {
     struct sv known = SV("/.well-known/openid-configuration");
-    struct sv url = mut_text(*value);
+    struct sv url = json_mut_text(*value);
     if (sv_find(url, '?') != SIZE_MAX)
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be an issuer: no query");
@@ -215,7 +215,7 @@ static int introspection_check(yyjson_mut_doc *doc, yyjson_val *present,
     yyjson_val *was = json_find(json_find(present, "introspection"), "url");
     yyjson_mut_val *is =
         yyjson_mut_obj_get(shape_member(doc, "introspection"), "url");
-    if (!was || !is || sv_eq(json_text(was), mut_text(is))) return 0;
+    if (!was || !is || sv_eq(json_text(was), json_mut_text(is))) return 0;
     yyjson_mut_val *asked = yyjson_mut_obj_get(input, "introspection");
     if (yyjson_mut_is_str(yyjson_mut_obj_get(asked, "clientSecret"))) return 0;
     return shape_problem_set(why, "introspection.clientSecret", "required",

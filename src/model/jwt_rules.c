@@ -75,9 +75,7 @@ static const char *text_problem(struct sv text, bool alone)
 
 static const char *scalar_problem(yyjson_mut_val *v, bool alone)
 {
-    if (yyjson_mut_is_str(v))
-        return text_problem(sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v)),
-                            alone);
+    if (yyjson_mut_is_str(v)) return text_problem(json_mut_text(v), alone);
     return yyjson_mut_is_num(v) || yyjson_mut_is_bool(v)
                ? NULL
                : "must be a text, a number, true or false, or an array of such";
@@ -119,8 +117,7 @@ static int claims_check(const struct shape_env *env, yyjson_mut_doc *doc,
                                  "must have at most %d claims", JWT_RULES_MAX);
     yyjson_mut_obj_foreach(*value, i, max, key, v)
     {
-        struct sv name =
-            sv_of(yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+        struct sv name = json_mut_text(key);
         if (!name_ok(name))
             return refuse(why, name, "invalid_value",
                           "is not the name of a claim: 1 to 4 members joined "

@@ -37,8 +37,7 @@ int key_url_check(const struct shape_env *env, yyjson_mut_doc *doc,
                   yyjson_mut_val **value, struct shape_problem *why)
 {
     (void)doc;
-    struct sv text =
-        sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
+    struct sv text = json_mut_text(*value);
     struct url url;
     if (url_decode(text, &url) || url.tls || env->insecure_key_urls) return 0;
     return shape_problem_set(why, NULL, "invalid_value",
@@ -80,7 +79,7 @@ static const char *key_problem(struct arena *a, yyjson_mut_val *key, bool pem)
         text = json_encode(a, key);
         if (!text.p) return "is too large";
     } else {
-        text = sv_of(yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+        text = json_mut_text(key);
         if (!pem) return "must be a JWK";
         if (!text.n || text.p[0] == '{') return "must be a JWK or a PEM text";
     }

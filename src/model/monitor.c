@@ -13,7 +13,7 @@ static int url_check(const struct shape_env *env, yyjson_mut_doc *doc,
                      yyjson_mut_val **value, struct shape_problem *why)
 {
     char text[MONITOR_URL_MAX + PATH_PREFIX];
-    struct sv given = mut_text(*value), url = given;
+    struct sv given = json_mut_text(*value), url = given;
     struct url ignored;
     (void)env, (void)doc;
     if (given.n > MONITOR_URL_MAX)
@@ -60,11 +60,13 @@ static int headers_check(const struct shape_env *env, yyjson_mut_doc *doc,
                                  MONITOR_HEADERS_MAX);
     yyjson_mut_obj_foreach(*value, i, max, name, text)
     {
-        if (!http_is_token(mut_text(name)) || header_ours(mut_text(name)))
+        if (!http_is_token(json_mut_text(name)) ||
+            header_ours(json_mut_text(name)))
             return shape_problem_set(why, NULL, "invalid_value",
                                      "must have names of header fields, not "
                                      "of framing, connection or Host");
-        if (!yyjson_mut_is_str(text) || !http_is_field_value(mut_text(text)))
+        if (!yyjson_mut_is_str(text) ||
+            !http_is_field_value(json_mut_text(text)))
             return shape_problem_set(why, NULL, "invalid_value",
                                      "must have texts of visible characters "
                                      "as values");

@@ -95,9 +95,7 @@ int expires_check(const struct shape_env *env, yyjson_mut_doc *doc,
     if (yyjson_mut_is_false(*value)) return 0;
     if (json_is_int((const yyjson_val *)*value, &n))
         n = env->now_ms + n * 1000;
-    else if (rfc3339_decode(
-                 sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value)),
-                 &n))
+    else if (rfc3339_decode(json_mut_text(*value), &n))
         return shape_problem_set(why, NULL, "invalid_value",
                                  "must be a time as in RFC 3339 or a lifetime "
                                  "in seconds");

@@ -12,7 +12,7 @@ static void draw_tags(struct record *r, yyjson_mut_val *array)
     size_t i, max;
     yyjson_mut_val *item;
     yyjson_mut_arr_foreach(array, i, max, item) if (r->tags_n < RECORD_TAGS_MAX)
-        r->tags[r->tags_n++] = mut_text(item);
+        r->tags[r->tags_n++] = json_mut_text(item);
 }
 
 /* What lists filter by and what the store keeps whole, out of the document. */
@@ -21,12 +21,12 @@ static void draw(struct record *r, const struct shape *shape,
 {
     for (const struct shape_field *f = shape->fields; f->name; f++) {
         yyjson_mut_val *v = shape_member(doc, f->name);
-        if (f->flags & SHAPE_NAME) r->name = mut_text(v);
-        if (f->flags & SHAPE_KEY) r->unique = mut_text(v);
+        if (f->flags & SHAPE_NAME) r->name = json_mut_text(v);
+        if (f->flags & SHAPE_KEY) r->unique = json_mut_text(v);
         if (f->flags & SHAPE_TAGS) draw_tags(r, v);
-        if (!f->ref || id_parse(f->ref, mut_text(v), NULL)) continue;
+        if (!f->ref || id_parse(f->ref, json_mut_text(v), NULL)) continue;
         ENSURE(r->refs_n < RECORD_REFS_MAX);
-        r->refs[r->refs_n++] = (struct record_ref){ f->name, mut_text(v) };
+        r->refs[r->refs_n++] = (struct record_ref){ f->name, json_mut_text(v) };
     }
 }
 

@@ -64,7 +64,7 @@ static int code_check(const struct shape_env *env, yyjson_mut_doc *doc,
     (void)env;
     uint64_t n = 0;
     if (!yyjson_mut_is_str(*value)) return 0;
-    struct sv s = sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value));
+    struct sv s = json_mut_text(*value);
     if (!sv_to_u64(s, 599, &n) || n < 200)
         return shape_problem_set(why, NULL, "out_of_range",
                                  "must be a status from 200 to 599");

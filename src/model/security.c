@@ -131,8 +131,7 @@ static bool exclusion_parse(struct sv text, struct waf_exclusion *out)
 static struct sv exclusion_text(yyjson_mut_val *v, char room[24])
 {
     int64_t id;
-    if (yyjson_mut_is_str(v))
-        return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+    if (yyjson_mut_is_str(v)) return json_mut_text(v);
     if (!json_is_int((const yyjson_val *)v, &id)) return SV("");
     int n = snprintf(room, 24, "%lld", (long long)id);
     return sv_of(room, (size_t)n);
@@ -171,9 +170,7 @@ static int expression_check(const struct shape_env *env, yyjson_mut_doc *doc,
     (void)env;
     (void)doc;
     arena_init(&a, EXPRESSION_ARENA_BYTES, NULL, 0);
-    int rc = expression_compile(
-        sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value)), &a,
-        &ignored, &at);
+    int rc = expression_compile(json_mut_text(*value), &a, &ignored, &at);
     arena_fini(&a);
     if (rc != ERR_INVALID) return rc;
     return shape_problem_set(why, NULL, "invalid_value",

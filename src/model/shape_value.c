@@ -172,11 +172,6 @@ static int string_check(struct shape_run *run, const struct shape_field *f,
                : text_check(run, f, s, f->len_min, f->len_max);
 }
 
-static struct sv mut_text(yyjson_mut_val *v)
-{
-    return sv_of(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
-}
-
 static int strings_check(struct shape_run *run, const struct shape_field *f,
                          yyjson_mut_val *array)
 {
@@ -187,7 +182,7 @@ static int strings_check(struct shape_run *run, const struct shape_field *f,
         size_t before = path_index(run, i);
         if (!yyjson_mut_is_str(item))
             return shape_refuse(run, "invalid_type", "must be a string");
-        int rc = text_check(run, f, mut_text(item), 1, f->item_max);
+        int rc = text_check(run, f, json_mut_text(item), 1, f->item_max);
         if (rc) return rc;
         if (f->flags & SHAPE_UNIQUE)
             yyjson_mut_arr_foreach(array, j, jmax, other)
@@ -291,7 +286,7 @@ static int type_check(struct shape_run *run, const struct shape_field *f,
                    ? 0
                    : refuse_type(run, f);
     if (yyjson_mut_is_str(v))
-        return f->types & SHAPE_STRING ? string_check(run, f, mut_text(v))
+        return f->types & SHAPE_STRING ? string_check(run, f, json_mut_text(v))
                                        : refuse_type(run, f);
     if (yyjson_mut_is_arr(v)) return array_check(run, f, input, value);
     if (yyjson_mut_is_obj(v))

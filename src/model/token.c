@@ -226,19 +226,19 @@ int token_row_fill(struct token_row *row, yyjson_mut_doc *doc, struct arena *a)
     else if (expires)
         ENSURE(json_is_int((const yyjson_val *)expires, &row->expires_ms));
     if (hash)
-        ENSURE(hex_decode(mut_text(hash), row->digest, sizeof row->digest) ==
-               0);
+        ENSURE(hex_decode(json_mut_text(hash), row->digest,
+                          sizeof row->digest) == 0);
     static const char *const leaving[] = { "amount", "enabled", "expires",
                                            "hash" };
     for (size_t i = 0; i < ARRAY_LEN(leaving); i++)
         yyjson_mut_obj_remove_key(root, leaving[i]);
-    row->name = mut_text(shape_member(doc, "name"));
-    row->owner = mut_text(shape_member(doc, "owner"));
+    row->name = json_mut_text(shape_member(doc, "name"));
+    row->owner = json_mut_text(shape_member(doc, "owner"));
     row->tags_n = 0;
     size_t i, max;
     yyjson_mut_arr_foreach(shape_member(doc, "tags"), i, max,
                            item) if (i < TOKEN_TAGS_MAX)
-        row->tags[row->tags_n++] = mut_text(item);
+        row->tags[row->tags_n++] = json_mut_text(item);
     if (row->tags_n == 0) yyjson_mut_obj_remove_key(root, "tags");
     row->body = SV("");
     if (yyjson_mut_obj_size(root) == 0) return 0;

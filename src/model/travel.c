@@ -196,8 +196,7 @@ static int name_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)env;
     (void)why;
-    int i = profile_of(
-        sv_of(yyjson_mut_get_str(*value), yyjson_mut_get_len(*value)));
+    int i = profile_of(json_mut_text(*value));
     ENSURE(i >= 0); /* one of the options, or of those hidden */
     *value = yyjson_mut_str(doc, travel_profiles[i]);
     return 0;

@@ -68,7 +68,7 @@ int origin_address_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)doc;
     struct origin_address ignored;
-    int rc = origin_address_parse(mut_text(*value), env->arena, &ignored);
+    int rc = origin_address_parse(json_mut_text(*value), env->arena, &ignored);
     if (rc != ERR_INVALID) return rc;
     return shape_problem_set(why, NULL, "invalid_value",
                              "must be host, host:port or "
@@ -262,7 +262,7 @@ const struct shape_field retry_fields[] = {
 static struct sv effective_name(yyjson_mut_val *origin, size_t i, char text[32])
 {
     yyjson_mut_val *name = yyjson_mut_obj_get(origin, "name");
-    if (yyjson_mut_is_str(name)) return mut_text(name);
+    if (yyjson_mut_is_str(name)) return json_mut_text(name);
     return sv_of(text, (size_t)snprintf(text, 32, "origin-%zu", i + 1));
 }
 
@@ -290,8 +290,8 @@ static int origins_differ(yyjson_mut_val *list, struct arena *a,
     {
         struct known *k = &known[i];
         k->name = effective_name(item, i, k->text);
-        if (origin_address_parse(mut_text(yyjson_mut_obj_get(item, "address")),
-                                 a, &k->at))
+        if (origin_address_parse(
+                json_mut_text(yyjson_mut_obj_get(item, "address")), a, &k->at))
             return ERR_NOMEM;
         for (size_t j = 0; j < i; j++) {
             if (sv_eq(k->name, known[j].name))
@@ -312,7 +312,7 @@ static int named_too(yyjson_mut_doc *doc, struct arena *a,
                      struct shape_problem *why)
 {
     struct origin_address at;
-    struct sv text = mut_text(shape_member(doc, "originHostname"));
+    struct sv text = json_mut_text(shape_member(doc, "originHostname"));
     if (!text.n) return 0;
     if (origin_address_parse(text, a, &at)) return ERR_NOMEM;
     for (size_t i = 0; i < n; i++)
