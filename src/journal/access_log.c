@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -83,6 +85,21 @@ static size_t piece_of(const struct access_log *l, size_t from, bool stream)
     return end ? (size_t)(end - (l->buffer + from)) + 1 : PIPE_BUF;
 }
 
+/* The first n bytes are out: whole lines, or pieces of a file's. */
+static void forget(struct access_log *l, size_t n)
+{
+    unsigned lines = l->lines;
+    if (n < l->n) {
+        lines = 0;
+        for (size_t i = 0; i < n; i++) lines += l->buffer[i] == '\n';
+    }
+    counter_add(&l->written, lines);
+    memmove(l->buffer, l->buffer + n, l->n - n);
+    l->n -= n;
+    l->lines -= lines;
+    if (!l->n) l->since_ms = 0;
+}
+
 static void flush(struct access_log *l, struct log_sink *s)
 {
     int fd = atomic_load_explicit(&s->fd, memory_order_acquire);
@@ -97,24 +114,37 @@ static void flush(struct access_log *l, struct log_sink *s)
         }
         if (n <= 0) {
             report(l, errno);
+            if (done) forget(l, done);
             drop_all(l);
             return;
         }
         done += (size_t)n;
         l->failing = false;
     }
-    memmove(l->buffer, l->buffer + done, l->n - done);
-    l->n -= done;
-    if (l->n) return;
-    counter_add(&l->written, l->lines);
-    l->lines = 0;
-    l->since_ms = 0;
+    if (done) forget(l, done);
 }
 
-void access_log_fini(struct access_log *l, struct log_sink *s)
+static bool has_room(int fd, uint64_t end_ns)
 {
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    uint64_t now = clock_mono_ns();
+    if (now >= end_ns) return false;
+    return poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) == 1;
+}
+
+uint64_t access_log_end(struct access_log *l, struct log_sink *s,
+                        uint64_t end_ns)
+{
+    uint64_t before = atomic_load(&l->dropped);
+    int fd = atomic_load(&s->fd);
     flush(l, s);
+    while (fd >= 0 && l->n && has_room(fd, end_ns)) flush(l, s);
     drop_all(l);
+    return atomic_load(&l->dropped) - before;
+}
+
+void access_log_fini(struct access_log *l)
+{
     mem_free(l->buffer);
 }
 

@@ -31,7 +31,11 @@ struct access_log { /* one a reactor */
     _Atomic uint64_t written, dropped, sampled_out, errors;
 };
 void access_log_init(struct access_log *l);
-void access_log_fini(struct access_log *l, struct log_sink *s);
+/* The last: writes what is there, and waits for the room of a stream until
+ * then. How many lines it had to drop. */
+uint64_t access_log_end(struct access_log *l, struct log_sink *s,
+                        uint64_t end_ns);
+void access_log_fini(struct access_log *l);
 void access_log_add(struct access_log *l, struct log_sink *s,
                     const struct event *e, unsigned sample);
 /* Milliseconds until it should be called again; 0: nothing waits. */

@@ -1,5 +1,7 @@
 /* One event an exchange, spread over what is counted and what is told. */
+#include "base/clock.h"
 #include "base/ensure.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "journal/journal_int.h"
 
@@ -30,14 +32,27 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
     return 0;
 }
 
+uint64_t journal_access_end(struct journal *j, unsigned wait_ms)
+{
+    uint64_t end_ns = clock_mono_ns() + wait_ms * 1000000ull, lost = 0;
+    for (unsigned i = 0; i < j->reactors; i++)
+        lost += access_log_end(&j->lanes[i].log, &j->sink, end_ns);
+    log_sink_set(&j->sink, -1);
+    if (lost)
+        log_warn("journal", "access log: %llu lines were lost at the end",
+                 (unsigned long long)lost);
+    return lost;
+}
+
 void journal_free(struct journal **at)
 {
     struct journal *j = *at;
     if (!j) return;
+    journal_access_end(j, 0);
     journal_recorder_stop(j);
     recorder_free(&j->recorder);
     for (unsigned i = 0; i < j->reactors; i++) {
-        access_log_fini(&j->lanes[i].log, &j->sink);
+        access_log_fini(&j->lanes[i].log);
         use_fini(&j->lanes[i].use);
         sieve_fini(&j->lanes[i].sieve);
         trace_lane_fini(&j->lanes[i].trace);
@@ -46,7 +61,6 @@ void journal_free(struct journal **at)
     pthread_mutex_destroy(&j->elsewhere_lock);
     mem_free(j->traces.at);
     pthread_mutex_destroy(&j->traces.lock);
-    log_sink_set(&j->sink, -1);
     pthread_mutex_destroy(&j->owners_lock);
     mem_free(j);
     *at = NULL;

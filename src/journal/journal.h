@@ -150,6 +150,10 @@ int journal_incident(struct journal *j, const struct ulid *account,
 /* SIGHUP / rotation, control thread: the next write goes to this descriptor.
  * -1 ends the log. */
 void journal_access_fd(struct journal *j, int fd);
+/* After the last event: the last lines are written, those of a stream without
+ * room within so long, and the descriptor is closed. How many lines were
+ * dropped; told once. journal_free does it without waiting. */
+uint64_t journal_access_end(struct journal *j, unsigned wait_ms);
 
 /* Outcome counts of single tokens since the last drain (passed and limited
  * ride in the counter line). Control thread; at once, also for a reactor that

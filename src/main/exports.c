@@ -15,6 +15,7 @@ enum {
     EXPOSITION_MAX = 8 << 20,
     DOCUMENT_MAX = 8 << 20,
     TRACES_BATCH = 128,
+    LAST_LINES_MS = 1000,
 };
 
 static int fails(const char *setting, const char *why)
@@ -141,10 +142,19 @@ int exports_start(struct server *s)
     return s->exports.log ? log_push_start(s->exports.log) : 0;
 }
 
+/* The last lines: from the reactors' buffers to the pipe, from there to their
+ * receiver. */
+void exports_stop(struct server *s)
+{
+    journal_access_end(s->journal, LAST_LINES_MS);
+    log_push_stop(s->exports.log);
+}
+
 void exports_close(struct server *s)
 {
     struct exports *x = &s->exports;
     log_push_free(&x->log);
+    if (x->pusher) pusher_stop(x->pusher);
     pusher_free(&x->pusher);
     if (x->headers) mem_wipe(x->headers, HEADERS_BYTES_MAX);
     mem_free(x->headers);

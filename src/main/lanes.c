@@ -227,6 +227,7 @@ void lanes_stop(struct server *s)
     for (unsigned i = 0; i < s->lanes_n; i++)
         pthread_join(s->lanes[i].thread, NULL);
     reach_stop(s->monitor);
+    exports_stop(s);      /* the last lines of the log go by reach */
     reach_stop(s->reach); /* requests that drained may have waited for it */
 }
 

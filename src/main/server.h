@@ -124,11 +124,12 @@ void origin_metrics(const struct server *s, struct buf *out);
 void schema_metrics(const struct server *s, struct buf *out);
 void abuse_metrics(const struct server *s, struct buf *out);
 void monitor_metrics(const struct server *s, struct buf *out);
-/* Before the journal; its descriptor; the thread that pushes logs; after the
- * journal, whose last lines still go. */
+/* Before the journal; its descriptor; the thread that pushes logs; its end,
+ * after the reactors' and before reach's; after the journal. */
 int exports_open(struct server *s);
 int exports_log_fd(struct server *s);
 int exports_start(struct server *s);
+void exports_stop(struct server *s);
 void exports_close(struct server *s);
 void exports_tick(struct server *s);
 void exports_metrics(struct server *s, struct buf *out);

@@ -24,7 +24,7 @@ enum {
     SEND_MS = 5000,
     PAUSE_MS = 500,
     PAUSE_MAX_MS = 30000,
-    STOP_MS = 1000,
+    SLICE_MS = 100, /* in which a wait looks for the stop */
     HOST_MAX = 255,
     STACK_BYTES = 256 << 10,
 };
@@ -49,11 +49,11 @@ struct log_push {
     int fd, socket;                   /* the pipe's end; -1 not connected */
     pthread_t thread;
     bool started, ended, failing;
-    _Atomic bool stopping;
-    uint64_t stop_ns;  /* when we were asked to */
-    unsigned failures; /* in a row */
-    size_t n;          /* bytes in `in` */
-    char *in;          /* LOG_PUSH_BATCH_BYTES */
+    _Atomic uint64_t stop_ns; /* when we were asked to; 0: not yet */
+    bool stopping;            /* the thread has seen it */
+    unsigned failures;        /* in a row */
+    size_t n;                 /* bytes in `in` */
+    char *in;                 /* LOG_PUSH_BATCH_BYTES */
     _Atomic uint64_t sent, errors;
 };
 
@@ -107,22 +107,31 @@ static int place_read(struct log_push *l)
 
 /* --- connecting: this thread may block, for so long ----------------------------------- */
 
-static int wait_writable(int fd, int ms)
+static bool is_late(const struct log_push *l)
+{
+    uint64_t stop_ns = atomic_load(&l->stop_ns);
+    return stop_ns && clock_mono_ns() - stop_ns > LOG_PUSH_STOP_MS * 1000000ull;
+}
+
+static int wait_writable(const struct log_push *l, int fd, int ms)
 {
     struct pollfd p = { .fd = fd, .events = POLLOUT };
-    int err = 0;
+    int err = 0, ready = 0;
     socklen_t n = sizeof err;
-    if (poll(&p, 1, ms) != 1) return ETIMEDOUT;
+    for (; ms > 0 && !ready && !is_late(l); ms -= SLICE_MS)
+        ready = poll(&p, 1, SLICE_MS);
+    if (ready != 1) return ETIMEDOUT;
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n);
     return err;
 }
 
-static int try_address(const struct sockaddr *to, socklen_t n, int type)
+static int try_address(const struct log_push *l, const struct sockaddr *to,
+                       socklen_t n, int type)
 {
     int fd = socket(to->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     int err = connect(fd, to, n) ? errno : 0;
-    if (err == EINPROGRESS) err = wait_writable(fd, CONNECT_MS);
+    if (err == EINPROGRESS) err = wait_writable(l, fd, CONNECT_MS);
     if (!err) return fd;
     close(fd);
     return -err;
@@ -142,7 +151,7 @@ static int connect_inet(struct log_push *l, const char **why)
         const char *refused = egress_refuses(l->conf.egress, &to);
         *why = refused;
         if (!refused)
-            fd = try_address(a->ai_addr, a->ai_addrlen, a->ai_socktype);
+            fd = try_address(l, a->ai_addr, a->ai_addrlen, a->ai_socktype);
         if (!refused && fd < 0) *why = strerror(-fd);
     }
     freeaddrinfo(list);
@@ -153,7 +162,7 @@ static int connect_unix(struct log_push *l, const char **why)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     memcpy(to.sun_path, l->host, strlen(l->host) + 1);
-    int fd = try_address((struct sockaddr *)&to, sizeof to, SOCK_DGRAM);
+    int fd = try_address(l, (struct sockaddr *)&to, sizeof to, SOCK_DGRAM);
     *why = fd < 0 ? strerror(-fd) : NULL;
     return fd;
 }
@@ -206,7 +215,7 @@ static bool send_all(struct log_push *l, struct sv bytes)
         }
         if (n < 0 && errno == EINTR) continue;
         bool full = n < 0 && (errno == EAGAIN || errno == ENOBUFS);
-        int err = full ? wait_writable(l->socket, SEND_MS) : errno;
+        int err = full ? wait_writable(l, l->socket, SEND_MS) : errno;
         if (!err) continue;
         failed(l, strerror(err));
         return false;
@@ -292,33 +301,36 @@ static int pause_ms(const struct log_push *l)
     return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
 }
 
+/* The stop gives a receiver that failed one more try. Over: all was taken, it
+ * fails again, or it is late. */
 static bool is_over(struct log_push *l)
 {
-    if (!atomic_load(&l->stopping)) return false;
-    uint64_t now = clock_mono_ns();
-    if (!l->stop_ns) l->stop_ns = now;
-    /* reach has ended: nobody would post */
-    return l->scheme == TO_HTTP || (l->ended && !l->n) || l->failures ||
-           now - l->stop_ns > STOP_MS * 1000000ull;
+    if (!atomic_load(&l->stop_ns)) return false;
+    if (!l->stopping) l->failures = 0;
+    l->stopping = true;
+    bool held =
+        l->scheme == TO_HTTP && !pusher_is_free(l->conf.pusher, PUSH_LOGS);
+    return l->failures || is_late(l) || (l->ended && !l->n && !held);
 }
 
 static void pause_after_failure(struct log_push *l)
 {
-    for (int ms = pause_ms(l); ms > 0 && !atomic_load(&l->stopping); ms -= 100)
-        poll(NULL, 0, ms < 100 ? ms : 100);
+    for (int ms = pause_ms(l); ms > 0 && !atomic_load(&l->stop_ns);
+         ms -= SLICE_MS)
+        poll(NULL, 0, SLICE_MS);
 }
 
 static void *push_main(void *arg)
 {
     struct log_push *l = arg;
     while (!is_over(l)) {
-        if (!l->ended) l->ended = !take(l, 200);
+        if (!l->ended) l->ended = !take(l, l->stopping ? 10 : 200);
         if (l->scheme == TO_HTTP)
             batch_send(l);
         else
             lines_send(l);
         if (l->failures) pause_after_failure(l);
-        if (l->ended && l->n) poll(NULL, 0, 10);
+        if (l->ended) poll(NULL, 0, 10);
     }
     return NULL;
 }
@@ -358,12 +370,35 @@ int log_push_start(struct log_push *l)
     return 0;
 }
 
+/* In memory and in the pipe, which is emptied. */
+static uint64_t lines_left(struct log_push *l)
+{
+    uint64_t lines = count_lines(sv_of(l->in, l->n));
+    fcntl(l->fd, F_SETFL, O_NONBLOCK);
+    for (ssize_t n; (n = read(l->fd, l->in, LOG_PUSH_BATCH_BYTES)) > 0;)
+        lines += count_lines(sv_of(l->in, (size_t)n));
+    l->n = 0;
+    return lines;
+}
+
+void log_push_stop(struct log_push *l)
+{
+    if (!l || !l->started) return;
+    atomic_store(&l->stop_ns, clock_mono_ns());
+    pthread_join(l->thread, NULL);
+    l->started = false;
+    uint64_t lost = lines_left(l);
+    if (!lost) return;
+    pusher_drop(l->conf.pusher, PUSH_LOGS, lost);
+    log_warn("reach", "access log to %s: %llu lines were lost at the end",
+             l->conf.to, (unsigned long long)lost);
+}
+
 void log_push_free(struct log_push **at)
 {
     struct log_push *l = *at;
     if (!l) return;
-    atomic_store(&l->stopping, true);
-    if (l->started) pthread_join(l->thread, NULL);
+    log_push_stop(l);
     if (l->socket >= 0) close(l->socket);
     close(l->fd);
     mem_free(l->in);

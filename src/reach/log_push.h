@@ -15,7 +15,7 @@
 #include "net/egress.h"
 #include "reach/push.h"
 
-enum { LOG_PUSH_BATCH_BYTES = 256 * 1024, LOG_PUSH_AGE_MS = 1000 };
+enum { LOG_PUSH_BATCH_BYTES = 256 * 1024, LOG_PUSH_STOP_MS = 2000 };
 
 /* Is that text such a place, and not the name of a file? */
 bool log_push_is(const char *to);
@@ -24,7 +24,7 @@ struct log_push;
 
 struct log_push_conf {
     const char *to;          /* outlives it */
-    struct pusher *pusher;   /* for http: has PUSH_LOGS; else not used */
+    struct pusher *pusher;   /* for http: has PUSH_LOGS; counts what is lost */
     const struct egress *egress;
     int64_t (*wall_ms)(void);
 };
@@ -33,8 +33,11 @@ struct log_push_conf {
 int log_push_new(struct log_push **out, const struct log_push_conf *conf,
                  int *write_fd);
 int log_push_start(struct log_push *l);
-/* After the last line was written and the other end closed: sends what is
- * there as long as the receiver takes it, at most a second. */
+/* After the last line was written and the other end closed, while reach still
+ * runs: sends what is there as long as the receiver takes it, within
+ * LOG_PUSH_STOP_MS (a name that is being resolved may take longer). What is
+ * left is dropped, counted by the pusher and told once. */
+void log_push_stop(struct log_push *l);
 void log_push_free(struct log_push **l);
 void log_push_metrics(const struct log_push *l, struct buf *out);
 

@@ -224,6 +224,17 @@ static void post(struct place *pl)
     fetch_start(p->fetcher, &req);
 }
 
+void pusher_stop(struct pusher *p)
+{
+    for (int i = 0; i < PUSH_PLACES; i++) {
+        struct place *pl = &p->places[i];
+        if (pl->state == FREE) continue;
+        log_warn("reach", "collector (%s): %llu were lost at the end", names[i],
+                 (unsigned long long)pl->items);
+        done(pl, &pl->dropped);
+    }
+}
+
 void pusher_start(struct pusher *p, struct reactor *r, struct fetcher *f)
 {
     p->reactor = r;

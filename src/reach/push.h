@@ -25,6 +25,8 @@ struct pusher_conf {
 enum { PUSH_FIELDS_MAX = 6 };
 
 void pusher_new(struct pusher **out, const struct pusher_conf *conf);
+/* After its threads ended: what places still hold is dropped, counted, told. */
+void pusher_stop(struct pusher *p);
 void pusher_free(struct pusher **p); /* after the fetcher was freed */
 
 /* --- any thread ------------------------------------------------------------------ */

@@ -334,4 +334,21 @@ scenario("the access log goes to HTTP in batches, and what a dead one misses is 
   up = true;
   await eventually("nothing was lost", () => got.filter((l) => l.p === "/later").length === 30);
   assert.equal(await figure(server, 'typeauth_push_dropped_total{signal="logs"}'), 0);
+
+  for (let i = 0; i < 30; i++) await ask("/last");
+  await server.stop();
+  assert.equal(got.filter((l) => l.p === "/last").length, 30, "a stop sends what is there");
+});
+
+scenario("a stop counts the lines that a dead collector did not take", async (cleanup) => {
+  const sink = createServer((_, response) => { response.writeHead(503).end(); });
+  await new Promise<void>((resolve) => sink.listen(0, "127.0.0.1", resolve));
+  cleanup.add(() => new Promise((resolve) => { sink.closeAllConnections(); sink.close(resolve); }));
+  const server = await Server.start(cleanup, { args: ["--access-log", `http://127.0.0.1:${(sink.address() as AddressInfo).port}/logs`] });
+  for (let i = 0; i < 30; i++) await call(server.door("gateway"), "GET", "/", { host: "nobody.example" });
+  const began = Date.now();
+  await server.stop();
+  assert.ok(Date.now() - began < 10_000, "it does not wait for the dead");
+  const lost = server.log.map((l) => Number(/(\d+) (?:lines )?were lost at the end/.exec(l)?.[1] ?? 0));
+  assert.equal(lost.reduce((a, b) => a + b), 30);
 });

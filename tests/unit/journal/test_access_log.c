@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -309,6 +310,57 @@ static void a_blocked_pipe_costs_lines_never_time(void **state)
     journal_free(&j);
 }
 
+static void what_a_dead_reader_leaves_at_the_end_is_counted(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    open_journal(ends[1], 1);
+    struct event e = event_usual();
+    size_t sent = 400, lines = 0; /* the pipe holds some, the buffer the rest */
+    for (size_t i = 0; i < sent; i++) journal_event(j, 0, &e);
+    uint64_t lost = journal_access_end(j, 50);
+    assert_true(lost > 0 && lost < sent);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    while (read_pipe(ends[0], &lines))
+        ;
+    assert_int_equal(lines + lost, sent);
+    assert_int_equal(metric(DROPPED), lost);
+    assert_int_equal(metric(WRITTEN), lines);
+    assert_int_equal(read(ends[0], line, 1), 0); /* it was closed */
+    assert_int_equal(journal_access_end(j, 50), 0);
+    journal_free(&j);
+    close(ends[0]);
+}
+
+static void *slow_reader(void *arg)
+{
+    size_t *lines = arg;
+    int fd = (int)lines[1];
+    while (read_pipe(fd, lines))
+        ;
+    return NULL;
+}
+
+static void at_the_end_a_reader_that_is_alive_is_waited_for(void **state)
+{
+    (void)state;
+    int ends[2];
+    pthread_t thread;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    open_journal(ends[1], 1);
+    struct event e = event_usual();
+    size_t lines[2] = { 0, (size_t)ends[0] };
+    for (size_t i = 0; i < 200; i++) journal_event(j, 0, &e);
+    assert_int_equal(pthread_create(&thread, NULL, slow_reader, lines), 0);
+    assert_int_equal(journal_access_end(j, 60000), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(lines[0], 200);
+    journal_free(&j);
+    close(ends[0]);
+}
+
 static void a_full_disk_loses_lines_and_says_so(void **state)
 {
     (void)state;
@@ -351,6 +403,8 @@ int main(void)
         cmocka_unit_test(one_in_n_of_the_passed_and_all_refusals_are_logged),
         cmocka_unit_test(after_a_rotation_lines_go_to_the_new_file),
         cmocka_unit_test(a_blocked_pipe_costs_lines_never_time),
+        cmocka_unit_test(what_a_dead_reader_leaves_at_the_end_is_counted),
+        cmocka_unit_test(at_the_end_a_reader_that_is_alive_is_waited_for),
         cmocka_unit_test(a_full_disk_loses_lines_and_says_so),
         cmocka_unit_test(without_an_access_log_events_are_counted_all_the_same),
     };
