@@ -67,6 +67,7 @@ const limits = [
   ['PSS with 1,000,000 tokens', mib('pss_1000000'), 200 / 1.048576, 'MiB'],
   ['a token, from 100,000 to 1,000,000', (memory.pss_1000000 - memory.pss_100000) * 1024 / 900000, 128, 'bytes'],
   ['idle keep-alive connection', memory.idle_connection, 0.5, 'KiB'],
+  ['idle keep-alive connection, TLS', memory.idle_connection_tls, 16, 'KiB'],
   ['start-up with 1,000,000 tokens', memory.startup_1000000, 2000, 'ms']
 ]
 const calls = +read('syscalls.txt')
