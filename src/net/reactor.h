@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/sv.h"
+#include "net/longest.h"
 
 struct reactor;
 
@@ -82,7 +83,8 @@ void timer_cancel(struct reactor *r, struct timer *t); /* harmless if unarmed */
 struct reactor_stats {
     _Atomic uint64_t turns, accepts, reads, writes, bytes_in, bytes_out;
     _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
-    _Atomic uint64_t longest_turn_cpu_ns; /* since last asked to reset */
+    struct longest turns_cpu; /* by clock_mono_ns */
+    _Atomic uint64_t long_turns; /* of more than 2 ms of CPU */
     _Atomic uint64_t handed_over, deadlines_hit, stalled_dropped;
     _Atomic uint64_t handshakes, handshakes_resumed; /* of clients, done */
 };

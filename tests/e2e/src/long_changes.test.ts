@@ -24,7 +24,8 @@ import { promisify } from "node:util";
 import { Nginx, Server, call, releaseBinary, scenario, type Address } from "./harness/index.js";
 
 const run = promisify(execFile);
-const ROUNDS = 20;
+const ROUNDS = 25; // the longest turn is judged in those 20 that begin behind GAUGE_MS
+const GAUGE_MS = 120_000; // as long as typeauth_longest_turn_seconds looks back
 const SECONDS = 5;
 const CHANGES = 500; // a round
 const WARM_UP = 1000;
@@ -121,7 +122,7 @@ scenario("10,000 changes under load", async (cleanup) => {
       default: return send("DELETE", `applications/${made}`);
     }
   };
-  const longestTurn = async () => 1e6 * Number(/^typeauth_longest_turn_seconds ([\d.]+)/m
+  const figure = async (name: string) => Number(new RegExp(`^${name} ([\\d.]+)`, "m")
     .exec((await call(server.door("ops"), "GET", "/metrics")).text)![1]);
 
   // Pages, caches and pools find their size.
@@ -129,9 +130,10 @@ scenario("10,000 changes under load", async (cleanup) => {
   for (let i = 0; i < WARM_UP; i++) await change();
   assert.equal((await warm).bad, "");
   const before_kib = pss_kib(server.pid);
+  const warm_at = Date.now();
 
   const half = async (changes: number, pace: Pace) => {
-    await longestTurn(); // it starts anew when asked
+    const long_turns = await figure("typeauth_long_turns_total");
     const from = cpu(server.pid);
     const began = Date.now();
     const wrk = load(gateway, app.domain, busy.token, SECONDS, pace);
@@ -148,13 +150,16 @@ scenario("10,000 changes under load", async (cleanup) => {
       ...got,
       cpu_us: (to.reactors - from.reactors) / got.requests,
       control_us: changes ? (to.rest - from.rest) / changes : 0,
-      turn_us: await longestTurn(),
+      long_turns: await figure("typeauth_long_turns_total") - long_turns,
+      // of up to two minutes: those of the warm-up are nobody's
+      turn_us: began > warm_at + GAUGE_MS ? 1e6 * await figure("typeauth_longest_turn_seconds") : 0,
     };
   };
   const one = async (changes: number) => {
     const backlog = await half(changes / 2, {});
     const paced = await half(changes / 2, steady);
     return { ...backlog, p50_us: paced.p50_us, paced: paced.requests,
+             long_turns: backlog.long_turns + paced.long_turns,
              turn_us: Math.max(backlog.turn_us, paced.turn_us) };
   };
 
@@ -189,7 +194,7 @@ scenario("10,000 changes under load", async (cleanup) => {
   show("p50 us, paced", (r) => r.p50_us);
   show("reactor CPU us a request", (r) => r.cpu_us);
   show("other CPU us a change", (r) => r.control_us);
-  show("longest turn us", (r) => r.turn_us);
+  show("turns of more than 2 ms", (r) => r.long_turns);
   console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
   console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
   console.log(`longest turns: ${ofAll.join(" ")} us; without changes: ${Math.max(...quiet.map((r) => r.turn_us))} us`);
@@ -199,7 +204,9 @@ scenario("10,000 changes under load", async (cleanup) => {
   assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
   assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
   assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
-  assert.ok(median(ofAll) <= 2000, `half of the rounds have a turn of ${median(ofAll)} us`);
+  const spoiled = loud.filter((r) => r.long_turns > 0).length;
+  assert.ok(spoiled <= ROUNDS / 2, `${spoiled} of ${ROUNDS} rounds have a turn of more than 2000 us`);
+  assert.ok(ofAll.filter((us) => us > 0).length >= 10, "longest turns were told");
   const longest = ofAll.at(-1)!;
   const allowed = 2000 + Math.max(...theft);
   assert.ok(longest <= allowed, `a turn of ${longest} us, allowed ${allowed}`);
