@@ -172,16 +172,26 @@ static void put_end(struct figure_writer *w)
     flush(w);
 }
 
-int figure_writer_end(struct figure_writer **at, bool lasting,
-                      uint64_t *bytes_out)
+bool figure_writer_failed(const struct figure_writer *w)
 {
-    struct figure_writer *w = *at;
-    *at = NULL;
-    *bytes_out = 0;
+    return w->err || w->index.overflow || w->block.overflow;
+}
+
+int figure_writer_close(struct figure_writer *w, bool lasting)
+{
     put_end(w);
     int err = w->index.overflow || w->block.overflow ? ERR_TOOBIG : w->err;
     if (!err && lasting && fdatasync(w->fd)) err = err_from_errno(errno);
-    if (!err && w->rows && rename(w->tmp, w->path)) err = err_from_errno(errno);
+    return err;
+}
+
+int figure_writer_end(struct figure_writer **at, uint64_t *bytes_out)
+{
+    struct figure_writer *w = *at;
+    int err = 0;
+    *at = NULL;
+    *bytes_out = 0;
+    if (w->rows && rename(w->tmp, w->path)) err = err_from_errno(errno);
     if (!err && !w->rows) unlink(w->path);
     if (err || !w->rows) unlink(w->tmp);
     if (!err && w->rows) *bytes_out = w->at;

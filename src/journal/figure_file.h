@@ -37,12 +37,15 @@ struct figure_writer;
 /* To path.tmp, renamed when it is whole. ERR_IO, ERR_FULL. */
 int figure_writer_new(struct figure_writer **out, const char *path,
                       struct figure_span span);
-/* Keys rise. Failures are told by the end. */
+/* Keys rise. Failures are told by the end; the rest may be spared then. */
 void figure_writer_put(struct figure_writer *w, const struct figure_row *r);
-/* `lasting`: on the disk before it is renamed. Without a row no file is made,
- * an old one of that name goes. Frees; *bytes_out is the file's length. */
-int figure_writer_end(struct figure_writer **w, bool lasting,
-                      uint64_t *bytes_out);
+bool figure_writer_failed(const struct figure_writer *w);
+/* The last row has come: all is written under the passing name; `lasting`: and
+ * on the disk. ERR_FULL, ERR_IO, ERR_TOOBIG: only abandon it. */
+int figure_writer_close(struct figure_writer *w, bool lasting);
+/* Renames what was closed. Without a row no file is made, an old one of that
+ * name goes. Frees; *bytes_out is the file's length. */
+int figure_writer_end(struct figure_writer **w, uint64_t *bytes_out);
 void figure_writer_abandon(struct figure_writer **w);
 
 /* --- reading -------------------------------------------------------------- */

@@ -341,7 +341,11 @@ int figure_merge(const struct figure_merge_conf *conf)
     for (unsigned i = m->n / 2; i-- > 0;) settle(m, i);
     while (m->n) {
         step(m);
-        if (conf->pause && ++m->rows % PAUSE_ROWS == 0) conf->pause(conf->ctx);
+        if (++m->rows % PAUSE_ROWS) continue;
+        if (figure_writer_failed(conf->general) ||
+            figure_writer_failed(conf->detail))
+            break; /* their end says why */
+        if (conf->pause) conf->pause(conf->ctx);
     }
     if (m->top.subject) top_end(m);
     int err = m->err;

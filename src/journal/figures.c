@@ -96,8 +96,7 @@ static void spill_rows(struct figures *f)
     const struct figures_job job = { .start_s = f->minute * 60,
                                      .part = ++f->parts,
                                      .rows = true };
-    int err = figures_write(f, &job);
-    if (err) log_warn("analytics", "%s: %s", f->dir, err_text(err));
+    figures_tell(f, figures_write(f, &job), 0);
     figure_table_clear(&f->rows);
 }
 
@@ -231,12 +230,18 @@ static void tables_clear(struct figures *f)
     figure_table_clear(&f->rows);
 }
 
-static void lose(struct figures *f, int err, uint64_t n)
+void figures_tell(struct figures *f, int err, uint64_t lost)
 {
-    atomic_fetch_add(&f->lost, n);
-    atomic_fetch_sub(&f->counted, n);
-    log_warn("analytics", "%s: %s: %llu requests are missing", f->dir,
-             err_text(err), (unsigned long long)n);
+    if (err && !f->failing)
+        log_warn("analytics", "%s: %s: figures are lost", f->dir,
+                 err_text(err));
+    if (!err && f->failing)
+        log_info("analytics",
+                 "%s: it can be written to again; %llu requests "
+                 "are missing until now",
+                 f->dir, (unsigned long long)atomic_load(&f->lost));
+    f->failing = err != 0;
+    if (err) atomic_fetch_add(&f->lost, lost);
 }
 
 static void spill(struct figures *f)
@@ -247,10 +252,9 @@ static void spill(struct figures *f)
                                      .facts = true,
                                      .rows = true };
     int err = figures_write(f, &job);
-    if (err) {
-        lose(f, err, f->minute_n);
-        f->minute_n = 0;
-    }
+    figures_tell(f, err, f->table_n);
+    if (!err) f->parts_n += f->table_n;
+    f->table_n = 0;
     tables_clear(f);
 }
 
@@ -263,11 +267,13 @@ static void close_minute(struct figures *f)
                                          .rows = true,
                                          .parts = true,
                                          .itself = true };
+        uint64_t n = f->table_n + f->parts_n;
         int err = figures_write(f, &job);
-        if (err) lose(f, err, f->minute_n);
+        figures_tell(f, err, n);
+        if (!err) atomic_fetch_add(&f->counted, n);
         tables_clear(f);
     }
-    f->minute_n = 0;
+    f->table_n = f->parts_n = 0;
     f->parts = 0;
     atomic_store(&f->until_s, (f->minute + 1) * 60);
 }
@@ -306,7 +312,7 @@ static void count(struct figures *f, const struct figure_sample *s,
     c->account = s->account;
     c->slot = s->token_slot;
     figure_table_time(&f->facts, c, sketch_bucket(s->total_us), 1);
-    f->minute_n++;
+    f->table_n++;
     if (figure_table_is_full(&f->facts) && !f->in_merge) spill(f);
 }
 
@@ -325,7 +331,6 @@ void figures_drain(struct figures *f)
 {
     struct figure_sample batch[BATCH];
     struct figure_key keys[BATCH];
-    uint64_t all = 0;
     for (unsigned lane = 0; lane < f->conf.lanes; lane++) {
         unsigned n;
         while ((n = take(&f->lanes[lane].ring, batch)) > 0) {
@@ -334,11 +339,10 @@ void figures_drain(struct figures *f)
                 figure_table_prefetch(&f->facts, &keys[i]);
             }
             for (unsigned i = 0; i < n; i++) count(f, &batch[i], &keys[i]);
-            all += n;
+            f->taken += n;
             if (f->in_merge && figure_table_is_full(&f->facts)) break;
         }
     }
-    atomic_fetch_add_explicit(&f->counted, all, memory_order_relaxed);
 }
 
 void figures_round(struct figures *f)
@@ -364,10 +368,10 @@ static void *figures_main(void *arg)
     pthread_mutex_lock(&f->sleep_lock);
     while (!f->stop) {
         struct timespec until;
-        uint64_t before = atomic_load(&f->counted);
+        uint64_t before = f->taken;
         pthread_mutex_unlock(&f->sleep_lock);
         figures_round(f);
-        bool busy = atomic_load(&f->counted) != before;
+        bool busy = f->taken != before;
         pthread_mutex_lock(&f->sleep_lock);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += (busy ? BUSY_MS : IDLE_MS) * 1000000l;

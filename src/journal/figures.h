@@ -55,7 +55,7 @@ void figures_round(struct figures *f);
 
 struct figures_stats {
     uint64_t dropped;            /* samples that found a full ring */
-    uint64_t counted;            /* samples that are in files or will be */
+    uint64_t counted;            /* samples that are in files */
     uint64_t lost;               /* that could not be written */
     uint64_t bytes, files;       /* on the disk */
     uint64_t memory;             /* of rows, at the last minute's end */

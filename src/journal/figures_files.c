@@ -236,6 +236,22 @@ static int merge_into(struct sources *s, const struct figures_job *job,
     return err;
 }
 
+/* Both or none: a disk that has room for one only keeps what it had. The detail
+ * goes first: a general file says that both are there. */
+static int writers_end(struct figure_writer *writers[2], bool lasting, int err,
+                       uint64_t bytes[2])
+{
+    for (int kind = 0; kind < 2 && !err; kind++)
+        err = figure_writer_close(writers[kind], lasting);
+    for (int kind = 1; kind >= 0; kind--) {
+        if (err)
+            figure_writer_abandon(&writers[kind]);
+        else
+            err = figure_writer_end(&writers[kind], &bytes[kind]);
+    }
+    return err;
+}
+
 int figures_write(struct figures *f, const struct figures_job *job)
 {
     char path[FIGURES_PATH_MAX];
@@ -254,14 +270,7 @@ int figures_write(struct figures *f, const struct figures_job *job)
         err = merge_into(&s, job, writers);
         sources_close(&s);
     }
-    /* the detail first: a general file says that both are there */
-    for (int kind = 1; kind >= 0; kind--) {
-        if (err)
-            figure_writer_abandon(&writers[kind]);
-        else
-            err = figure_writer_end(&writers[kind],
-                                    job->level != FIGURES_MINUTE, &bytes[kind]);
-    }
+    err = writers_end(writers, job->level != FIGURES_MINUTE, err, bytes);
     if (!job->part) parts_remove(f, job);
     if (!err && !job->part)
         entry_set(f, job->level, job->start_s, bytes, false);
@@ -350,19 +359,25 @@ static void make_room(struct figures *f, int64_t now_s)
             expire(f, level, f->lists[level].at[0].start_s + 1);
 }
 
+/* What cannot be written is tried again after the next minute. */
+static int write_due(struct figures *f, int level, int64_t now_s)
+{
+    int err = 0;
+    for (int64_t due; !err && (due = due_of(f, level, now_s)) >= 0;) {
+        const struct figures_job job = { .level = level,
+                                         .start_s = due,
+                                         .below = true };
+        err = figures_write(f, &job);
+        figures_tell(f, err, 0);
+    }
+    return err;
+}
+
+/* On a full disk too: what goes makes room. */
 void figures_roll(struct figures *f, int64_t now_s)
 {
     static const int64_t day_s = 86400;
-    for (int level = FIGURES_HOUR; level < FIGURES_LEVELS; level++)
-        for (int64_t due; (due = due_of(f, level, now_s)) >= 0;) {
-            const struct figures_job job = { .level = level,
-                                             .start_s = due,
-                                             .below = true };
-            int err = figures_write(f, &job);
-            if (!err) continue;
-            log_warn("analytics", "%s: %s", f->dir, err_text(err));
-            return; /* tried again after the next minute */
-        }
+    if (!write_due(f, FIGURES_HOUR, now_s)) write_due(f, FIGURES_DAY, now_s);
     expire(f, FIGURES_MINUTE, now_s - MINUTES_KEPT_S);
     expire(f, FIGURES_HOUR, now_s - f->conf.days * day_s);
     expire(f, FIGURES_DAY, now_s - f->conf.days * day_s);

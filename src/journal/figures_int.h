@@ -36,8 +36,10 @@ struct figures {
     pthread_cond_t wake;
     struct epoch_reader epoch;
     int64_t minute;              /* present, since 1970; 0: none yet */
-    uint64_t minute_n;           /* samples of it */
+    uint64_t table_n, parts_n;   /* samples of it: in memory, written out */
+    uint64_t taken;              /* out of rings, ever */
     unsigned parts;              /* of it that were written out */
+    bool failing;                /* the last write did; it was told */
     int64_t rolled;              /* minute after which files were looked at */
     bool in_merge;               /* rings are emptied, no minute is closed */
     struct figure_table facts, kinds, rows;
@@ -51,6 +53,9 @@ struct figures {
 
 /* figures.c: empties the rings; called in the course of long work too. */
 void figures_drain(struct figures *f);
+/* What came of a write, and how many requests are missing for it: counted each
+ * time, in the log once, until one is good again. */
+void figures_tell(struct figures *f, int err, uint64_t lost);
 /* figures_files.c */
 void figures_scan(struct figures *f); /* what is on the disk */
 /* "DIR/m-1764331200.general"; part 0: the file itself. */

@@ -31,7 +31,8 @@ static int file_of(const uint8_t *data, size_t size, bool right)
     snprintf(path, sizeof path, "/tmp/typeauth-fuzz-figures-%d", getpid());
     ENSURE(figure_writer_new(&w, path, (struct figure_span){ 0, 0 }) == 0);
     figure_writer_put(w, &row);
-    ENSURE(figure_writer_end(&w, false, &bytes) == 0);
+    ENSURE(figure_writer_close(w, false) == 0);
+    ENSURE(figure_writer_end(&w, &bytes) == 0);
     FILE *f = fopen(path, "r");
     static char whole[4096];
     ENSURE(f && fread(whole, 1, sizeof whole, f) == bytes);

@@ -2,11 +2,12 @@
 // time, outcome, status, route, token, owner and tag that equal a count by
 // hand (api.md §9, docs/analytics.md).
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
-  Api, Cleanup, Clock, NodeOrigin, Server, anotherAccount, call, eventually, serverWithRoot,
+  Api, Cleanup, Clock, NodeOrigin, Server, anotherAccount, call, eventually, memory_KiB, serverWithRoot,
 } from "./harness/index.js";
 
 const cleanup = new Cleanup();
@@ -229,4 +230,62 @@ test("where nothing can be written figures are lost and counted, totals and requ
   await eventually("it goes on", async () => (await list("", own))[0].requests === 1);
   assert.equal(await metric("lost"), 5);
   assert.equal(await metric("dropped"), 0);
+});
+
+/** DATA/analytics is a disk of a MiB that another fills, until a file is made. */
+const fullDisk = `
+mount -t tmpfs -o size=1m none "$1" || exit 1
+head -c 2m /dev/zero >"$1/filler" 2>/dev/null
+{ while [ ! -e "$2" ]; do sleep 0.05; done; rm "$1/filler"; } &
+shift 2
+exec "$@"`;
+const namespaces = spawnSync("unshare", ["-rm", "true"]).status === 0;
+
+test("a full disk delays no request, grows no memory, is told once, and it goes on with room", { skip: namespaces ? false : "no namespaces of one's own are allowed here" }, async () => {
+  const time = await Clock.make(cleanup);
+  const first = await Server.start(cleanup, {});
+  const app = await first.api.application("full", origin.address, {});
+  const [token] = await first.api.tokens(app.id);
+  await first.stop();
+  const folder = join(first.data, "analytics"), room = join(first.data, "room");
+  await mkdir(folder, { recursive: true });
+  cleanup.add(() => rm(room, { force: true }).then(() => writeFile(room, ""))); // the one who waits for it ends
+  const at = await Server.start(cleanup, {
+    data: first.data, env: time.environment, under: ["unshare", "-rm", "sh", "-c", fullDisk, "sh", folder, room] });
+  const own = new Api(at.door("api"), first.accountId, first.ownerKey);
+  const metric = async (state: string) =>
+    Number(new RegExp(`^typeauth_analytics_requests_total\\{state="${state}"\\} (\\d+)$`, "m")
+      .exec((await call(at.door("ops"), "GET", "/metrics")).text)![1]);
+  let asked = 0, slowest_ms = 0;
+  const aMinute = async () => {
+    for (let i = 0; i < 20; i++, asked++) {
+      const began = performance.now();
+      assert.equal((await call(at.door("gateway"), "GET", "/", { host: app.domain, authorization: `Bearer ${token.token}` })).status, 200);
+      slowest_ms = Math.max(slowest_ms, performance.now() - began);
+    }
+    await time.advance(minute);
+  };
+  const lost = () => eventually("the loss is counted", async () => (await metric("lost")) === asked);
+  await aMinute();
+  await lost();
+  const before = await memory_KiB(at.pid);
+  for (let i = 0; i < 10; i++) {
+    await aMinute();
+    await lost();
+  }
+  assert.ok(await memory_KiB(at.pid) < before + 2048, "memory does not grow");
+  assert.ok(slowest_ms < 1000, `a request took ${slowest_ms} ms`);
+  assert.equal((await totals(app.id, own)).requests, asked, "totals are whole");
+  assert.equal(at.log.filter((l) => l.includes("figures are lost")).length, 1);
+  const missed = asked;
+  await writeFile(room, "");
+  await eventually("it goes on", async () => {
+    await aMinute();
+    return await metric("counted") > 0;
+  });
+  assert.equal(at.log.filter((l) => l.includes("it can be written to again")).length, 1);
+  await eventually("its minutes are over", async () => await metric("counted") + await metric("lost") === asked);
+  const [counted, gone] = [await metric("counted"), await metric("lost")];
+  assert.ok(gone >= missed);
+  assert.equal(sum(await list(`application_id=${app.id}&start=${new Date(time.now_ms() - 3600_000).toISOString()}&end=${new Date(time.now_ms() + 60_000).toISOString()}`, own)), counted);
 });

@@ -33,6 +33,8 @@ export interface ServerOptions {
   /** A directory of an earlier server; else a new one, removed at the end. */
   data?: string;
   binary?: string;
+  /** A command that becomes the program, which it is given with its options. */
+  under?: string[];
 }
 
 export class Server {
@@ -81,7 +83,8 @@ export class Server {
     if (program === binary()) args.push("--monitors", "no");
     for (const door of ["api", "gateway", "verify", "ops"])
       args.push(`--${door}`, "127.0.0.1:0");
-    const child = spawn(program, [...args, ...(options.args ?? [])], {
+    const [command, ...words] = [...(options.under ?? []), program, ...args, ...(options.args ?? [])];
+    const child = spawn(command!, words, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
     });
