@@ -122,6 +122,23 @@ enum http_name http_name_of(struct sv name)
     return name_may_be_ours(name) && name_is_ours(name) ? HN_OURS : HN_OTHER;
 }
 
+bool http_name_is_framing(struct sv name)
+{
+    switch (http_name_of(name)) {
+    case HN_HOST:
+    case HN_CONNECTION:
+    case HN_CONTENT_LENGTH:
+    case HN_TRANSFER_ENCODING:
+    case HN_TE:
+    case HN_TRAILER:
+    case HN_UPGRADE:
+    case HN_EXPECT:
+    case HN_KEEP_ALIVE:
+    case HN_PROXY_CONNECTION: return true;
+    default: return sv_eq_nocase(name, SV("HTTP2-Settings"));
+    }
+}
+
 struct sv http_name_text(enum http_name id)
 {
     return id < HN_OURS ? name_texts[id] : SV("");

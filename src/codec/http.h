@@ -109,6 +109,9 @@ const struct http_field *http_head_find_text(const struct http_head *h,
                                              struct sv name, unsigned *next);
 
 enum http_name http_name_of(struct sv name);
+/* Host, and what frames a message or belongs to one connection: never set from
+ * outside (RFC 9110 7.6.1). */
+bool http_name_is_framing(struct sv name);
 struct sv http_name_text(enum http_name id);
 enum http_method http_method_of(struct sv text);
 bool http_method_is_safe(enum http_method m);       /* RFC 9110 9.2.1 */

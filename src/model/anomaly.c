@@ -1,7 +1,6 @@
 /* Anomaly detection's fields, what each profile stands for, the typed form. */
 #include "model/anomaly.h"
 
-#include "base/ensure.h"
 #include "base/err.h"
 
 enum {
@@ -47,21 +46,6 @@ static const struct profile_row {
 #undef C
 #undef B
 };
-
-/* In any spelling ("ApiGateway" as "API_GATEWAY"), or -1. */
-static int profile_of(struct sv s)
-{
-    for (int i = 0; anomaly_profiles[i]; i++) {
-        const char *p = anomaly_profiles[i];
-        size_t at = 0;
-        for (; at < s.n && *p; at++, p++) {
-            if (*p == '_' && s.p[at] != '_') p++;
-            if (ascii_lower(*p) != ascii_lower(s.p[at])) break;
-        }
-        if (at == s.n && !*p) return i;
-    }
-    return -1;
-}
 
 /* --- fields ------------------------------------------------------------------ */
 
@@ -109,9 +93,7 @@ static int name_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)env;
     (void)why;
-    int i = profile_of(json_mut_text(*value));
-    ENSURE(i >= 0); /* one of the options, or of those hidden */
-    *value = yyjson_mut_str(doc, anomaly_profiles[i]);
+    detector_profile_settle(anomaly_profiles, doc, value);
     return 0;
 }
 
@@ -184,7 +166,8 @@ int anomaly_decode(const yyjson_val *v, struct anomaly *out)
     memset(out, 0, sizeof *out);
     if (!v || yyjson_is_null(value)) return 0;
     const yyjson_val *name = yyjson_is_obj(value) ? json_find(v, "profile") : v;
-    int profile = name ? profile_of(json_text(name)) : ANOMALY_STANDARD;
+    int profile = name ? detector_profile_of(anomaly_profiles, json_text(name))
+                       : ANOMALY_STANDARD;
     if (profile < 0) return ERR_CORRUPT;
     const struct profile_row *row = &profile_rows[profile];
     const yyjson_val *custom = json_find(v, "customConfig");

@@ -30,24 +30,6 @@ static int url_check(const struct shape_env *env, yyjson_mut_doc *doc,
                              "fragment");
 }
 
-/* Framing and addressing are ours. */
-static bool header_ours(struct sv name)
-{
-    switch (http_name_of(name)) {
-    case HN_HOST:
-    case HN_CONNECTION:
-    case HN_CONTENT_LENGTH:
-    case HN_TRANSFER_ENCODING:
-    case HN_TE:
-    case HN_TRAILER:
-    case HN_UPGRADE:
-    case HN_EXPECT:
-    case HN_KEEP_ALIVE:
-    case HN_PROXY_CONNECTION: return true;
-    default: return sv_eq_nocase(name, SV("HTTP2-Settings"));
-    }
-}
-
 static int headers_check(const struct shape_env *env, yyjson_mut_doc *doc,
                          yyjson_mut_val **value, struct shape_problem *why)
 {
@@ -61,7 +43,7 @@ static int headers_check(const struct shape_env *env, yyjson_mut_doc *doc,
     yyjson_mut_obj_foreach(*value, i, max, name, text)
     {
         if (!http_is_token(json_mut_text(name)) ||
-            header_ours(json_mut_text(name)))
+            http_name_is_framing(json_mut_text(name)))
             return shape_problem_set(why, NULL, "invalid_value",
                                      "must have names of header fields, not "
                                      "of framing, connection or Host");

@@ -235,17 +235,8 @@ static int target_host(struct reading *r, struct sv text)
 /* Fields that frame the message, or that we vouch for. */
 static bool is_ours(struct sv name)
 {
+    if (http_name_is_framing(name)) return true;
     switch (http_name_of(name)) {
-    case HN_HOST:
-    case HN_CONNECTION:
-    case HN_CONTENT_LENGTH:
-    case HN_TRANSFER_ENCODING:
-    case HN_TE:
-    case HN_TRAILER:
-    case HN_UPGRADE:
-    case HN_EXPECT:
-    case HN_KEEP_ALIVE:
-    case HN_PROXY_CONNECTION:
     case HN_FORWARDED:
     case HN_VIA:
     case HN_X_FORWARDED_FOR:

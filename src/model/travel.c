@@ -1,7 +1,6 @@
 /* GeoSentry's fields, what each profile stands for, and the typed form. */
 #include "model/travel.h"
 
-#include "base/ensure.h"
 #include "base/err.h"
 
 enum {
@@ -36,21 +35,6 @@ static const struct profile_row {
     [TRAVEL_CUSTOM_BUSINESS] = { 1000, 60, 100, DETECTOR_CHALLENGE,
                                  DETECTOR_BLOCK },
 };
-
-/* In any spelling, or -1. "custom_business" and "CustomBusiness" are one. */
-static int profile_of(struct sv s)
-{
-    for (int i = 0; travel_profiles[i]; i++) {
-        const char *p = travel_profiles[i];
-        size_t at = 0;
-        for (; at < s.n && *p; at++, p++) {
-            if (*p == '_' && s.p[at] != '_') p++;
-            if (ascii_lower(*p) != ascii_lower(s.p[at])) break;
-        }
-        if (at == s.n && !*p) return i;
-    }
-    return -1;
-}
 
 /* --- texts ------------------------------------------------------------------- */
 
@@ -196,9 +180,7 @@ static int name_check(const struct shape_env *env, yyjson_mut_doc *doc,
 {
     (void)env;
     (void)why;
-    int i = profile_of(json_mut_text(*value));
-    ENSURE(i >= 0); /* one of the options, or of those hidden */
-    *value = yyjson_mut_str(doc, travel_profiles[i]);
+    detector_profile_settle(travel_profiles, doc, value);
     return 0;
 }
 
@@ -350,7 +332,8 @@ int travel_decode(const yyjson_val *v, struct arena *a, struct travel *out)
     memset(out, 0, sizeof *out);
     if (!v || yyjson_is_null(value)) return 0;
     const yyjson_val *name = yyjson_is_obj(value) ? json_find(v, "profile") : v;
-    int profile = name ? profile_of(json_text(name)) : TRAVEL_STANDARD;
+    int profile = name ? detector_profile_of(travel_profiles, json_text(name))
+                       : TRAVEL_STANDARD;
     if (profile < 0) return ERR_CORRUPT;
     const struct profile_row *row = &profile_rows[profile];
     out->enabled = true;
