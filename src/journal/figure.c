@@ -1,12 +1,22 @@
-/* Rows of figures as bytes: u8 bytes of the key shared with the row before,
- * the rest of the key, u8 flags, the sums, then what the flags name. Numbers
- * are LEB128. */
+/* Rows of figures as bytes; numbers are LEB128.
+ *
+ *   u8 head: how many bytes of the key are the row's before, and two bits
+ *   the rest of the key
+ *   u8 piece, if the head's bit says so
+ *   plain   requests, bytes in, bytes out, times
+ *   odd     u8 flags, all sums, then what the flags name: times, a text
+ *
+ * Most rows are plain: each request cost 1 and has its time, so that times end
+ * where all requests have one. Times are pairs of a step to the next bucket
+ * and how many are in it; the only one that is left is not told. Up to version
+ * 2 all rows were odd, and no head had bits. */
 #include "journal/figure.h"
 
 #include "base/err.h"
 #include "base/hash.h"
 
 enum { HAS_TIMES = 1, HAS_TEXT = 2 };
+enum { HEAD_SHARED = 63, HEAD_PIECE = 64, HEAD_ODD = 128 };
 
 /* --- the dimensions ------------------------------------------------------- */
 
@@ -97,49 +107,109 @@ static bool get_number(struct sv *rest, uint64_t *out)
     return false;
 }
 
+static uint64_t times_n(const struct figure_row *r)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < r->pairs_n; i++) n += r->pairs[i].n;
+    return n;
+}
+
+static bool is_plain(const struct figure_row *r)
+{
+    uint64_t requests = r->sum[FIGURE_REQUESTS];
+    return !r->text.n && r->sum[FIGURE_COST] == requests &&
+           times_n(r) == requests;
+}
+
+static void put_plain(char **at, const struct figure_row *r)
+{
+    uint64_t left = r->sum[FIGURE_REQUESTS];
+    uint32_t bucket = 0;
+    for (int i = 0; i < FIGURE_COST; i++) put_number(at, r->sum[i]);
+    for (uint32_t i = 0; i < r->pairs_n; i++) {
+        put_number(at, r->pairs[i].bucket - bucket);
+        if (left > 1) put_number(at, r->pairs[i].n);
+        left -= r->pairs[i].n;
+        bucket = r->pairs[i].bucket;
+    }
+}
+
+static void put_odd(char **at, const struct figure_row *r)
+{
+    uint32_t bucket = 0;
+    *(*at)++ =
+        (char)((r->pairs_n ? HAS_TIMES : 0) | (r->text.n ? HAS_TEXT : 0));
+    for (int i = 0; i < FIGURE_SUMS; i++) put_number(at, r->sum[i]);
+    if (r->pairs_n) put_number(at, r->pairs_n);
+    for (uint32_t i = 0; i < r->pairs_n; i++) {
+        put_number(at, r->pairs[i].bucket - bucket);
+        put_number(at, r->pairs[i].n);
+        bucket = r->pairs[i].bucket;
+    }
+    if (!r->text.n) return;
+    size_t n = r->text.n < FIGURE_TEXT_MAX ? r->text.n : FIGURE_TEXT_MAX;
+    put_number(at, n);
+    memcpy(*at, r->text.p, n);
+    *at += n;
+}
+
 void figure_row_encode(const struct figure_row *r,
-                       const struct figure_key *before, struct buf *out)
+                       const struct figure_mark *before, struct buf *out)
 {
     uint8_t now[FIGURE_KEY_BYTES], last[FIGURE_KEY_BYTES];
     unsigned shared = 0;
+    bool plain = is_plain(r);
     char *start = buf_reserve(out, FIGURE_ROW_MAX), *at = start;
     if (!at) return;
     key_bytes(&r->key, now);
-    key_bytes(before, last);
+    key_bytes(&before->key, last);
     while (shared < FIGURE_KEY_BYTES && now[shared] == last[shared]) shared++;
-    *at++ = (char)shared;
+    *at++ =
+        (char)(shared | (r->piece ? HEAD_PIECE : 0) | (plain ? 0 : HEAD_ODD));
     memcpy(at, now + shared, FIGURE_KEY_BYTES - shared);
     at += FIGURE_KEY_BYTES - shared;
-    *at++ = (char)((r->pairs_n ? HAS_TIMES : 0) | (r->text.n ? HAS_TEXT : 0));
-    for (int i = 0; i < FIGURE_SUMS; i++) put_number(&at, r->sum[i]);
-    if (r->pairs_n) put_number(&at, r->pairs_n);
-    uint32_t bucket = 0;
-    for (uint32_t i = 0; i < r->pairs_n; i++) {
-        put_number(&at, r->pairs[i].bucket - bucket);
-        put_number(&at, r->pairs[i].n);
-        bucket = r->pairs[i].bucket;
-    }
-    if (r->text.n) {
-        size_t n = r->text.n < FIGURE_TEXT_MAX ? r->text.n : FIGURE_TEXT_MAX;
-        put_number(&at, n);
-        memcpy(at, r->text.p, n);
-        at += n;
-    }
+    if (r->piece) *at++ = (char)r->piece;
+    if (plain)
+        put_plain(&at, r);
+    else
+        put_odd(&at, r);
     out->n += (size_t)(at - start);
+}
+
+/* The next pair's bucket, behind the `n` there are. */
+static bool get_bucket(struct sv *rest, struct figure_row *out)
+{
+    uint64_t step, bucket = 0;
+    uint32_t n = out->pairs_n;
+    if (n == SKETCH_BUCKETS || !get_number(rest, &step)) return false;
+    if ((n && !step) || step >= SKETCH_BUCKETS) return false;
+    if (n) bucket = out->pairs[n - 1].bucket;
+    if (bucket + step >= SKETCH_BUCKETS) return false;
+    out->pairs[n].bucket = (uint32_t)(bucket + step);
+    return true;
+}
+
+static bool get_plain_times(struct sv *rest, struct figure_row *out)
+{
+    for (uint64_t n, left = out->sum[FIGURE_REQUESTS]; left; left -= n) {
+        if (!get_bucket(rest, out)) return false;
+        n = 1;
+        if (left > 1 && !get_number(rest, &n)) return false;
+        if (!n || n > left) return false;
+        out->pairs[out->pairs_n++].n = n;
+    }
+    return true;
 }
 
 static bool get_times(struct sv *rest, struct figure_row *out)
 {
-    uint64_t n, step, count, bucket = 0;
+    uint64_t n, count;
     if (!get_number(rest, &n) || !n || n > SKETCH_BUCKETS) return false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!get_number(rest, &step) || !get_number(rest, &count)) return false;
-        if ((i && !step) || step >= SKETCH_BUCKETS || !count) return false;
-        bucket += step;
-        if (bucket >= SKETCH_BUCKETS) return false;
-        out->pairs[i] = (struct figure_pair){ (uint32_t)bucket, count };
+    while (out->pairs_n < n) {
+        if (!get_bucket(rest, out) || !get_number(rest, &count) || !count)
+            return false;
+        out->pairs[out->pairs_n++].n = count;
     }
-    out->pairs_n = (uint32_t)n;
     return true;
 }
 
@@ -153,36 +223,61 @@ static bool get_text(struct sv *rest, struct figure_row *out)
     return true;
 }
 
-static bool get_key(struct sv *rest, const struct figure_key *before,
-                    struct figure_key *out)
+static bool get_byte(struct sv *rest, unsigned *out)
 {
-    uint8_t bytes[FIGURE_KEY_BYTES];
-    unsigned shared = (uint8_t)rest->p[0];
-    if (shared >= FIGURE_KEY_BYTES || rest->n < 2 + FIGURE_KEY_BYTES - shared)
-        return false;
-    key_bytes(before, bytes);
-    memcpy(bytes + shared, rest->p + 1, FIGURE_KEY_BYTES - shared);
-    *rest = sv_from(*rest, 1 + FIGURE_KEY_BYTES - shared);
-    key_of_bytes(bytes, out);
-    return figure_key_cmp(before, out) < 0;
+    if (!rest->n) return false;
+    *out = (uint8_t)rest->p[0];
+    *rest = sv_from(*rest, 1);
+    return true;
 }
 
-int figure_row_decode(struct sv *rest, const struct figure_key *before,
-                      unsigned sums, struct figure_row *out)
+static bool get_place(struct sv *rest, const struct figure_mark *before,
+                      unsigned head, struct figure_row *out)
 {
-    if (rest->n == 0) return ERR_NOTFOUND;
-    if (!get_key(rest, before, &out->key)) return ERR_CORRUPT;
-    unsigned flags = (uint8_t)rest->p[0];
-    *rest = sv_from(*rest, 1);
-    if (flags & ~(unsigned)(HAS_TIMES | HAS_TEXT)) return ERR_CORRUPT;
+    uint8_t bytes[FIGURE_KEY_BYTES];
+    unsigned shared = head & HEAD_SHARED, piece = 0;
+    if (shared > FIGURE_KEY_BYTES || rest->n < FIGURE_KEY_BYTES - shared)
+        return false;
+    key_bytes(&before->key, bytes);
+    memcpy(bytes + shared, rest->p, FIGURE_KEY_BYTES - shared);
+    *rest = sv_from(*rest, FIGURE_KEY_BYTES - shared);
+    key_of_bytes(bytes, &out->key);
+    if (head & HEAD_PIECE &&
+        (!get_byte(rest, &piece) || !piece || piece > FIGURE_PIECES))
+        return false;
+    out->piece = (uint8_t)piece;
+    const struct figure_mark mark = figure_mark_of(out);
+    return figure_mark_cmp(before, &mark) < 0;
+}
+
+static bool get_sums(struct sv *rest, unsigned sums, bool plain,
+                     struct figure_row *out)
+{
     memset(out->sum, 0, sizeof out->sum);
     for (unsigned i = 0; i < sums; i++) {
-        uint64_t v;
-        if (!get_number(rest, &v)) return ERR_CORRUPT;
+        uint64_t v = out->sum[FIGURE_REQUESTS];
+        bool told = !plain || i != FIGURE_COST;
+        if (told && !get_number(rest, &v)) return false;
         if (i < FIGURE_SUMS) out->sum[i] = v;
     }
+    return true;
+}
+
+int figure_row_decode(struct sv *rest, const struct figure_mark *before,
+                      unsigned version, unsigned sums, struct figure_row *out)
+{
+    unsigned head, flags = 0;
+    if (!get_byte(rest, &head)) return ERR_NOTFOUND;
+    if (version < 3 && head > HEAD_SHARED) return ERR_CORRUPT;
+    bool plain = version >= 3 && !(head & HEAD_ODD);
     out->pairs_n = 0;
     out->text = SV("");
+    if (!get_place(rest, before, head, out)) return ERR_CORRUPT;
+    if (!plain &&
+        (!get_byte(rest, &flags) || flags & ~(unsigned)(HAS_TIMES | HAS_TEXT)))
+        return ERR_CORRUPT;
+    if (!get_sums(rest, sums, plain, out)) return ERR_CORRUPT;
+    if (plain) return get_plain_times(rest, out) ? 0 : ERR_CORRUPT;
     if (flags & HAS_TIMES && !get_times(rest, out)) return ERR_CORRUPT;
     if (flags & HAS_TEXT && !get_text(rest, out)) return ERR_CORRUPT;
     return 0;

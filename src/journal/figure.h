@@ -40,7 +40,8 @@ enum {
     FIGURE_TEXT_MAX = 255,
     /* of any row, encoded */
     FIGURE_ROW_MAX = 2 + FIGURE_KEY_BYTES + FIGURE_SUMS * 10 + 2 +
-                     SKETCH_BUCKETS * 12 + 2 + FIGURE_TEXT_MAX,
+                     SKETCH_BUCKETS * 12 + 3 + FIGURE_TEXT_MAX,
+    FIGURE_PIECES = 24, /* the hours of a day */
 };
 
 struct figure_key {
@@ -86,21 +87,36 @@ uint64_t figure_text_id(struct sv text);
 struct figure_pair { uint32_t bucket; uint64_t n; };
 struct figure_row {
     struct figure_key key;
+    uint8_t piece;               /* 0: of the whole; else the day's hour + 1 */
     uint64_t sum[FIGURE_SUMS];
     uint32_t pairs_n;            /* of the sketch, rising buckets, n > 0 */
     struct sv text;              /* of FIGURE_NAME, FIGURE_TOP; else "" */
     struct figure_pair pairs[SKETCH_BUCKETS];
 };
 
-/* Behind `before` in the same block (zeros at its beginning), whose key must be
+/* Where a row is in their order: by key, those of one key by piece. */
+struct figure_mark { struct figure_key key; uint8_t piece; };
+static inline struct figure_mark figure_mark_of(const struct figure_row *r)
+{
+    return (struct figure_mark){ r->key, r->piece };
+}
+static inline int figure_mark_cmp(const struct figure_mark *a,
+                                  const struct figure_mark *b)
+{
+    int by_key = figure_key_cmp(&a->key, &b->key);
+    return by_key ? by_key : (a->piece > b->piece) - (a->piece < b->piece);
+}
+
+enum { FIGURE_VERSION = 3 }; /* of the form of rows: see figure_file.h */
+/* Behind `before` in the same block (zeros at its beginning), which must be
  * smaller. */
 void figure_row_encode(const struct figure_row *r,
-                       const struct figure_key *before, struct buf *out);
-/* The row at the front of *rest, of a file with `sums` sums a row: those that
- * it lacks are 0, those that we do not know are passed over. The text is a
- * view. ERR_CORRUPT; ERR_NOTFOUND: *rest is empty. */
-int figure_row_decode(struct sv *rest, const struct figure_key *before,
-                      unsigned sums, struct figure_row *out);
+                       const struct figure_mark *before, struct buf *out);
+/* The row at the front of *rest, of a file of that version with `sums` sums a
+ * row: those that it lacks are 0, those that we do not know are passed over.
+ * The text is a view. ERR_CORRUPT; ERR_NOTFOUND: *rest is empty. */
+int figure_row_decode(struct sv *rest, const struct figure_mark *before,
+                      unsigned version, unsigned sums, struct figure_row *out);
 
 /* Sums and sketch of several rows. Zero it first. */
 struct figure_total {
@@ -109,7 +125,7 @@ struct figure_total {
     uint64_t times[SKETCH_BUCKETS];
 };
 void figure_total_add(struct figure_total *t, const struct figure_row *r);
-/* All but the key and the text of `out`. */
+/* All but the key, the piece and the text of `out`. */
 void figure_total_row(const struct figure_total *t, struct figure_row *out);
 void figure_total_clear(struct figure_total *t);
 

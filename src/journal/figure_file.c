@@ -24,7 +24,7 @@ struct header {
     char magic[8];
     uint16_t version;
     uint8_t level, sums;
-    uint32_t spare;
+    uint8_t pieces, spare[3];
     int64_t start_s;
     uint64_t spare2;
     uint32_t spare3, crc;
@@ -49,8 +49,8 @@ struct figure_writer {
     char *path, *tmp;
     int fd, err;
     struct buf block, out, index;
-    struct figure_key first, last; /* of the block */
-    uint64_t at, rows;             /* at: of what comes next in the file */
+    struct figure_mark first, last; /* of the block */
+    uint64_t at, rows;              /* at: of what comes next in the file */
     uint32_t blocks;
 };
 
@@ -83,7 +83,7 @@ static void end_block(struct figure_writer *w)
     if (!rows.n) return;
     uint32_t frame[2] = { (uint32_t)rows.n, block_crc(w->at, rows) };
     struct entry e = { .at = w->at };
-    memcpy(e.key, w->first.w, sizeof e.key);
+    memcpy(e.key, w->first.key.w, sizeof e.key);
     e.crc = crc32c(0, &e, offsetof(struct entry, crc));
     buf_put(&w->index, sv_of((const char *)&e, sizeof e));
     put_bytes(w, frame, sizeof frame);
@@ -109,6 +109,7 @@ int figure_writer_new(struct figure_writer **out, const char *path,
     struct header h = { .version = FIGURE_VERSION,
                         .level = span.level,
                         .sums = FIGURE_SUMS,
+                        .pieces = span.pieces,
                         .start_s = span.start_s };
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     h.crc = crc32c(0, &h, offsetof(struct header, crc));
@@ -124,11 +125,11 @@ int figure_writer_new(struct figure_writer **out, const char *path,
 void figure_writer_put(struct figure_writer *w, const struct figure_row *r)
 {
     if (w->block.n == 0) {
-        w->first = r->key;
-        w->last = (struct figure_key){ { 0 } };
+        w->first = figure_mark_of(r);
+        w->last = (struct figure_mark){ .piece = 0 };
     }
     figure_row_encode(r, &w->last, &w->block);
-    w->last = r->key;
+    w->last = figure_mark_of(r);
     w->rows++;
     if (w->block.n >= FIGURE_BLOCK) end_block(w);
 }
@@ -226,10 +227,10 @@ static int header_read(struct figure_file *out, int fd)
         return ERR_CORRUPT;
     if (h.version > FIGURE_VERSION) return ERR_VERSION;
     if (!h.version || !h.sums || h.sums > SUMS_MAX || h.level > 2 ||
-        h.start_s < 0)
+        h.start_s < 0 || h.pieces > FIGURE_PIECES)
         return ERR_CORRUPT;
     *out = (struct figure_file){ .fd = fd,
-                                 .span = { h.start_s, h.level },
+                                 .span = { h.start_s, h.level, h.pieces },
                                  .version = h.version,
                                  .sums = h.sums };
     return 0;
@@ -281,12 +282,12 @@ static int block_read(struct figure_cursor *c, uint32_t i)
     struct sv rows = sv_of(c->memory, frame[0]);
     if (frame[1] != block_crc(e.at, rows)) return ERR_CORRUPT;
     c->rest = rows;
-    c->before = (struct figure_key){ { 0 } };
+    c->before = (struct figure_mark){ .piece = 0 };
     return 0;
 }
 
-/* The block that a key would lie in: the last whose first key is not behind
- * it. A damaged entry sends the search to the left: too early is only slow. */
+/* The block in which a key, or the first of its pieces, would lie: the last
+ * whose first key is before it. A damaged entry sends the search to the left: too early is only slow. */
 static uint32_t block_of(const struct figure_file *f,
                          const struct figure_key *key)
 {
@@ -298,7 +299,7 @@ static uint32_t block_of(const struct figure_file *f,
         bool behind = entry_read(f, middle, &e) != 0;
         if (!behind) {
             memcpy(first.w, e.key, sizeof first.w);
-            behind = figure_key_cmp(&first, key) > 0;
+            behind = figure_key_cmp(&first, key) >= 0;
         }
         if (behind)
             to = middle;
@@ -311,10 +312,10 @@ static uint32_t block_of(const struct figure_file *f,
 int figure_cursor_next(struct figure_cursor *c)
 {
     for (;;) {
-        int err =
-            figure_row_decode(&c->rest, &c->before, c->file->sums, &c->row);
+        int err = figure_row_decode(&c->rest, &c->before, c->file->version,
+                                    c->file->sums, &c->row);
         if (!err) {
-            c->before = c->row.key;
+            c->before = figure_mark_of(&c->row);
             return 0;
         }
         if (err != ERR_NOTFOUND) c->damaged++;

@@ -10,6 +10,7 @@
  *
  *   version 1: requests, bytes in, bytes out
  *   version 2: and cost
+ *   version 3: rows are shorter; a day's details are by its hours
  *
  * What is damaged is passed over, a block at a time, and remembered. Reading
  * believes nothing: any bytes may lie there. */
@@ -19,7 +20,6 @@
 #include "journal/figure.h"
 
 enum {
-    FIGURE_VERSION = 2,
     FIGURE_HEADER = 40,
     FIGURE_FOOTER = 40,
     FIGURE_ENTRY = FIGURE_KEY_BYTES + 8 + 4,
@@ -30,6 +30,7 @@ enum {
 struct figure_span { /* of the rows: level 0 minute, 1 hour, 2 day */
     int64_t start_s;
     uint8_t level;
+    uint8_t pieces;          /* FIGURE_PIECES: rows may be of a day's hours */
 };
 
 /* --- writing: one thread -------------------------------------------------- */
@@ -65,7 +66,7 @@ struct figure_cursor {
     uint32_t block;          /* the next */
     uint32_t damaged;        /* blocks passed over */
     struct sv rest;
-    struct figure_key before;
+    struct figure_mark before;
     struct figure_row row;   /* the present one */
     char memory[FIGURE_BLOCK_MAX];
 };

@@ -16,6 +16,7 @@ struct file_source {
     struct figure_file file;
     struct figure_cursor cursor;
     bool begun;
+    uint8_t piece;
 };
 struct table_source {
     struct figure_source as;
@@ -32,11 +33,13 @@ static int file_next(struct figure_source *s)
     int err = f->begun ? figure_cursor_next(&f->cursor)
                        : figure_cursor_seek(&f->cursor, &f->file, &first);
     f->begun = true;
+    f->cursor.row.piece =
+        figure_key_dim(&f->cursor.row.key) == FIGURE_NAME ? 0 : f->piece;
     s->row = &f->cursor.row;
     return err;
 }
 
-int figure_source_file(struct figure_source **out, int fd)
+int figure_source_file(struct figure_source **out, int fd, uint8_t piece)
 {
     struct file_source *f = NEW(struct file_source);
     int err = figure_file_open(&f->file, fd);
@@ -45,6 +48,7 @@ int figure_source_file(struct figure_source **out, int fd)
         return err;
     }
     f->as.next = file_next;
+    f->piece = piece;
     *out = &f->as;
     return 0;
 }
@@ -269,15 +273,21 @@ static void put(struct merge *m, const struct figure_row *r)
     figure_writer_put(m->conf->detail, r);
 }
 
+static int source_cmp(const struct figure_source *a,
+                      const struct figure_source *b)
+{
+    const struct figure_mark x = figure_mark_of(a->row),
+                             y = figure_mark_of(b->row);
+    return figure_mark_cmp(&x, &y);
+}
+
 static void settle(struct merge *m, unsigned at)
 {
     for (unsigned child; (child = 2 * at + 1) < m->n; at = child) {
-        if (child + 1 < m->n && figure_key_cmp(&m->heap[child + 1]->row->key,
-                                               &m->heap[child]->row->key) < 0)
+        if (child + 1 < m->n &&
+            source_cmp(m->heap[child + 1], m->heap[child]) < 0)
             child++;
-        if (figure_key_cmp(&m->heap[at]->row->key, &m->heap[child]->row->key) <=
-            0)
-            return;
+        if (source_cmp(m->heap[at], m->heap[child]) <= 0) return;
         struct figure_source *hold = m->heap[at];
         m->heap[at] = m->heap[child];
         m->heap[child] = hold;
@@ -292,37 +302,37 @@ static void advance(struct merge *m, struct figure_source *s)
     if (m->n) settle(m, 0);
 }
 
-static bool is_first(const struct merge *m, const struct figure_key *k)
+static bool is_first(const struct merge *m, const struct figure_mark *mark)
 {
-    return m->n && figure_key_cmp(&m->heap[0]->row->key, k) == 0;
+    if (!m->n) return false;
+    const struct figure_mark first = figure_mark_of(m->heap[0]->row);
+    return figure_mark_cmp(&first, mark) == 0;
 }
 
-/* Does another source have the key of the first? It is one of its children. */
-static bool is_shared(const struct merge *m)
-{
-    const struct figure_key *k = &m->heap[0]->row->key;
-    return (m->n > 1 && figure_key_cmp(&m->heap[1]->row->key, k) == 0) ||
-           (m->n > 2 && figure_key_cmp(&m->heap[2]->row->key, k) == 0);
-}
-
+/* Rows of one place are added, be they of several sources or, when pieces
+ * become the whole, of one. */
 static void step(struct merge *m)
 {
-    struct figure_source *s = m->heap[0];
-    if (!is_shared(m)) {
-        put(m, s->row);
-        advance(m, s);
-        return;
-    }
+    const struct figure_row *r = m->heap[0]->row;
+    const struct figure_mark mark = figure_mark_of(r);
     char text[FIGURE_TEXT_MAX];
-    m->sum.key = s->row->key;
-    m->sum.text = sv_of(text, s->row->text.n);
-    if (s->row->text.n) memcpy(text, s->row->text.p, s->row->text.n);
-    while (is_first(m, &m->sum.key)) {
-        figure_total_add(&m->total, m->heap[0]->row);
-        advance(m, m->heap[0]);
+    m->sum.key = r->key;
+    m->sum.piece = r->piece;
+    m->sum.text = sv_of(text, r->text.n);
+    if (r->text.n) memcpy(text, r->text.p, r->text.n);
+    memcpy(m->sum.sum, r->sum, sizeof r->sum);
+    memcpy(m->sum.pairs, r->pairs, r->pairs_n * sizeof r->pairs[0]);
+    m->sum.pairs_n = r->pairs_n;
+    advance(m, m->heap[0]);
+    if (is_first(m, &mark)) {
+        figure_total_add(&m->total, &m->sum);
+        while (is_first(m, &mark)) {
+            figure_total_add(&m->total, m->heap[0]->row);
+            advance(m, m->heap[0]);
+        }
+        figure_total_row(&m->total, &m->sum);
+        figure_total_clear(&m->total);
     }
-    figure_total_row(&m->total, &m->sum);
-    figure_total_clear(&m->total);
     put(m, &m->sum);
 }
 

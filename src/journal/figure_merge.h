@@ -18,8 +18,10 @@ struct figure_source {
     const struct figure_row *row;
 };
 
-/* Of a file: *out is owned until figure_source_free, fd as well. ERR_*. */
-int figure_source_file(struct figure_source **out, int fd);
+/* Of a file: *out is owned until figure_source_free, fd as well. Its rows are
+ * taken for that piece of what is made; 0: for the whole, whatever they were.
+ * ERR_*. */
+int figure_source_file(struct figure_source **out, int fd, uint8_t piece);
 /* Of a table, which stays as it is meanwhile. */
 void figure_source_table(struct figure_source **out,
                          const struct figure_table *t);

@@ -251,6 +251,7 @@ void figure_table_row(const struct figure_table *t, const struct figure_cell *c,
                       struct figure_total *scratch, struct figure_row *out)
 {
     out->key = c->key;
+    out->piece = 0;
     out->pairs_n = 0;
     out->text = SV("");
     if (c->text_n) {

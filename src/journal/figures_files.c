@@ -5,8 +5,9 @@
  *   h-…, d-…                              of an hour, a day
  *   m-1764331200.p1.general               a part of the present minute
  *
- * A detail that had to go for want of room leaves an empty file behind: what
- * is missing is known. */
+ * A day's detail is by its hours, so that each token's key is there once and
+ * not 24 times; those of the hours go then. A detail that went, so or for want
+ * of room, leaves an empty file behind: what is missing is known. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,12 @@
 #include "base/mem.h"
 #include "journal/figures_int.h"
 
-enum { MINUTES_KEPT_S = 48 * 3600, FRESH_S = 2 * 3600, UNTAKEN_S = 26 * 3600 };
+enum {
+    DAY_S = 86400,
+    MINUTES_KEPT_S = 48 * 3600,
+    FRESH_S = 2 * 3600,
+    UNTAKEN_S = 26 * 3600
+};
 static const char level_letters[] = "mhd";
 static const char *const kinds[] = { "general", "detail" };
 /* How many are listed: of a minute, an hour, a day. */
@@ -75,13 +81,13 @@ static struct figures_entry *entry_get(struct figures *f, int level,
     return &l->at[at];
 }
 
-static void entry_set(struct figures *f, int level, int64_t start_s,
-                      const uint64_t bytes[2], bool dropped)
+static void entry_set(struct figures *f, int level,
+                      const struct figures_entry *is)
 {
     pthread_mutex_lock(&f->files_lock);
-    struct figures_entry *e = entry_get(f, level, start_s);
-    f->bytes += bytes[0] + bytes[1] - e->general - e->detail;
-    *e = (struct figures_entry){ start_s, bytes[0], bytes[1], dropped };
+    struct figures_entry *e = entry_get(f, level, is->start_s);
+    f->bytes += is->general + is->detail - e->general - e->detail;
+    *e = *is;
     pthread_mutex_unlock(&f->files_lock);
 }
 
@@ -106,6 +112,17 @@ static bool name_read(const char *name, int *level, int64_t *start_s, int *kind,
                         *start_s % figures_span_s[*level] == 0);
 }
 
+/* Earlier versions wrote days as a whole. */
+static bool is_hourly(const char *path)
+{
+    struct figure_file file;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool hourly = figure_file_open(&file, fd) == 0 && file.span.pieces;
+    close(fd);
+    return hourly;
+}
+
 static void file_scan(struct figures *f, const char *name)
 {
     char path[FIGURES_PATH_MAX];
@@ -123,6 +140,7 @@ static void file_scan(struct figures *f, const char *name)
     struct figures_entry *e = entry_get(f, level, start_s);
     *(kind ? &e->detail : &e->general) = (uint64_t)st.st_size;
     if (kind && !st.st_size) e->dropped = true;
+    if (kind && level == FIGURES_DAY) e->hourly = is_hourly(path);
     f->bytes += (uint64_t)st.st_size;
 }
 
@@ -155,14 +173,14 @@ static struct figure_source **source_next(struct sources *s)
 
 /* A file that is not there, or none of ours, is passed over. */
 static void source_file(struct sources *s, int level, int64_t start_s,
-                        unsigned part)
+                        unsigned part, uint8_t piece)
 {
     char path[FIGURES_PATH_MAX];
     for (int kind = 0; kind < 2; kind++) {
         figures_path(s->f, level, start_s, part, kinds[kind], path);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) continue;
-        if (figure_source_file(source_next(s), fd) == 0)
+        if (figure_source_file(source_next(s), fd, kind ? piece : 0) == 0)
             s->n++;
         else {
             atomic_fetch_add(&s->f->damaged, 1);
@@ -171,13 +189,21 @@ static void source_file(struct sources *s, int level, int64_t start_s,
     }
 }
 
+static bool is_by_hours(const struct figures_job *job)
+{
+    return job->level == FIGURES_DAY && !job->whole;
+}
+
 static void sources_below(struct sources *s, const struct figures_job *job)
 {
     struct figures_list *l = &s->f->lists[job->level - 1];
     int64_t end_s = job->start_s + figures_span_s[job->level];
     for (uint32_t i = place_of(l, job->start_s);
-         i < l->n && l->at[i].start_s < end_s; i++)
-        source_file(s, job->level - 1, l->at[i].start_s, 0);
+         i < l->n && l->at[i].start_s < end_s; i++) {
+        int64_t start_s = l->at[i].start_s;
+        source_file(s, job->level - 1, start_s, 0,
+                    is_by_hours(job) ? figures_piece(start_s) : 0);
+    }
 }
 
 static void sources_open(struct sources *s, const struct figures_job *job)
@@ -192,8 +218,8 @@ static void sources_open(struct sources *s, const struct figures_job *job)
         s->n++;
     }
     for (unsigned i = 1; job->parts && i <= f->parts; i++)
-        source_file(s, job->level, job->start_s, i);
-    if (job->itself) source_file(s, job->level, job->start_s, 0);
+        source_file(s, job->level, job->start_s, i, 0);
+    if (job->itself) source_file(s, job->level, job->start_s, 0, 0);
     if (job->below) sources_below(s, job);
 }
 
@@ -257,7 +283,8 @@ int figures_write(struct figures *f, const struct figures_job *job)
     char path[FIGURES_PATH_MAX];
     struct figure_writer *writers[2] = { NULL, NULL };
     uint64_t bytes[2] = { 0, 0 };
-    const struct figure_span span = { job->start_s, (uint8_t)job->level };
+    const struct figure_span span = { job->start_s, (uint8_t)job->level,
+                                      is_by_hours(job) ? FIGURE_PIECES : 0 };
     struct sources s = { .f = f };
     int err =
         mkdir(f->dir, 0700) && errno != EEXIST ? err_from_errno(errno) : 0;
@@ -272,8 +299,11 @@ int figures_write(struct figures *f, const struct figures_job *job)
     }
     err = writers_end(writers, job->level != FIGURES_MINUTE, err, bytes);
     if (!job->part) parts_remove(f, job);
-    if (!err && !job->part)
-        entry_set(f, job->level, job->start_s, bytes, false);
+    const struct figures_entry is = { .start_s = job->start_s,
+                                      .general = bytes[0],
+                                      .detail = bytes[1],
+                                      .hourly = is_by_hours(job) };
+    if (!err && !job->part) entry_set(f, job->level, &is);
     return err;
 }
 
@@ -287,14 +317,17 @@ static bool is_there(struct figures *f, int level, int64_t start_s)
     return found;
 }
 
-/* The earliest span of `level` that is over, of which there are files below
- * and none of itself; -1: none. The list is the thread's to change. */
-static int64_t due_of(struct figures *f, int level, int64_t now_s)
+/* The latest span of `level` that is over and is still kept, of which there
+ * are files below and none of itself; -1: none. The list is the thread's to
+ * change. */
+static int64_t due_of(struct figures *f, int level, int64_t kept_s,
+                      int64_t now_s)
 {
     const struct figures_list *below = &f->lists[level - 1];
     int64_t span_s = figures_span_s[level], last = -1;
     for (uint32_t i = below->n; i-- > 0;) {
         int64_t start_s = below->at[i].start_s / span_s * span_s;
+        if (start_s < kept_s) break;
         if (start_s == last || start_s + span_s > now_s) continue;
         last = start_s;
         if (!is_there(f, level, start_s)) return start_s;
@@ -326,44 +359,85 @@ static void expire(struct figures *f, int level, int64_t before_s)
     pthread_mutex_unlock(&f->files_lock);
 }
 
+static void detail_empty(struct figures *f, int level, struct figures_entry e)
+{
+    char path[FIGURES_PATH_MAX];
+    figures_path(f, level, e.start_s, 0, kinds[1], path);
+    if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
+    e.detail = 0;
+    e.dropped = true;
+    e.hourly = false;
+    entry_set(f, level, &e);
+}
+
 /* The oldest detail of a level goes; false: there is none to go. */
 static bool drop_detail(struct figures *f, int level, int64_t before_s)
 {
     struct figures_list *l = &f->lists[level];
-    char path[FIGURES_PATH_MAX];
     for (uint32_t i = 0; i < l->n && l->at[i].start_s < before_s; i++) {
-        struct figures_entry e = l->at[i];
-        if (!e.detail) continue;
-        figures_path(f, level, e.start_s, 0, kinds[1], path);
-        if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
-        entry_set(f, level, e.start_s, (uint64_t[]){ e.general, 0 }, true);
+        if (!l->at[i].detail) continue;
+        detail_empty(f, level, l->at[i]);
         return true;
     }
     return false;
+}
+
+/* The oldest day that is by its hours becomes one of the day as a whole. */
+static bool drop_hours(struct figures *f)
+{
+    struct figures_list *l = &f->lists[FIGURES_DAY];
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct figures_job job = { .level = FIGURES_DAY,
+                                         .start_s = l->at[i].start_s,
+                                         .itself = true,
+                                         .whole = true };
+        if (!l->at[i].hourly) continue;
+        int err = figures_write(f, &job);
+        figures_tell(f, err, 0);
+        return !err;
+    }
+    return false;
+}
+
+/* Details of hours that are in their day's. */
+static void hours_taken(struct figures *f)
+{
+    struct figures_list *l = &f->lists[FIGURES_HOUR];
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct figures_entry *day =
+            figures_find(f, FIGURES_DAY, l->at[i].start_s / DAY_S * DAY_S);
+        if (l->at[i].detail && day && day->hourly)
+            detail_empty(f, FIGURES_HOUR, l->at[i]);
+    }
 }
 
 /* Details of hours that their day has not yet taken in are spared as long as
  * that is possible. */
 static void make_room(struct figures *f, int64_t now_s)
 {
-    static const int64_t spared_s[FIGURES_LEVELS] = { FRESH_S, UNTAKEN_S, 0 };
-    for (int level = 0; level < FIGURES_LEVELS; level++)
-        while (f->bytes > f->conf.bytes_max &&
-               drop_detail(f, level, now_s - spared_s[level]))
-            ;
-    while (f->bytes > f->conf.bytes_max && drop_detail(f, FIGURES_HOUR, now_s))
+    uint64_t max = f->conf.bytes_max;
+    while (f->bytes > max && drop_detail(f, FIGURES_MINUTE, now_s - FRESH_S))
+        ;
+    while (f->bytes > max && drop_detail(f, FIGURES_HOUR, now_s - UNTAKEN_S))
+        ;
+    while (f->bytes > max && drop_hours(f))
+        ;
+    while (f->bytes > max && drop_detail(f, FIGURES_DAY, now_s))
+        ;
+    while (f->bytes > max && drop_detail(f, FIGURES_HOUR, now_s))
         ;
     for (int level = 0; level < FIGURES_LEVELS; level++)
-        while (f->bytes > f->conf.bytes_max && f->lists[level].n &&
+        while (f->bytes > max && f->lists[level].n &&
                f->lists[level].at[0].start_s < now_s - FRESH_S)
             expire(f, level, f->lists[level].at[0].start_s + 1);
 }
 
 /* What cannot be written is tried again after the next minute. */
-static int write_due(struct figures *f, int level, int64_t now_s)
+static int write_due(struct figures *f, int level, int64_t kept_s,
+                     int64_t now_s)
 {
     int err = 0;
-    for (int64_t due; !err && (due = due_of(f, level, now_s)) >= 0;) {
+    for (int64_t due; !err && (due = due_of(f, level, kept_s, now_s)) >= 0;) {
         const struct figures_job job = { .level = level,
                                          .start_s = due,
                                          .below = true };
@@ -376,10 +450,13 @@ static int write_due(struct figures *f, int level, int64_t now_s)
 /* On a full disk too: what goes makes room. */
 void figures_roll(struct figures *f, int64_t now_s)
 {
-    static const int64_t day_s = 86400;
-    if (!write_due(f, FIGURES_HOUR, now_s)) write_due(f, FIGURES_DAY, now_s);
+    /* by whole days: an hour is as long there as the day that has its detail */
+    int64_t kept_s = (now_s / DAY_S - f->conf.days) * DAY_S;
+    if (!write_due(f, FIGURES_HOUR, kept_s, now_s))
+        write_due(f, FIGURES_DAY, kept_s, now_s);
     expire(f, FIGURES_MINUTE, now_s - MINUTES_KEPT_S);
-    expire(f, FIGURES_HOUR, now_s - f->conf.days * day_s);
-    expire(f, FIGURES_DAY, now_s - f->conf.days * day_s);
+    expire(f, FIGURES_HOUR, kept_s);
+    expire(f, FIGURES_DAY, kept_s);
+    hours_taken(f);
     make_room(f, now_s);
 }

@@ -15,7 +15,9 @@ enum { FIGURES_PATH_MAX = 4096, FIGURES_NAME_MAX = 48 };
 struct figures_entry {
     int64_t start_s;
     uint64_t general, detail;    /* bytes; 0: there is none */
-    bool dropped;                /* the detail was, for want of room */
+    bool dropped;                /* the detail was: for want of room, or into
+                                    the day's */
+    bool hourly;                 /* a day's detail: it is by its hours */
 };
 struct figures_list { /* rising start_s */
     struct figures_entry *at;
@@ -70,10 +72,16 @@ struct figures_job {
     bool parts;                  /* of the present minute, which go */
     bool itself;                 /* and what is there already */
     bool below;                  /* all of the level below in its span */
+    bool whole;                  /* of a day: not by its hours */
 };
 int figures_write(struct figures *f, const struct figures_job *job);
 /* Hours and days that are over; then what is too old or too much goes. */
 void figures_roll(struct figures *f, int64_t now_s);
+/* What an hour is of its day. */
+static inline uint8_t figures_piece(int64_t start_s)
+{
+    return (uint8_t)(1 + start_s % 86400 / 3600);
+}
 struct figures_entry *figures_find(struct figures *f, int level,
                                    int64_t start_s);
 

@@ -9,6 +9,7 @@
 struct chosen {
     int level;
     int64_t start_s;
+    uint32_t pieces; /* bits; 0: all of it */
     bool has, dropped;
 };
 struct cover {
@@ -31,15 +32,37 @@ static bool is_held(const struct cover *c, int level, int64_t start_s)
     return false;
 }
 
+/* An hour whose detail is in its day's is read there, with its neighbours. */
+static bool choose_piece(struct cover *c, int level,
+                         const struct figures_entry *e, struct chosen *out)
+{
+    if (!c->detail || !e->dropped || level != FIGURES_HOUR) return false;
+    const struct figures_entry *day =
+        figures_find(c->f, FIGURES_DAY, e->start_s / 86400 * 86400);
+    if (!day || !day->hourly) return false;
+    *out = (struct chosen){ .level = FIGURES_DAY,
+                            .start_s = day->start_s,
+                            .pieces = 1u << figures_piece(e->start_s),
+                            .has = true };
+    return true;
+}
+
 static void choose(struct cover *c, int level, const struct figures_entry *e)
 {
+    struct chosen one = { .level = level,
+                          .start_s = e->start_s,
+                          .has = c->detail ? e->detail > 0 : e->general > 0,
+                          .dropped = c->detail && e->dropped };
+    if (choose_piece(c, level, e, &one) && c->n && c->at[c->n - 1].pieces &&
+        c->at[c->n - 1].start_s == one.start_s) {
+        c->at[c->n - 1].pieces |= one.pieces;
+        return;
+    }
     if (c->n == c->cap) {
         c->cap = c->cap ? c->cap * 2 : 64;
         c->at = mem_realloc(c->at, c->cap * sizeof *c->at);
     }
-    c->at[c->n++] = (struct chosen){ level, e->start_s,
-                                     c->detail ? e->detail > 0 : e->general > 0,
-                                     c->detail && e->dropped };
+    c->at[c->n++] = one;
 }
 
 static void cover(struct cover *c)
@@ -86,7 +109,7 @@ static bool file_read(struct figures *f, const struct chosen *one, bool detail,
     bool opened = !err;
     if (opened) err = figure_cursor_seek(c, &file, &ask->first);
     while (!err && shares(&c->row.key, &ask->first, ask->words)) {
-        fn(ctx, &c->row);
+        if (!one->pieces || one->pieces >> c->row.piece & 1) fn(ctx, &c->row);
         err = figure_cursor_next(c);
     }
     close(fd);

@@ -361,6 +361,127 @@ static void details_go_before_lists_when_there_is_too_much(void **state)
     assert_false(ask(START, START + 600, key_of_token(3), 4, &s));
 }
 
+/* --- days by their hours -------------------------------------------------- */
+
+static off_t size_of(const char *letter, int64_t start_s, const char *kind)
+{
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s-%lld.%s", dir, letter,
+             (long long)start_s, kind);
+    return stat(path, &st) ? -1 : st.st_size;
+}
+
+/* Token n is used n times in hour n of the day. */
+static void a_day_of_use(void)
+{
+    for (int hour = 0; hour < 24; hour++) {
+        to_minute(hour * 60);
+        for (int i = 0; i < hour; i++) {
+            struct figure_sample one = usual((uint32_t)hour);
+            figures_add(f, 0, &one);
+        }
+    }
+}
+
+static uint64_t of_token(uint32_t token, int from_hour, int to_hour, bool whole)
+{
+    struct sums s;
+    bool is_whole = ask(START + from_hour * 3600, START + to_hour * 3600,
+                        key_of_token(token), 4, &s);
+    assert_int_equal(is_whole, whole);
+    return s.n;
+}
+
+static void the_hours_of_a_day_are_found_in_the_days_file(void **state)
+{
+    (void)state;
+    a_day_of_use();
+    to_minute(24 * 60 + 1);
+    for (int round = 0; round < 2; round++) {
+        for (int hour = 0; hour < 24; hour++) {
+            int64_t at_s = START + hour * 3600;
+            assert_int_equal(size_of("h", at_s, "detail"), hour ? 0 : -1);
+            for (int token = 1; token < 24; token++)
+                assert_int_equal(of_token((uint32_t)token, hour, hour + 1, 1),
+                                 token == hour ? token : 0);
+        }
+        assert_int_equal(of_token(5, 0, 24, true), 5);
+        assert_int_equal(of_token(5, 3, 6, true), 5); /* a part of the day */
+        assert_int_equal(of_token(5, 6, 24, true), 0);
+        figures_free(&f); /* what is on the disk is known again */
+        begin((uint64_t)1 << 32);
+    }
+}
+
+/* Killed between the day's file and the end of its hours'. */
+static void hours_that_their_day_has_taken_are_counted_once(void **state)
+{
+    (void)state;
+    char command[256];
+    a_day_of_use();
+    snprintf(command, sizeof command, "cp -r %s %s.kept", dir, dir);
+    assert_int_equal(system(command), 0);
+    to_minute(24 * 60 + 1);
+    figures_free(&f);
+    snprintf(command, sizeof command, "cp %s.kept/h-*.detail %s; rm -r %s.kept",
+             dir, dir, dir);
+    assert_int_equal(system(command), 0);
+    begin((uint64_t)1 << 32);
+    assert_true(size_of("h", START + 5 * 3600, "detail") > 0);
+    assert_int_equal(of_token(5, 0, 24, true), 5);
+    assert_int_equal(of_token(5, 5, 6, true), 5);
+    to_minute(24 * 60 + 2);
+    assert_int_equal(size_of("h", START + 5 * 3600, "detail"), 0);
+    assert_int_equal(of_token(5, 5, 6, true), 5);
+}
+
+static void hours_go_before_days_when_there_is_too_much(void **state)
+{
+    (void)state;
+    struct figures_stats st;
+    struct sums s;
+    for (int hour = 0; hour < 24; hour++) {
+        to_minute(hour * 60);
+        for (uint32_t i = 0; i < 1000; i++) {
+            struct figure_sample one = usual(1 + i);
+            figures_add(f, 0, &one);
+        }
+    }
+    to_minute(72 * 60 + 1); /* minutes are too old, all is in the day */
+    figures_stats(f, &st);
+    off_t by_hours = size_of("d", START, "detail");
+    figures_free(&f);
+    begin(st.bytes - 1);
+    figures_round(f);
+    assert_true(size_of("d", START, "detail") < by_hours);
+    assert_int_equal(of_token(5, 0, 24, true), 24);
+    assert_int_equal(of_token(5, 3, 4, false), 0);
+    assert_int_equal(requests(START, START + 3600, APP), 4 * 1000);
+    figures_free(&f);
+    begin(st.bytes - 1);
+    assert_int_equal(of_token(5, 0, 24, true), 24);
+    assert_int_equal(of_token(5, 3, 4, false), 0);
+    assert_true(ask(START, START + 86400, key_of_token(7), 4, &s));
+    assert_int_equal(s.times[sketch_bucket(500)], 24);
+}
+
+static void what_is_too_old_goes_by_whole_days_and_stays_gone(void **state)
+{
+    (void)state;
+    a_day_of_use();
+    to_minute(31 * 1440 - 1);
+    assert_int_equal(of_token(5, 5, 6, true), 5);
+    for (int minute = 0; minute < 3; minute++) {
+        struct figure_sample one = usual(1);
+        to_minute(31 * 1440 + minute);
+        figures_add(f, 0, &one);
+        assert_int_equal(size_of("d", START, "detail"), -1);
+        assert_int_equal(size_of("d", START, "general"), -1);
+        assert_int_equal(size_of("h", START + 23 * 3600, "general"), -1);
+    }
+}
+
 /* As on a full disk: a write fails. */
 static void what_cannot_be_written_is_counted_as_lost(void **state)
 {
@@ -587,8 +708,8 @@ static void write_rows(const char *path, unsigned n)
     struct figure_writer *w;
     struct figure_row r = { .pairs_n = 1 };
     uint64_t bytes;
-    assert_int_equal(figure_writer_new(&w, path, (struct figure_span){ 60, 0 }),
-                     0);
+    assert_int_equal(
+        figure_writer_new(&w, path, (struct figure_span){ 60, 0, 0 }), 0);
     for (unsigned i = 0; i < n; i++) {
         r.key = (struct figure_key){ { APP, FIGURE_TOKEN, 1, i, 5 } };
         r.sum[FIGURE_REQUESTS] = i + 1;
@@ -643,6 +764,61 @@ static void a_file_that_is_cut_or_flipped_tells_only_what_is_right(void **state)
     close(fd);
 }
 
+/* Of every form there is, over many blocks. */
+static void rows_of_any_form_and_piece_are_read_as_written(void **state)
+{
+    (void)state;
+    enum { KEYS = 400 };
+    char path[128];
+    struct figure_writer *w;
+    struct figure_file file;
+    struct figure_row r = { .pairs_n = 0 };
+    struct figure_cursor *c = mem_zalloc(sizeof *c);
+    uint64_t bytes;
+    const struct figure_span day = { START, 2, FIGURE_PIECES };
+    snprintf(path, sizeof path, "%s/file", dir);
+    assert_int_equal(figure_writer_new(&w, path, day), 0);
+    for (unsigned i = 0; i < KEYS; i++)
+        for (unsigned piece = 0; piece <= FIGURE_PIECES; piece++) {
+            r.key = (struct figure_key){ { APP, FIGURE_TOKEN, 1, i, 5 } };
+            r.piece = (uint8_t)piece;
+            r.sum[FIGURE_REQUESTS] = 3;
+            r.sum[FIGURE_COST] = i % 3 ? 3 : 7; /* odd */
+            r.text = i % 5 ? SV("") : SV("name");
+            r.pairs_n = i % 4;
+            for (unsigned k = 0; k < r.pairs_n; k++)
+                r.pairs[k] = (struct figure_pair){ piece + 100 * k,
+                                                   r.pairs_n == 1 ? 3 : 1 };
+            figure_writer_put(w, &r);
+        }
+    assert_int_equal(figure_writer_close(w, false), 0);
+    assert_int_equal(figure_writer_end(&w, &bytes), 0);
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(figure_file_open(&file, fd), 0);
+    assert_int_equal(file.span.pieces, FIGURE_PIECES);
+    assert_true(file.blocks > 5);
+    for (unsigned i = 0; i < KEYS; i++) {
+        const struct figure_key key = { { APP, FIGURE_TOKEN, 1, i, 5 } };
+        int err = figure_cursor_seek(c, &file, &key);
+        for (unsigned piece = 0; piece <= FIGURE_PIECES; piece++) {
+            assert_int_equal(err, 0);
+            assert_int_equal(figure_key_cmp(&c->row.key, &key), 0);
+            assert_int_equal(c->row.piece, piece);
+            assert_int_equal(c->row.sum[FIGURE_REQUESTS], 3);
+            assert_int_equal(c->row.sum[FIGURE_COST], i % 3 ? 3 : 7);
+            assert_int_equal(c->row.text.n, i % 5 ? 0 : 4);
+            assert_int_equal(c->row.pairs_n, i % 4);
+            for (unsigned k = 0; k < i % 4; k++) {
+                assert_int_equal(c->row.pairs[k].bucket, piece + 100 * k);
+                assert_int_equal(c->row.pairs[k].n, i % 4 == 1 ? 3 : 1);
+            }
+            err = figure_cursor_next(c);
+        }
+    }
+    close(fd);
+    mem_free(c);
+}
+
 /* A file as version 1 wrote it: three sums, no cost. */
 static void a_file_of_the_first_version_is_read(void **state)
 {
@@ -689,6 +865,75 @@ static void a_minute_of_the_first_version_becomes_part_of_its_hour(void **state)
     assert_int_equal(stat(path, &st), 0);
 }
 
+/* As version 2 wrote it: all sums, times and texts with their numbers. */
+static void a_file_of_the_second_version_is_read(void **state)
+{
+    (void)state;
+    struct figure_file file;
+    struct figure_cursor *c = mem_zalloc(sizeof *c);
+    const struct figure_key key = { { APP, FIGURE_TOKEN, 1, 2, 0 } };
+    int fd =
+        open(TEST_SOURCE_ROOT "/tests/vectors/figures-v2.detail", O_RDONLY);
+    assert_int_equal(figure_file_open(&file, fd), 0);
+    assert_int_equal(file.version, 2);
+    assert_int_equal(file.span.pieces, 0);
+    assert_int_equal(figure_cursor_seek(c, &file, &key), 0);
+    assert_int_equal(c->row.key.w[4], figure_word(FIGURE_FACT, 3));
+    assert_int_equal(c->row.piece, 0);
+    assert_int_equal(c->row.sum[FIGURE_REQUESTS], 300);
+    assert_int_equal(c->row.sum[FIGURE_BYTES_IN], 7);
+    assert_int_equal(c->row.sum[FIGURE_BYTES_OUT], 70000);
+    assert_int_equal(c->row.sum[FIGURE_COST], 900);
+    assert_int_equal(c->row.pairs_n, 2);
+    assert_int_equal(c->row.pairs[0].bucket, 20);
+    assert_int_equal(c->row.pairs[0].n, 100);
+    assert_int_equal(c->row.pairs[1].bucket, 150);
+    assert_int_equal(c->row.pairs[1].n, 200);
+    assert_int_equal(figure_cursor_next(c), 0);
+    assert_int_equal(c->row.key.w[1], FIGURE_OWNER);
+    assert_true(sv_eq(c->row.text, SV("customer-5")));
+    assert_int_equal(figure_cursor_next(c), ERR_NOTFOUND);
+    close(fd);
+    mem_free(c);
+}
+
+static void put_v2(const char *letter, int64_t start_s)
+{
+    char command[256];
+    snprintf(command, sizeof command,
+             "cp %s/tests/vectors/figures-v2.detail %s/%s-%lld.detail",
+             TEST_SOURCE_ROOT, dir, letter, (long long)start_s);
+    assert_int_equal(system(command), 0);
+}
+
+/* Of days that an earlier version wrote the hours keep their own details; what
+ * was not yet a day becomes one by its hours. */
+static void hours_and_days_of_the_second_version_go_on(void **state)
+{
+    (void)state;
+    struct sums s;
+    const struct figure_key key = { { APP, FIGURE_TOKEN, 1, 2, 0 } };
+    const int64_t next_s = START + 86400;
+    figures_free(&f);
+    put_v2("d", START);
+    put_v2("h", START + 3 * 3600);
+    put_v2("h", next_s + 3600);
+    put_v2("h", next_s + 2 * 3600);
+    begin((uint64_t)1 << 32);
+    to_minute(2 * 1440 + 1);
+    assert_true(size_of("h", START + 3 * 3600, "detail") > 0);
+    assert_int_equal(size_of("h", next_s + 3600, "detail"), 0);
+    assert_true(ask(START, next_s, key, 4, &s));
+    assert_int_equal(s.n, 300);
+    assert_true(ask(START + 3 * 3600, START + 4 * 3600, key, 4, &s));
+    assert_int_equal(s.n, 300);
+    assert_true(ask(next_s, next_s + 86400, key, 4, &s));
+    assert_int_equal(s.n, 600);
+    assert_int_equal(s.cost, 1800);
+    assert_true(ask(next_s + 3600, next_s + 7200, key, 4, &s));
+    assert_int_equal(s.n, 300);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -702,13 +947,20 @@ int main(void)
         T(a_restart_goes_on_in_the_same_minute),
         T(writers_the_thread_and_a_reader_do_not_disturb_each_other),
         T(details_go_before_lists_when_there_is_too_much),
+        T(the_hours_of_a_day_are_found_in_the_days_file),
+        T(hours_that_their_day_has_taken_are_counted_once),
+        T(hours_go_before_days_when_there_is_too_much),
+        T(what_is_too_old_goes_by_whole_days_and_stays_gone),
         T(what_cannot_be_written_is_counted_as_lost),
         T(a_part_that_cannot_be_written_costs_no_other),
         T(a_full_disk_costs_its_minutes_and_nothing_else),
         T(what_is_too_old_goes_from_a_full_disk_too),
         T(a_file_that_is_cut_or_flipped_tells_only_what_is_right),
+        T(rows_of_any_form_and_piece_are_read_as_written),
         T(a_file_of_the_first_version_is_read),
         T(a_minute_of_the_first_version_becomes_part_of_its_hour),
+        T(a_file_of_the_second_version_is_read),
+        T(hours_and_days_of_the_second_version_go_on),
     };
     return cmocka_run_group_tests_name("journal/figures", tests, NULL, NULL);
 }
