@@ -54,7 +54,7 @@ static void put_patterns(struct buf *b, const struct anomaly_state *st)
         json_put_member(b, "stands", sv_cstr(action_name(s.action)));
         json_put_time(b, "until", s.until_s * 1000);
         json_put_name(b, "learntFrom");
-        buf_put_u64(b, st->baseline[p].windows);
+        buf_put_u64(b, st->tally[p].learnt);
         json_put_name(b, "requests");
         buf_put_u64(b, st->tally[p].n);
         buf_putc(b, '}');

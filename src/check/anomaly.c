@@ -128,7 +128,7 @@ static void of_application(struct exchange *x, const struct plan_app *app,
                    (uint32_t)(sample->at_ms / 1000), &k) != TRACK_OPEN)
         return;
     unsigned n = anomaly_add(&app->abuse->profile.anomaly, ANOMALY_APPLICATION,
-                             k.state, sample, found);
+                             k.state, k.more, sample, found);
     track_close(&k);
     report(x, ANOMALY_APPLICATION, found, n);
 }
@@ -144,7 +144,8 @@ static void of_subject(struct exchange *x, const struct plan_app *app,
     if (track_open(x->env->detection->anomaly, x->who, true, now_s, &k) !=
         TRACK_OPEN)
         return;
-    unsigned n = anomaly_add(policy, ANOMALY_SUBJECT, k.state, sample, found);
+    unsigned n =
+        anomaly_add(policy, ANOMALY_SUBJECT, k.state, k.more, sample, found);
     if (n) s = anomaly_stand(policy, k.state, sample->at_ms);
     const struct anomaly_finding *why = holding(&s, found, n);
     bool holds = why && s.action >= DETECTOR_CHALLENGE;

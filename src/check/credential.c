@@ -4,6 +4,7 @@
  * time (live/token.h). */
 #include "base/hash.h"
 #include "check/check.h"
+#include "check/tracked.h"
 #include "codec/base62.h"
 #include "codec/digest.h"
 
@@ -63,5 +64,7 @@ enum verdict check_credential(struct exchange *x)
     sha256(secret, x->digest);
     x->has_token = tokens_find(x->env->tokens, x->plan->app.num, x->digest,
                                x->wall_ms, &x->token);
-    return x->has_token ? VERDICT_PASS : check_deny(x, REASON_INVALID_TOKEN);
+    if (!x->has_token) return check_deny(x, REASON_INVALID_TOKEN);
+    check_expect(x);
+    return VERDICT_PASS;
 }

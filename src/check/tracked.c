@@ -18,6 +18,16 @@ bool check_who(struct exchange *x)
     return (x->who[0] | x->who[1]) != 0;
 }
 
+void check_expect(const struct exchange *x)
+{
+    uint64_t key[TRACK_KEY_WORDS] = { 0 };
+    if (!x->plan->tracked || !x->env->detection) return;
+    const struct abuse *profile = &x->plan->abuse->profile;
+    who_of(x, key);
+    if (profile->travel.enabled) track_expect(x->env->detection->travel, key);
+    if (profile->anomaly.enabled) track_expect(x->env->detection->anomaly, key);
+}
+
 /* Method and the route's rule, else the path: how many different ones is a
  * pattern, so that ids within a path of a known rule are not. */
 static uint64_t endpoint_of(const struct exchange *x)

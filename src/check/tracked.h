@@ -11,6 +11,8 @@
 /* Fills exchange.who in a run. False: nobody in particular, or there is no
  * memory for detectors. */
 bool check_who(struct exchange *x);
+/* The credential is known: what step 11 reads of it is on its way. */
+void check_expect(const struct exchange *x);
 /* At a run's end, for check_answered: who it was, which endpoint. */
 void check_mark(struct exchange *x);
 

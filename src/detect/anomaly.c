@@ -156,11 +156,12 @@ static float weight_of(const struct anomaly_rule *rule,
 /* True: a finding. */
 static bool judge(const struct anomaly_rule *rule, enum anomaly_scope scope,
                   enum anomaly_pattern p, struct anomaly_state *st,
-                  uint32_t end_s, struct anomaly_finding *f)
+                  struct anomaly_baseline *b, uint32_t end_s,
+                  struct anomaly_finding *f)
 {
     const struct pattern_row *row = &pattern_rows[p];
     struct anomaly_tally *t = &st->tally[p];
-    struct anomaly_baseline *b = &st->baseline[p];
+    if (!t->learnt) *b = (struct anomaly_baseline){ 0 };
     int64_t middle_s = ((int64_t)t->start_s + end_s) / 2;
     float value = value_of(p, t, st->endpoints);
     float noise = noise_of(p, b->windows ? anomaly_expect(b, middle_s) : value,
@@ -173,6 +174,7 @@ static bool judge(const struct anomaly_rule *rule, enum anomaly_scope scope,
                      high >= rule->threshold && is_plausible(p, t);
     anomaly_learn(b, middle_s, rule->window_s, value, noise, &row->floor,
                   anomalous ? 0 : weight_of(rule, b, high));
+    t->learnt = b->windows;
     if (!anomalous) {
         t->run = 0;
         return false;
@@ -181,7 +183,7 @@ static bool judge(const struct anomaly_rule *rule, enum anomaly_scope scope,
         .pattern = p,
         .from_s = t->start_s,
         .window_s = end_s - t->start_s,
-        .learnt = b->windows,
+        .learnt = t->learnt,
         .observed = natural_of(p, value),
         .expected = natural_of(p, j.expected),
         .score = j.score,
@@ -206,7 +208,8 @@ static void restart(struct anomaly_tally *t, uint32_t now_s, uint32_t window_s)
 /* The window of this pattern is over at `now_s`, or has not begun. */
 static unsigned turn(const struct anomaly *policy, enum anomaly_scope scope,
                      enum anomaly_pattern p, struct anomaly_state *st,
-                     uint32_t now_s, struct anomaly_finding *out)
+                     struct anomaly_learnt *learnt, uint32_t now_s,
+                     struct anomaly_finding *out)
 {
     const struct anomaly_rule *rule = &policy->rules[p];
     struct anomaly_tally *t = &st->tally[p];
@@ -218,7 +221,7 @@ static unsigned turn(const struct anomaly *policy, enum anomaly_scope scope,
     if (t->start_s && t->n && !few && !t->partial) {
         /* it ended with its last whole window; silence is not judged */
         uint32_t end_s = t->start_s + rule->window_s;
-        found = judge(rule, scope, p, st, end_s, out);
+        found = judge(rule, scope, p, st, &learnt->baseline[p], end_s, out);
     }
     t->partial = t->start_s == 0;
     restart(t, now_s, rule->window_s);
@@ -246,7 +249,7 @@ static void count(struct anomaly_state *st, const struct anomaly_sample *s)
 }
 
 unsigned anomaly_add(const struct anomaly *policy, enum anomaly_scope scope,
-                     struct anomaly_state *state,
+                     struct anomaly_state *state, struct anomaly_learnt *learnt,
                      const struct anomaly_sample *sample,
                      struct anomaly_finding out[ANOMALY_PATTERNS])
 {
@@ -260,8 +263,8 @@ unsigned anomaly_add(const struct anomaly *policy, enum anomaly_scope scope,
         /* a reactor that is a moment behind counts into this window */
         if (t->start_s == 0 ||
             (int32_t)(now_s - t->start_s) >= (int32_t)rule->window_s)
-            found += turn(policy, scope, (enum anomaly_pattern)p, state, now_s,
-                          &out[found]);
+            found += turn(policy, scope, (enum anomaly_pattern)p, state, learnt,
+                          now_s, &out[found]);
     }
     count(state, sample);
     return found;

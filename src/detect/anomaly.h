@@ -11,8 +11,10 @@
  *   each rung stands for a bounded time; a normal window ends the climb
  *
  * Pure: no clock, no memory, no lock. The state is the caller's, one for the
- * application and one a subject, and so is the lock around a call. Requests
- * that this detector itself refused are not to be added. */
+ * application and one a subject, and so is the lock around a call. What every
+ * request touches and what is learnt lie apart: of many subjects who each come
+ * a few times the baselines are never touched. Requests that this detector
+ * itself refused are not to be added. */
 #ifndef DETECT_ANOMALY_H
 #define DETECT_ANOMALY_H
 
@@ -30,6 +32,7 @@ struct anomaly_tally {
     uint8_t partial : 1; /* the first window began in its middle */
     uint8_t denied : 1;  /* the action is an administrator's, not the ladder's */
     uint16_t run;      /* anomalous windows in a row */
+    uint32_t learnt;   /* windows in the baseline; 0: it holds nothing yet */
 };
 
 /* What was learnt; all in octaves (log2 of the quantity). */
@@ -49,9 +52,15 @@ struct anomaly_baseline {
 struct anomaly_state { /* zeros: nothing known yet */
     struct anomaly_tally tally[ANOMALY_PATTERNS];
     uint8_t endpoints[ANOMALY_SKETCH]; /* bits of this window's, by hash */
+};
+_Static_assert(sizeof(struct anomaly_state) == 192, "three cache lines");
+
+/* What belongs to a state; of a new one whatever was there before. */
+struct anomaly_learnt {
     struct anomaly_baseline baseline[ANOMALY_PATTERNS];
 };
-_Static_assert(sizeof(struct anomaly_state) <= 256 * ANOMALY_PATTERNS,
+_Static_assert(sizeof(struct anomaly_state) + sizeof(struct anomaly_learnt) <=
+                   256 * ANOMALY_PATTERNS,
                "256 bytes a pattern");
 
 /* An application's anomaly turns nobody away: it goes as far as an alert, and
@@ -81,7 +90,7 @@ struct anomaly_finding {
 
 /* Returns how many findings, 0 to ANOMALY_PATTERNS. */
 unsigned anomaly_add(const struct anomaly *policy, enum anomaly_scope scope,
-                     struct anomaly_state *state,
+                     struct anomaly_state *state, struct anomaly_learnt *learnt,
                      const struct anomaly_sample *sample,
                      struct anomaly_finding out[ANOMALY_PATTERNS]);
 /* The strongest action that stands, at most the policy's; *pattern names whose

@@ -7,9 +7,11 @@
 void detection_new(struct detection **out, const struct detection_conf *conf)
 {
     struct detection *d = NEW(struct detection);
-    tracks_new(&d->travel, conf->subjects, conf->travel_bytes);
-    tracks_new(&d->anomaly, conf->subjects, conf->anomaly_bytes);
-    tracks_new(&d->applications, DETECTION_APPLICATIONS, conf->anomaly_bytes);
+    tracks_new(&d->travel, conf->subjects, conf->travel_bytes, 0);
+    tracks_new(&d->anomaly, conf->subjects, conf->anomaly_bytes,
+               conf->learnt_bytes);
+    tracks_new(&d->applications, DETECTION_APPLICATIONS, conf->anomaly_bytes,
+               conf->learnt_bytes);
     holds_new(&d->holds, &conf->holds);
     *out = d;
 }

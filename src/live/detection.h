@@ -23,6 +23,7 @@ struct detection {
 struct detection_conf {
     uint32_t subjects; /* places of the first two tables, each */
     size_t travel_bytes, anomaly_bytes; /* of a state */
+    size_t learnt_bytes; /* beside that of an anomaly (track.more) */
     struct holds_conf holds;
 };
 void detection_new(struct detection **out, const struct detection_conf *conf);

@@ -19,23 +19,32 @@ struct track_set {
     _Alignas(LINE) _Atomic uint32_t lock;
     uint8_t used, told;    /* bits of ways */
     uint32_t free_s[WAYS]; /* last used, or held until then */
-    uint64_t key[WAYS][TRACK_KEY_WORDS];
+    uint16_t print[WAYS];
+    _Alignas(LINE) uint64_t key[WAYS][TRACK_KEY_WORDS];
 };
+_Static_assert(sizeof(struct track_set) == 3 * LINE, "24 bytes a place");
 
 struct tracks {
     uint32_t sets;
-    size_t state_bytes;
+    size_t state_bytes, more_bytes;
     uint64_t mix[2];
     void *_Atomic memory; /* NULL until it is first used */
     _Atomic uint64_t used, evicted, full, busy;
 };
 
-void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes)
+static size_t whole_words(size_t bytes)
+{
+    return (bytes + 7) / 8 * 8;
+}
+
+void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes,
+                size_t more_bytes)
 {
     struct tracks *t = NEW(struct tracks);
     ENSURE(places >= TRACKS_MIN && places <= TRACKS_MAX);
     t->sets = (places + WAYS - 1) / WAYS;
-    t->state_bytes = (state_bytes + 7) / 8 * 8;
+    t->state_bytes = whole_words(state_bytes);
+    t->more_bytes = whole_words(more_bytes);
     rand_bytes(t->mix, sizeof t->mix);
     *out = t;
 }
@@ -52,7 +61,8 @@ void tracks_free(struct tracks **at)
 
 static size_t bytes_of(const struct tracks *t)
 {
-    return t->sets * (sizeof(struct track_set) + WAYS * t->state_bytes) + LINE;
+    size_t place = t->state_bytes + t->more_bytes;
+    return t->sets * (sizeof(struct track_set) + WAYS * place) + LINE;
 }
 
 /* Untouched zero pages. Of two that come first at once one gives its back. */
@@ -72,12 +82,29 @@ static struct track_set *sets_in(void *memory)
     return (struct track_set *)((at + LINE - 1) & ~(uintptr_t)(LINE - 1));
 }
 
-static uint32_t set_of(const struct tracks *t, const uint64_t *key)
+static uint64_t hash_of(const struct tracks *t, const uint64_t *key)
 {
     __extension__ typedef unsigned __int128 wide;
     wide m = (wide)((key[0] ^ t->mix[0]) | 1) * (key[1] ^ t->mix[1]);
-    uint64_t h = (uint64_t)m ^ (uint64_t)(m >> 64);
-    return (uint32_t)((wide)h * t->sets >> 64);
+    return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* By the upper bits; the lowest are the print. */
+static struct track_set *set_of(const struct tracks *t, void *memory,
+                                uint64_t hash)
+{
+    return &sets_in(memory)[(hash >> 32) * t->sets >> 32];
+}
+
+/* The lines that a look-up reads: which key is his nobody knows yet. */
+void track_expect(const struct tracks *t, const uint64_t key[TRACK_KEY_WORDS])
+{
+    void *memory = atomic_load_explicit(&t->memory, memory_order_acquire);
+    if (!memory) return;
+    const struct track_set *s = set_of(t, memory, hash_of(t, key));
+    __builtin_prefetch(s, 1);
+    __builtin_prefetch(s->key, 0);
+    __builtin_prefetch(s->key[WAYS / 2], 0);
 }
 
 /* --- the lock ---------------------------------------------------------------- */
@@ -109,11 +136,12 @@ static void unlock(struct track_set *s)
 
 /* --- finding ------------------------------------------------------------------ */
 
-static int way_of(const struct track_set *s, const uint64_t *key)
+static int way_of(const struct track_set *s, const uint64_t *key,
+                  uint16_t print)
 {
     for (int w = 0; w < WAYS; w++)
-        if (s->used >> w & 1 && s->key[w][0] == key[0] &&
-            s->key[w][1] == key[1])
+        if (s->print[w] == print && s->used >> w & 1 &&
+            s->key[w][0] == key[0] && s->key[w][1] == key[1])
             return w;
     return -1;
 }
@@ -131,7 +159,7 @@ static int way_free(const struct track_set *s, uint32_t now_s)
 }
 
 static int way_take(struct tracks *t, struct track_set *s, const uint64_t *key,
-                    uint32_t now_s)
+                    uint16_t print, uint32_t now_s)
 {
     int w = way_free(s, now_s);
     if (w < 0) {
@@ -144,6 +172,7 @@ static int way_take(struct tracks *t, struct track_set *s, const uint64_t *key,
     s->used |= bit;
     s->told &= (uint8_t)~bit;
     s->free_s[w] = 0;
+    s->print[w] = print;
     memcpy(s->key[w], key, sizeof s->key[w]);
     return w;
 }
@@ -154,21 +183,26 @@ enum track_found track_open(struct tracks *t,
 {
     void *memory = memory_of(t, make);
     if (!memory) return TRACK_ABSENT;
-    struct track_set *sets = sets_in(memory), *s = &sets[set_of(t, key)];
+    uint64_t hash = hash_of(t, key);
+    uint16_t print = (uint16_t)hash;
+    struct track_set *sets = sets_in(memory), *s = set_of(t, memory, hash);
     if (!lock(s)) {
         atomic_fetch_add_explicit(&t->busy, 1, memory_order_relaxed);
         return TRACK_BUSY;
     }
-    int w = way_of(s, key);
+    int w = way_of(s, key, print);
     bool fresh = w < 0;
-    if (fresh && make) w = way_take(t, s, key, now_s);
+    if (fresh && make) w = way_take(t, s, key, print, now_s);
     if (w < 0) {
         unlock(s);
         return make ? TRACK_FULL : TRACK_ABSENT;
     }
     size_t place = (size_t)(s - sets) * WAYS + (size_t)w;
+    char *states = (char *)(sets + t->sets);
+    char *mores = states + t->sets * WAYS * t->state_bytes;
     *out = (struct track){
-        .state = (char *)(sets + t->sets) + place * t->state_bytes,
+        .state = states + place * t->state_bytes,
+        .more = t->more_bytes ? mores + place * t->more_bytes : NULL,
         .keep_s = s->free_s[w] > now_s + AHEAD_S ? s->free_s[w] : 0,
         .told = s->told >> w & 1,
         .now_s = now_s,

@@ -2,8 +2,12 @@
  * of places for states of one size, found by a key of 128 bits; its memory is
  * taken when it is first used, and touched as subjects come.
  *
- *   set  lock | free_s 8 x 4 bytes | key 8 x 16 bytes     (24 bytes a place)
- *   state of set s, way w at (8 s + w) x state_bytes
+ *   set  lock | free_s 8 x 4 bytes | print 8 x 2 bytes | key 8 x 16 bytes
+ *   state of set s, way w at (8 s + w) x state_bytes; more of it apart
+ *
+ * A set is found in its first cache line and seldom needs the others: a print
+ * is of the key's hash. What few requests touch (more) is not touched by
+ * subjects who come once.
  *
  * A key has one set, by a hash that is the process's own: nobody can aim at
  * one. Who comes new takes an empty place, else that of the longest idle of
@@ -25,11 +29,14 @@ struct tracks;
 enum { TRACK_KEY_WORDS = 2, TRACKS_MIN = 8, TRACKS_MAX = 1 << 24 };
 #define TRACK_KEPT UINT32_MAX /* keep_s: until somebody lets go */
 
-void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes);
+/* more_bytes may be 0. 24 bytes a place beside the states. */
+void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes,
+                size_t more_bytes);
 void tracks_free(struct tracks **t);
 
 struct track {
     void *state;     /* zeros when the subject is new */
+    void *more;      /* then as somebody else left it; NULL: there is none */
     uint32_t keep_s; /* node clock: its place is nobody else's until then; 0:
                         not held. Written back by track_close */
     bool told;       /* of what is held; written back, false when new */
@@ -37,6 +44,9 @@ struct track {
     uint32_t now_s, at;
     struct track_set *set;
 };
+
+/* Soon this key is opened: its set comes into the caches meanwhile. */
+void track_expect(const struct tracks *t, const uint64_t key[TRACK_KEY_WORDS]);
 
 enum track_found { TRACK_OPEN, TRACK_ABSENT, TRACK_FULL, TRACK_BUSY };
 /* OPEN: locked, to be closed soon, by the same thread, before another one is

@@ -191,8 +191,8 @@ static const struct row rows[] = {
       "of JWTs), 100 bytes each; made when first needed, then of that size"),
     N("tracked-max", tracked_max, 1024, 16777216, "65536", "N",
       "tokens and subjects of JWTs that GeoSentry and anomaly detection each "
-      "remember at a time: 88 and 1200 bytes, taken as they come. The "
-      "longest idle give way"),
+      "remember at a time: 88 and 216 bytes (1240 when it is learnt from), "
+      "taken as they come. The longest idle give way"),
     N("visitors-max", visitors_max, 1024, 67108864, "1048576", "N",
       "addresses and header values that abuse profiles count at a time, 41 "
       "bytes each; made when first needed, touched as they come. Who finds no "

@@ -11,11 +11,13 @@ struct subject {
     char *key;
     struct travel_state travel;
     struct anomaly_state anomaly;
+    struct anomaly_learnt learnt;
 };
 
 struct simulate_subjects {
     struct map keys;
     struct anomaly_state application;
+    struct anomaly_learnt learnt; /* of the application */
 };
 
 struct simulate_subjects *simulate_subjects_new(void)
@@ -90,11 +92,13 @@ enum detector_action simulate_anomaly(struct simulate_subjects *s,
 
 static unsigned state_add(const struct abuse *abuse, enum anomaly_scope scope,
                           struct anomaly_state *state,
+                          struct anomaly_learnt *learnt,
                           const struct anomaly_sample *sample, struct arena *a,
                           struct sv *out, unsigned n)
 {
     struct anomaly_finding f[ANOMALY_PATTERNS];
-    unsigned found = anomaly_add(&abuse->anomaly, scope, state, sample, f);
+    unsigned found =
+        anomaly_add(&abuse->anomaly, scope, state, learnt, sample, f);
     for (unsigned i = 0; i < found && n < ANOMALY_PATTERNS; i++)
         if (f[i].fresh)
             out[n++] =
@@ -121,10 +125,10 @@ unsigned simulate_anomaly_add(struct simulate_subjects *s,
     struct subject *one = subject_get(s, r);
     unsigned n = 0;
     if (!abuse->anomaly.enabled || !r->has_time || r->at_ms <= 0) return 0;
-    n = state_add(abuse, ANOMALY_APPLICATION, &s->application, &sample, a, out,
-                  n);
+    n = state_add(abuse, ANOMALY_APPLICATION, &s->application, &s->learnt,
+                  &sample, a, out, n);
     if (one)
-        n = state_add(abuse, ANOMALY_SUBJECT, &one->anomaly, &sample, a, out,
-                      n);
+        n = state_add(abuse, ANOMALY_SUBJECT, &one->anomaly, &one->learnt,
+                      &sample, a, out, n);
     return n;
 }

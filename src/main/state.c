@@ -121,6 +121,7 @@ static void detection_start(struct server *s)
         .subjects = (uint32_t)s->set.tracked_max,
         .travel_bytes = sizeof(struct travel_state),
         .anomaly_bytes = sizeof(struct anomaly_state),
+        .learnt_bytes = sizeof(struct anomaly_learnt),
         .holds = { wake_control, s },
     };
     detection_new(&s->detection, &conf);

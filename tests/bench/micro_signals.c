@@ -29,7 +29,10 @@ static struct geoblock geoblock;
 static struct travel travel;
 static struct travel_state *travellers;
 static struct anomaly anomaly;
-static struct anomaly_state *subjects, application;
+static struct watched {
+    struct anomaly_state state;
+    struct anomaly_learnt learnt;
+} * subjects, application;
 static int64_t now_ms = 1732492800000;
 static uint64_t seed = 1;
 static uint64_t sink;
@@ -108,7 +111,7 @@ static void move(uint32_t i)
                 .action;
 }
 
-static void add_to(struct anomaly_state *st, enum anomaly_scope scope)
+static void add_to(struct watched *w, enum anomaly_scope scope)
 {
     struct anomaly_finding found[ANOMALY_PATTERNS];
     uint32_t r = any();
@@ -120,7 +123,7 @@ static void add_to(struct anomaly_state *st, enum anomaly_scope scope)
         .failed = r % 100 == 0,
     };
     now_ms += 1; /* 1,000 a second: a window is 60,000 requests */
-    sink += anomaly_add(&anomaly, scope, st, &s, found);
+    sink += anomaly_add(&anomaly, scope, &w->state, &w->learnt, &s, found);
 }
 
 static void count_application(uint32_t i)
@@ -149,8 +152,8 @@ static void close_windows(uint32_t i)
 
 static void ask_standing(uint32_t i)
 {
-    sink +=
-        anomaly_standing(&anomaly, &subjects[i * 7919 % SPREAD], now_ms, NULL);
+    sink += anomaly_standing(&anomaly, &subjects[i * 7919 % SPREAD].state,
+                             now_ms, NULL);
 }
 
 /* All that a request of a subject pays. */
@@ -163,7 +166,7 @@ static void whole_request(uint32_t i)
     struct travel_sample s = { p, now_ms, now_ms };
     sink += travel_judge(&travel, &travel_networks_known, &travellers[who], &s)
                 .action;
-    sink += anomaly_standing(&anomaly, &subjects[who], now_ms, NULL);
+    sink += anomaly_standing(&anomaly, &subjects[who].state, now_ms, NULL);
     add_to(&subjects[who], ANOMALY_SUBJECT);
     add_to(&application, ANOMALY_APPLICATION);
 }

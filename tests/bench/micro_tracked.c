@@ -128,6 +128,7 @@ static void set_up(struct arena *a)
         .subjects = SPREAD,
         .travel_bytes = sizeof(struct travel_state),
         .anomaly_bytes = sizeof(struct anomaly_state),
+        .learnt_bytes = sizeof(struct anomaly_learnt),
     };
     char path[64];
     const char *paths[] = { path };

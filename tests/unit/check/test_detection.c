@@ -84,10 +84,12 @@ static void world_begin(const char *profile, bool data)
     char doc[1024];
     struct plan_problem why;
     const void *abuse;
-    struct detection_conf conf = { .subjects = 1024,
-                                   .travel_bytes = sizeof(struct travel_state),
-                                   .anomaly_bytes =
-                                       sizeof(struct anomaly_state) };
+    struct detection_conf conf = {
+        .subjects = 1024,
+        .travel_bytes = sizeof(struct travel_state),
+        .anomaly_bytes = sizeof(struct anomaly_state),
+        .learnt_bytes = sizeof(struct anomaly_learnt),
+    };
     memset(&w, 0, sizeof w);
     w.wall_ms = w.node_ms = START_MS;
     arena_init(&w.image, 1 << 20, NULL, 0);

@@ -30,6 +30,7 @@ struct source {
     struct anomaly policy;
     enum anomaly_scope scope;
     struct anomaly_state state;
+    struct anomaly_learnt learnt;
     int64_t at_ms;
     unsigned requests, failed, response_us, bytes, endpoints;
     struct anomaly_finding last; /* of the last window(s) */
@@ -70,8 +71,8 @@ static void windows(struct source *s, unsigned n)
                 .response_us = s->response_us,
                 .failed = i < s->failed,
             };
-            unsigned k =
-                anomaly_add(&s->policy, s->scope, &s->state, &r, found);
+            unsigned k = anomaly_add(&s->policy, s->scope, &s->state,
+                                     &s->learnt, &r, found);
             for (unsigned f = 0; f < k; f++) {
                 s->last = found[f];
                 s->findings++;
@@ -244,11 +245,26 @@ static void few_requests_and_silence_raise_nothing(void **state)
     assert_int_equal(s.findings, 0);
 }
 
+/* Its place was another's, whose baselines are still there. */
+static void a_new_state_knows_nothing_of_another_baseline(void **state)
+{
+    (void)state;
+    struct source fresh = source_of("\"STRICT\"", ANOMALY_APPLICATION);
+    windows(&fresh, 200);
+    struct source taken = source_of("\"STRICT\"", ANOMALY_APPLICATION);
+    memset(&taken.learnt, 0xff, sizeof taken.learnt);
+    windows(&taken, 200);
+    assert_int_equal(taken.findings, fresh.findings);
+    assert_memory_equal(&taken.state, &fresh.state, sizeof taken.state);
+    assert_memory_equal(&taken.learnt, &fresh.learnt, sizeof taken.learnt);
+}
+
 static void hostile_numbers_do_no_harm(void **state)
 {
     (void)state;
     struct anomaly policy = policy_of("\"STRICT\"");
     struct anomaly_state st = { 0 };
+    struct anomaly_learnt learnt = { 0 };
     struct anomaly_finding found[ANOMALY_PATTERNS];
     uint64_t seed = 99;
     int64_t at = MONDAY_MS;
@@ -262,7 +278,8 @@ static void hostile_numbers_do_no_harm(void **state)
             .failed = seed >> 60 & 1,
         };
         at += (int64_t)(seed >> 33) % (seed % 97 ? 20000 : 90000000);
-        unsigned n = anomaly_add(&policy, ANOMALY_APPLICATION, &st, &s, found);
+        unsigned n =
+            anomaly_add(&policy, ANOMALY_APPLICATION, &st, &learnt, &s, found);
         assert_in_range(n, 0, ANOMALY_PATTERNS);
         for (unsigned f = 0; f < n; f++) {
             assert_true(found[f].score == found[f].score); /* no NaN */
@@ -403,6 +420,7 @@ int main(void)
         TEST(permissive_only_observes),
         TEST(what_lasts_is_learnt_as_normal),
         TEST(few_requests_and_silence_raise_nothing),
+        TEST(a_new_state_knows_nothing_of_another_baseline),
         TEST(hostile_numbers_do_no_harm),
         TEST(quality_stays_above_its_bounds),
         TEST(configuration_is_read_in_both_spellings),

@@ -48,7 +48,7 @@ static void a_table_takes_memory_when_somebody_comes(void **state)
     struct tracks *t;
     struct track k;
     (void)state;
-    tracks_new(&t, 1024, STATE);
+    tracks_new(&t, 1024, STATE, 0);
     assert_int_equal(open_key(t, 1, false, NOW_S, &k), TRACK_ABSENT);
     assert_int_equal(stats_of(t).bytes, 0);
     assert_int_equal(open_key(t, 1, true, NOW_S, &k), TRACK_OPEN);
@@ -58,13 +58,40 @@ static void a_table_takes_memory_when_somebody_comes(void **state)
     tracks_free(&t);
 }
 
+static void what_few_requests_touch_lies_apart_and_is_not_cleared(void **state)
+{
+    enum { MORE = 100, FIRST = 8 };
+    struct tracks *t;
+    struct track k;
+    (void)state;
+    tracks_new(&t, FIRST, STATE, MORE);
+    for (uint64_t i = 0; i < FIRST; i++) {
+        assert_int_equal(open_key(t, i, true, NOW_S, &k), TRACK_OPEN);
+        memset(k.state, 0xff, STATE);
+        memset(k.more, (int)i + 1, MORE);
+        track_close(&k);
+    }
+    for (uint64_t i = 0; i < FIRST; i++) {
+        uint8_t expected[MORE];
+        memset(expected, (int)i + 1, MORE);
+        assert_int_equal(open_key(t, i, false, NOW_S, &k), TRACK_OPEN);
+        assert_memory_equal(k.more, expected, MORE);
+        track_close(&k);
+    }
+    assert_int_equal(open_key(t, FIRST, true, NOW_S + 60, &k), TRACK_OPEN);
+    assert_int_equal(((struct state *)k.state)->count, 0);
+    assert_int_not_equal(*(uint8_t *)k.more, 0);
+    track_close(&k);
+    tracks_free(&t);
+}
+
 static void everybody_finds_his_own_state_again(void **state)
 {
     enum { MANY = 300 };
     struct tracks *t;
     struct track k;
     (void)state;
-    tracks_new(&t, 1 << 14, STATE);
+    tracks_new(&t, 1 << 14, STATE, 0);
     for (uint64_t i = 0; i < MANY; i++) {
         assert_int_equal(open_key(t, i, true, NOW_S, &k), TRACK_OPEN);
         struct state *st = k.state;
@@ -89,7 +116,7 @@ static void the_longest_idle_gives_way_and_comes_back_as_new(void **state)
     struct tracks *t;
     struct track k;
     (void)state;
-    tracks_new(&t, 8, STATE);
+    tracks_new(&t, 8, STATE, 0);
     for (uint64_t i = 0; i < 8; i++) {
         assert_int_equal(open_key(t, i, true, NOW_S + (uint32_t)i * 10, &k),
                          TRACK_OPEN);
@@ -116,7 +143,7 @@ static void what_is_held_stays_until_its_end(void **state)
     struct tracks *t;
     struct track k;
     (void)state;
-    tracks_new(&t, 8, STATE);
+    tracks_new(&t, 8, STATE, 0);
     for (uint64_t i = 0; i < 8; i++) {
         open_key(t, i, true, NOW_S, &k);
         k.keep_s = i == 3 ? NOW_S + 300 : TRACK_KEPT;
@@ -169,7 +196,7 @@ static void threads_lose_no_count(void **state)
     pthread_t threads[THREADS];
     struct track k;
     (void)state;
-    tracks_new(&w.t, 1024, STATE);
+    tracks_new(&w.t, 1024, STATE, 0);
     for (uintptr_t i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, count, (void *)i);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
@@ -300,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_takes_memory_when_somebody_comes),
+        cmocka_unit_test(what_few_requests_touch_lies_apart_and_is_not_cleared),
         cmocka_unit_test(everybody_finds_his_own_state_again),
         cmocka_unit_test(the_longest_idle_gives_way_and_comes_back_as_new),
         cmocka_unit_test(what_is_held_stays_until_its_end),

@@ -174,6 +174,7 @@ void traffic_run(enum traffic_kind kind, const struct anomaly *policy,
                  struct traffic_score *score)
 {
     static struct anomaly_state state;
+    static struct anomaly_learnt learnt;
     struct anomaly_finding found[ANOMALY_PATTERNS];
     struct source r = { .state = seed * 1000 + (uint64_t)kind };
     struct weather w = { 0 };
@@ -186,7 +187,7 @@ void traffic_run(enum traffic_kind kind, const struct anomaly *policy,
         for (; n > 0; n--) {
             struct anomaly_sample s = request(kind, event, t, &w, &r);
             score->requests++;
-            if (anomaly_add(policy, scope, &state, &s, found) > 0)
+            if (anomaly_add(policy, scope, &state, &learnt, &s, found) > 0)
                 alarm(kind, t, &last, &hit_from, score);
         }
     }
