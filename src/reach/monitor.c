@@ -9,6 +9,7 @@ void monitors_new(struct monitors **out, const struct monitors_conf *conf)
     struct monitors *m = NEW(struct monitors);
     m->conf = *conf;
     m->dir = mem_strdup(conf->dir);
+    pthread_mutex_init(&m->writing, NULL);
     pthread_mutex_init(&m->lock, NULL);
     rand_fast_init(&m->random);
     *out = m;
@@ -22,6 +23,7 @@ void monitors_free(struct monitors **mp)
     for (size_t at = 0; map_next(&m->by_id, &at, &e);) watched_free(m, e.value);
     map_fini(&m->by_id);
     schedule_fini(&m->schedule);
+    pthread_mutex_destroy(&m->writing);
     pthread_mutex_destroy(&m->lock);
     mem_free(m->dir);
     mem_free(m);
@@ -127,13 +129,30 @@ static void recall(const struct memory *k, const struct uptime_state *s,
             t->incident = k->incidents[i];
 }
 
+static int64_t changed_ms(const struct uptime_state *s)
+{
+    return s->since_ms > s->run_ms ? s->since_ms : s->run_ms;
+}
+
+/* Of one that changed its place among the targets there are several: the last
+ * counts. NULL: it is not known. */
+static const struct uptime_state *state_of(const struct memory *k, uint32_t key)
+{
+    const struct uptime_state *last = NULL;
+    for (unsigned i = 0; i < UPTIME_STATES; i++)
+        if (k->states[i].key == key &&
+            (!last || changed_ms(&k->states[i]) > changed_ms(last)))
+            last = &k->states[i];
+    return last;
+}
+
 static void recall_all(struct monitors *m, struct watched *w, struct memory *k)
 {
     uint32_t hour = (uint32_t)(m->conf.wall_ms() / 1000 / UPTIME_HOUR_S);
-    for (unsigned i = 0; i < w->n; i++)
-        for (unsigned j = 0; j < UPTIME_STATES; j++)
-            if (k->states[j].key == w->targets[i].key)
-                recall(k, &k->states[j], &w->targets[i]);
+    for (unsigned i = 0; i < w->n; i++) {
+        const struct uptime_state *s = state_of(k, w->targets[i].key);
+        if (s) recall(k, s, &w->targets[i]);
+    }
     for (unsigned e = 0; k->open && e < UPTIME_ENDPOINTS; e++)
         if (uptime_hour_load(&k->file, e, hour, &w->hours[e]))
             w->hours[e] = (struct uptime_hour){ .hour = hour };
@@ -228,6 +247,7 @@ void monitors_put(struct monitors *m, const struct monitor_source *s)
     enum health_status was = HEALTH_UNKNOWN, is = HEALTH_UNKNOWN;
     if (!w) return;
     if (!has(m, w->id)) remember(m, w);
+    pthread_mutex_lock(&m->writing);
     pthread_mutex_lock(&m->lock);
     old = map_remove(&m->by_id, w->id);
     if (old) {
@@ -251,11 +271,13 @@ void monitors_put(struct monitors *m, const struct monitor_source *s)
         let_go(m, old);
         pthread_mutex_unlock(&m->lock);
     }
+    pthread_mutex_unlock(&m->writing);
     if (w->n && m->conf.wake) m->conf.wake(m->conf.ctx);
 }
 
 void monitors_remove(struct monitors *m, struct sv application_id)
 {
+    pthread_mutex_lock(&m->writing);
     pthread_mutex_lock(&m->lock);
     struct watched *w = map_remove(&m->by_id, application_id);
     if (w) {
@@ -264,6 +286,7 @@ void monitors_remove(struct monitors *m, struct sv application_id)
     }
     pthread_mutex_unlock(&m->lock);
     uptime_file_remove(m->dir, application_id);
+    pthread_mutex_unlock(&m->writing);
 }
 
 /* --- reading -------------------------------------------------------------------- */

@@ -41,6 +41,9 @@ struct watched { /* the monitor of an application */
 struct monitors {
     struct monitors_conf conf;
     char *dir;
+    /* Taken before the other: what is judged first is written and told first,
+     * by whichever thread. Readers do not wait for files. */
+    pthread_mutex_t writing;
     pthread_mutex_t lock;
     struct map by_id;             /* of struct watched */
     struct schedule schedule;

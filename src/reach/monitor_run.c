@@ -260,6 +260,7 @@ void monitors_done(struct monitors *m, const struct monitor_order *o,
     struct watched *w = o->of;
     struct target *t = o->target;
     struct monitor_report r = { .of = w, .endpoint = UPTIME_ENDPOINTS };
+    pthread_mutex_lock(&m->writing);
     pthread_mutex_lock(&m->lock);
     bool gone = w->gone;
     m->figures.active--;
@@ -280,6 +281,7 @@ void monitors_done(struct monitors *m, const struct monitor_order *o,
     if (!gone) schedule_next(m, t);
     pthread_mutex_unlock(&m->lock);
     if (!gone && !a->skipped) monitor_report_write(m, &r);
+    pthread_mutex_unlock(&m->writing);
     pthread_mutex_lock(&m->lock);
     w->probing--;
     if (w->gone && !w->probing) watched_free(m, w);

@@ -362,6 +362,34 @@ static void what_is_no_longer_asked_ends_its_incident(void **state)
     assert_false(status().known);
 }
 
+static void what_changed_its_place_is_remembered_as_it_was_last(void **state)
+{
+    struct uptime_incident list[UPTIME_INCIDENTS];
+    (void)state;
+    rules.n = 2;
+    rules.endpoints[1] = (struct monitor_endpoint){ .url = SV("/second"),
+                                                    .method = SV("GET"),
+                                                    .status = 200 };
+    put();
+    for (unsigned i = 0; i < 4; i++) check(200, HEALTH_CAUSE_NONE);
+    rules.n = 1;
+    rules.endpoints[0] = rules.endpoints[1];
+    put();
+    check(0, HEALTH_CAUSE_CONNECT);
+    check(0, HEALTH_CAUSE_CONNECT);
+    assert_int_equal(status().status, HEALTH_DOWN);
+    restart();
+    assert_int_equal(status().status, HEALTH_DOWN);
+    assert_int_equal(incidents(list), 1);
+    assert_int_equal(list[0].end_ms, 0);
+    check(200, HEALTH_CAUSE_NONE);
+    check(200, HEALTH_CAUSE_NONE);
+    restart();
+    assert_int_equal(status().status, HEALTH_HEALTHY);
+    assert_int_equal(incidents(list), 1);
+    assert_true(list[0].end_ms > 0);
+}
+
 static void each_of_several_origins_is_asked_and_the_balancer_told(void **state)
 {
     (void)state;
@@ -432,6 +460,7 @@ int main(void)
         T(a_restart_goes_on_where_it_was),
         T(maintenance_judges_nothing_and_ends_an_incident),
         T(what_is_no_longer_asked_ends_its_incident),
+        T(what_changed_its_place_is_remembered_as_it_was_last),
         T(each_of_several_origins_is_asked_and_the_balancer_told),
         T(our_own_want_of_room_is_nobodys_fault),
         T(one_that_goes_while_it_is_asked_leaves_nothing),
