@@ -134,7 +134,9 @@ static void changes_meet_checks(void **state)
         struct arena a;
         struct monitor_status st;
         arena_init(&a, sizeof memory, memory, sizeof memory);
+        int64_t from = now_ms; /* checks come between changes as well */
         put(i % APPS, i);
+        while (now_ms == from) sched_yield();
         monitors_status(m, app_id(i % APPS), &a, &st);
         monitors_figures(m, &figures);
         assert_true(figures.targets <= APPS * PATHS);
