@@ -287,7 +287,8 @@ static int block_read(struct figure_cursor *c, uint32_t i)
 }
 
 /* The block in which a key, or the first of its pieces, would lie: the last
- * whose first key is before it. A damaged entry sends the search to the left: too early is only slow. */
+ * whose first key is before it. A damaged entry sends the search to the left:
+ * too early is only slow. */
 static uint32_t block_of(const struct figure_file *f,
                          const struct figure_key *key)
 {
