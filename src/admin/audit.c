@@ -4,7 +4,6 @@
 
 #include "admin/admin_int.h"
 #include "base/err.h"
-#include "codec/rfc3339.h"
 
 static void put_json(struct buf *b, const char *name, struct sv json)
 {
@@ -15,8 +14,6 @@ static void put_json(struct buf *b, const char *name, struct sv json)
 static void show(struct buf *b, const struct audit_entry *e)
 {
     struct id id = id_make(KIND_EVENT, &e->id);
-    char at[RFC3339_TEXT];
-    rfc3339_encode(at, e->at_ms);
     buf_putc(b, '{');
     json_put_member(b, "id", id_sv(&id));
     json_put_member(b, "key_id", e->key_id);
@@ -25,8 +22,8 @@ static void show(struct buf *b, const struct audit_entry *e)
     json_put_member(b, "from", e->from);
     put_json(b, "before", e->before);
     put_json(b, "after", e->after);
-    json_put_member(b, "createdAt", sv_of(at, sizeof at));
-    json_put_member(b, "updatedAt", sv_of(at, sizeof at));
+    json_put_time(b, "createdAt", e->at_ms);
+    json_put_time(b, "updatedAt", e->at_ms);
     buf_putc(b, '}');
 }
 

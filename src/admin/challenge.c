@@ -23,8 +23,7 @@ void hold_show(const struct hold *h, const char *status, int64_t updated_ms,
     json_put_member(b, "action",
                     h->action == DETECTOR_BLOCK ? SV("block")
                                                 : SV("challenge"));
-    json_put_name(b, "denied");
-    buf_puts(b, h->denied ? "true" : "false");
+    json_put_bool(b, "denied", h->denied);
     json_put_member(b, "application_id", id_sv(&h->app_id));
     json_put_member(b, "token_id", id_sv(&token));
     json_put_member(b, "subject", sv_of(h->subject, h->subject_n));

@@ -341,12 +341,6 @@ void coverage_forget(struct coverage_set *s, struct sv id)
 
 /* --- showing --------------------------------------------------------------------- */
 
-static void put_count(struct buf *out, const char *name, uint64_t n)
-{
-    json_put_name(out, name);
-    buf_put_u64(out, n);
-}
-
 static bool put_operation(struct buf *out, const struct cover *c,
                           const struct openapi *o, const uint64_t *only,
                           unsigned i)
@@ -361,9 +355,8 @@ static bool put_operation(struct buf *out, const struct cover *c,
     json_put_member(out, "method", method);
     json_put_member(out, "path", path);
     json_put_member(out, "operationId", id);
-    json_put_name(out, "protected");
-    buf_puts(out, guarded ? "true" : "false");
-    put_count(out, "count", r ? r->n : 0);
+    json_put_bool(out, "protected", guarded);
+    json_put_u64(out, "count", r ? r->n : 0);
     json_put_time(out, "lastSeen", r ? r->last_ms : 0);
     buf_putc(out, '}');
     return r != NULL;
@@ -388,12 +381,12 @@ static void put_missed(struct buf *out, struct cover *c)
         buf_putc(out, '{');
         json_put_member(out, "method", method);
         json_put_member(out, "path", path);
-        put_count(out, "count", m->n);
+        json_put_u64(out, "count", m->n);
         json_put_time(out, "lastSeen", m->last_ms);
         buf_putc(out, '}');
     }
     buf_putc(out, ']');
-    put_count(out, "unknownOthers", c->lost);
+    json_put_u64(out, "unknownOthers", c->lost);
 }
 
 static void put_coverage(struct buf *out, struct cover *c,
@@ -408,8 +401,8 @@ static void put_coverage(struct buf *out, struct cover *c,
     for (unsigned i = 0; i < all; i++)
         seen += put_operation(out, c, o, only, i);
     buf_putc(out, ']');
-    put_count(out, "seen", seen);
-    put_count(out, "never", all - seen);
+    json_put_u64(out, "seen", seen);
+    json_put_u64(out, "never", all - seen);
     put_missed(out, c);
     buf_putc(out, '}');
 }

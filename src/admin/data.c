@@ -2,24 +2,15 @@
  * force, and whom their licences want to be named (docs/decisions/0046). */
 #include "admin/admin_int.h"
 #include "admin/nouns.h"
-#include "codec/rfc3339.h"
 
 static void show(struct buf *b, const struct data_file *f)
 {
-    char at[RFC3339_TEXT];
     buf_putc(b, '{');
     json_put_member(b, "id", f->name);
     json_put_member(b, "kind", f->kind);
     json_put_member(b, "type", f->type);
-    json_put_name(b, "inForce");
-    buf_puts(b, f->built_ms ? "true" : "false");
-    json_put_name(b, "builtAt");
-    if (f->built_ms) {
-        rfc3339_encode(at, f->built_ms);
-        json_put_text(b, sv_of(at, sizeof at));
-    } else {
-        buf_puts(b, "null");
-    }
+    json_put_bool(b, "inForce", f->built_ms != 0);
+    json_put_time(b, "builtAt", f->built_ms);
     json_put_member(b, "licence", f->licence);
     json_put_member(b, "attribution", f->attribution);
     json_put_member(b, "url", f->url);

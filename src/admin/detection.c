@@ -13,7 +13,6 @@ enum { HOLDS_SHOWN = 100 };
 
 /* --- showing -------------------------------------------------------------------------- */
 
-/* Seconds of the node's clock as a time of day. */
 static void put_places(struct buf *b, const struct travel_state *st)
 {
     const char *comma = "";
@@ -44,19 +43,20 @@ static const char *action_name(unsigned action)
 
 static void put_patterns(struct buf *b, const struct anomaly_state *st)
 {
+    /* what stands is by the node's clock, which does not step */
+    int64_t node_ms = clock_node_ms(), wall_ms = clock_wall_ms();
     json_put_name(b, "patterns");
     buf_putc(b, '[');
     for (int p = 0; p < ANOMALY_PATTERNS; p++) {
         struct anomaly_stand s =
-            anomaly_stand_of(st, (enum anomaly_pattern)p, clock_node_ms());
+            anomaly_stand_of(st, (enum anomaly_pattern)p, node_ms);
         buf_puts(b, p ? ",{" : "{");
         json_put_member(b, "pattern", sv_cstr(anomaly_pattern_names[p]));
         json_put_member(b, "stands", sv_cstr(action_name(s.action)));
-        json_put_time(b, "until", s.until_s * 1000);
-        json_put_name(b, "learntFrom");
-        buf_put_u64(b, st->tally[p].learnt);
-        json_put_name(b, "requests");
-        buf_put_u64(b, st->tally[p].n);
+        json_put_time(b, "until",
+                      s.until_s ? wall_ms + s.until_s * 1000 - node_ms : 0);
+        json_put_u64(b, "learntFrom", st->tally[p].learnt);
+        json_put_u64(b, "requests", st->tally[p].n);
         buf_putc(b, '}');
     }
     buf_putc(b, ']');

@@ -24,14 +24,11 @@ static void put_limit(struct buf *b, const struct limit *l)
                                               "token_bucket" };
     buf_putc(b, '{');
     if (l->name[0]) json_put_member(b, "name", sv_cstr(l->name));
-    json_put_name(b, "limit");
-    buf_put_u64(b, l->limit);
-    json_put_name(b, "timeWindow");
-    buf_put_u64(b, l->window_s);
+    json_put_u64(b, "limit", l->limit);
+    json_put_u64(b, "timeWindow", l->window_s);
     json_put_member(b, "algorithm", sv_cstr(algorithms[l->algorithm % 3]));
     if (l->algorithm == LIMIT_TOKEN_BUCKET) {
-        json_put_name(b, "burst");
-        buf_put_u64(b, l->burst);
+        json_put_u64(b, "burst", l->burst);
     }
     json_put_member(b, "scope",
                     l->scope == LIMIT_CLUSTER ? SV("cluster") : SV("node"));
@@ -157,8 +154,7 @@ static void put_record(struct call *c, const struct token_row *row,
     json_put_member(b, "owner", owner.p ? owner : SV(""));
     for (size_t i = 0; i < sizeof owns / sizeof *owns; i++)
         put_own(c, b, own, owns[i]);
-    json_put_name(b, "enabled");
-    buf_puts(b, row->enabled ? "true" : "false");
+    json_put_bool(b, "enabled", row->enabled);
     json_put_time(b, "expiresAt", row->expires_ms);
     if (row->revoked_ms) json_put_time(b, "revokedAt", row->revoked_ms);
 }

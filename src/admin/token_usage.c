@@ -15,18 +15,6 @@ static void put_number(struct buf *b, const char *name, int64_t n)
     buf_put_i64(b, n);
 }
 
-static void put_used_at(struct buf *b, uint32_t s)
-{
-    char at[RFC3339_TEXT];
-    json_put_name(b, "lastUsedAt");
-    if (!s) {
-        buf_puts(b, "null");
-        return;
-    }
-    rfc3339_encode(at, s * 1000ll);
-    json_put_text(b, sv_of(at, sizeof at));
-}
-
 static bool counters_now(struct call *c, const struct token_row *row,
                          struct token_own *own, struct take_ask *ask,
                          struct counter_state *out)
@@ -66,7 +54,7 @@ static void put_totals(struct buf *b, const struct token_row *row,
     json_put_member(b, "id", id_sv(&id));
     put_number(b, "passed", now->passed);
     put_number(b, "limited", now->limited);
-    put_used_at(b, now->last_used_s);
+    json_put_time(b, "lastUsedAt", now->last_used_s * 1000ll);
 }
 
 static void counters_answer(struct call *c)

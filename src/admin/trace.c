@@ -2,7 +2,6 @@
 #include "admin/nouns.h"
 
 #include "admin/admin_int.h"
-#include "codec/rfc3339.h"
 #include "journal/names.h"
 
 static void put_us(struct buf *b, const char *name, uint64_t ns)
@@ -32,8 +31,6 @@ static void put_checks(struct buf *b, const struct trace *t)
 
 static void show(struct buf *b, const struct trace *t)
 {
-    char at[RFC3339_TEXT];
-    rfc3339_encode(at, t->at_ms);
     buf_putc(b, '{');
     json_put_member(b, "id", sv_of(t->request_id, t->request_id_n));
     json_put_id(b, "application_id", KIND_APPLICATION, &t->application);
@@ -42,20 +39,16 @@ static void show(struct buf *b, const struct trace *t)
     json_put_member(b, "outcome", outcome_names[t->outcome]);
     if (t->code_n) json_put_member(b, "code", sv_of(t->code, t->code_n));
     if (t->status) {
-        json_put_name(b, "status");
-        buf_put_u64(b, t->status);
+        json_put_u64(b, "status", t->status);
     }
-    json_put_name(b, "sampled");
-    buf_puts(b, t->sampled ? "true" : "false");
+    json_put_bool(b, "sampled", t->sampled);
     put_checks(b, t);
     if (t->origin_us) {
-        json_put_name(b, "origin_us");
-        buf_put_u64(b, t->origin_us);
+        json_put_u64(b, "origin_us", t->origin_us);
     }
-    json_put_name(b, "total_us");
-    buf_put_u64(b, t->total_us);
-    json_put_member(b, "createdAt", sv_of(at, sizeof at));
-    json_put_member(b, "updatedAt", sv_of(at, sizeof at));
+    json_put_u64(b, "total_us", t->total_us);
+    json_put_time(b, "createdAt", t->at_ms);
+    json_put_time(b, "updatedAt", t->at_ms);
     buf_putc(b, '}');
 }
 

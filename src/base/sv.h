@@ -38,8 +38,9 @@ static inline bool sv_starts(struct sv s, struct sv prefix)
 
 static inline bool sv_ends(struct sv s, struct sv suffix)
 {
-    if (s.n < suffix.n || suffix.n == 0) return suffix.n == 0;
-    return sv_eq((struct sv){ s.p + s.n - suffix.n, suffix.n }, suffix);
+    if (suffix.n == 0) return true;
+    return s.n >= suffix.n &&
+           sv_eq((struct sv){ s.p + s.n - suffix.n, suffix.n }, suffix);
 }
 
 /* From `from` to the end; an offset beyond the end gives an empty view. */

@@ -7,9 +7,9 @@
  *     ├─── BODY ──> (door runs it again when the body has come)
  *     └─── FAULT ─> onFault open: as PASS, counted; closed: DENY
  */
-#include "base/ensure.h"
 #include <string.h>
 
+#include "base/ensure.h"
 #include "base/ticks.h"
 #include "check/check.h"
 #include "check/tracked.h"

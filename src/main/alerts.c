@@ -24,8 +24,7 @@ static void finding_put(struct alert_occurrence *o, const struct incident *i,
     buf_putc(&b, '{');
     json_put_id(&b, "event_id", KIND_EVENT, &i->id);
     json_put_member(&b, "action", sv_cstr(actions[f->action]));
-    json_put_name(&b, "enforced");
-    buf_puts(&b, f->enforced ? "true" : "false");
+    json_put_bool(&b, "enforced", f->enforced);
     if (i->has_token) json_put_id(&b, "token_id", KIND_TOKEN, &i->token);
     if (i->has_client)
         json_put_member(&b, "ip", sv_of(ip, ip_format(&i->client, ip)));

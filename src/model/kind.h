@@ -7,24 +7,24 @@
 #include "codec/ulid.h"
 
 /* name, prefix, noun in paths, field of an application that names one */
-#define KIND_LIST(X)                                        \
-    X(ACCOUNT, "acc_", "accounts", NULL)                    \
-    X(APPLICATION, "app_", "applications", NULL)            \
-    X(TOKEN, "tok_", "token", NULL)                         \
-    X(AUTHENTICATION, "auth_", "authentication", "auth_id") \
-    X(JWT, "jwt_", "jwt", NULL)                             \
-    X(JWK, "jwk_", "jwk", NULL)                             \
-    X(SECURITY, "sec_", "security", "security_id")          \
-    X(ABUSE, "abuse_", "abuse", "abuse_id")                 \
-    X(ROUTING, "route_", "routing", "routing_id")           \
-    X(SCHEMA, "schema_", "schema", "schema_id")             \
-    X(LLM, "llm_", "llmcache", "llmcache_id")               \
-    X(TAG, "tag_", "tag", NULL)                             \
-    X(MONITOR, "mon_", "monitor", NULL)                     \
-    X(MANAGEMENT_KEY, "key_", "management-key", NULL)       \
-    X(ALERT, "alert_", "alert", NULL)                       \
-    X(EVENT, "evt_", "events", NULL)                        \
-    X(CHALLENGE, "chal_", "challenge", NULL)                \
+#define KIND_LIST(X)                                                        \
+    X(ACCOUNT, "acc_", "accounts", NULL)                                    \
+    X(APPLICATION, "app_", "applications", NULL)                            \
+    X(TOKEN, "tok_", "token", NULL)                                         \
+    X(AUTHENTICATION, "auth_", "authentication", "auth_id")                 \
+    X(JWT, "jwt_", "jwt", NULL)                                             \
+    X(JWK, "jwk_", "jwk", NULL)                                             \
+    X(SECURITY, "sec_", "security", "security_id")                          \
+    X(ABUSE, "abuse_", "abuse", "abuse_id")                                 \
+    X(ROUTING, "route_", "routing", "routing_id")                           \
+    X(SCHEMA, "schema_", "schema", "schema_id")                             \
+    X(LLM, "llm_", "llmcache", "llmcache_id")                               \
+    X(TAG, "tag_", "tag", NULL)                                             \
+    X(MONITOR, "mon_", "monitor", NULL)                                     \
+    X(MANAGEMENT_KEY, "key_", "management-key", NULL)                       \
+    X(ALERT, "alert_", "alert", NULL)                                       \
+    X(EVENT, "evt_", "events", NULL)                                        \
+    X(CHALLENGE, "chal_", "challenge", NULL)                                \
     X(DELIVERY, "dlv_", "dead-letters", NULL)
 
 /* Numbers are stored: append only. */
@@ -33,7 +33,7 @@ enum kind {
 #define X(name, prefix, noun, field) KIND_##name,
     KIND_LIST(X)
 #undef X
-        KIND_COUNT
+    KIND_COUNT
 };
 
 enum { ID_TEXT_MAX = 7 + ULID_TEXT }; /* without NUL */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "codec/rfc3339.h"
 
 enum {
@@ -408,15 +409,10 @@ void log_push_free(struct log_push **at)
 
 void log_push_metrics(const struct log_push *l, struct buf *out)
 {
-    buf_printf(out,
-               "# HELP typeauth_log_push_lines_total Lines of the access log "
-               "that syslog took\n"
-               "# TYPE typeauth_log_push_lines_total counter\n"
-               "typeauth_log_push_lines_total %llu\n"
-               "# HELP typeauth_log_push_errors_total Failures to reach "
-               "syslog; lines wait meanwhile\n"
-               "# TYPE typeauth_log_push_errors_total counter\n"
-               "typeauth_log_push_errors_total %llu\n",
-               (unsigned long long)(l ? atomic_load(&l->sent) : 0),
-               (unsigned long long)(l ? atomic_load(&l->errors) : 0));
+    metric_one(out, "typeauth_log_push_lines_total", "counter",
+               "Lines of the access log that syslog took",
+               l ? atomic_load(&l->sent) : 0);
+    metric_one(out, "typeauth_log_push_errors_total", "counter",
+               "Failures to reach syslog; lines wait meanwhile",
+               l ? atomic_load(&l->errors) : 0);
 }

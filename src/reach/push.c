@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "base/rand.h"
 
 enum {
@@ -112,12 +113,11 @@ void pusher_drop(struct pusher *p, enum push_place place, uint64_t items)
 static void rows(struct pusher *p, struct buf *out, const char *name,
                  const char *help, size_t at)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
+    metric_head(out, name, "counter", help);
     for (int i = 0; i < PUSH_PLACES; i++) {
         const _Atomic uint64_t *v =
             (const void *)((const char *)&p->places[i] + at);
-        buf_printf(out, "%s{signal=\"%s\"} %llu\n", name, names[i],
-                   (unsigned long long)atomic_load(v));
+        metric_row_of(out, name, "signal", names[i], atomic_load(v));
     }
 }
 
