@@ -347,6 +347,14 @@ for (const door of doors)
     const [held] = await w.open(`?token_id=${w.tokenId}`);
     assert.equal(held.id, v.challenge);
     assert.equal(held.detector, "anomalyDetection");
+    // the wall clock is set: what stands ends when it says, by that clock
+    const stands = async () => (await w.api.get(`token/${w.tokenId}/detection`)).json.data[0].patterns
+      .map((p: any) => Date.parse(p.until)).filter((at: number) => at > 0);
+    const [end] = await stands();
+    await w.clock.step(-7_200_000);
+    const [set] = await stands();
+    await w.clock.step(7_200_000);
+    assert.ok(Math.abs(set - (end - 7_200_000)) < 60_000, `${end} before, ${set} after`);
     assert.ok(["requestVolume", "endpointVelocity"].includes(held.evidence.pattern), held.evidence.pattern);
     assert.ok(held.evidence.observed > 3 * held.evidence.expected, JSON.stringify(held.evidence));
     assert.ok(Date.parse(held.expiresAt) - Date.parse(held.createdAt) <= 300_000);
