@@ -1,4 +1,4 @@
-/* The files of analytics: their list, their making, their end.
+/* The files of analytics: their list and their making; figures_roll.c their end.
  *
  *   DATA/analytics/m-1764331200.general   lists and sums of a minute
  *   DATA/analytics/m-1764331200.detail    of each token, owner and tag
@@ -21,14 +21,8 @@
 #include "base/mem.h"
 #include "journal/figures_int.h"
 
-enum {
-    DAY_S = 86400,
-    MINUTES_KEPT_S = 48 * 3600,
-    FRESH_S = 2 * 3600,
-    UNTAKEN_S = 26 * 3600
-};
 static const char level_letters[] = "mhd";
-static const char *const kinds[] = { "general", "detail" };
+const char *const figures_kinds[] = { "general", "detail" };
 /* How many are listed: of a minute, an hour, a day. */
 static const unsigned top_of[FIGURES_LEVELS] = { 50, 100, 1000 };
 
@@ -43,8 +37,7 @@ void figures_path(const struct figures *f, int level, int64_t start_s,
 
 /* --- the list: under the lock --------------------------------------------- */
 
-/* The first that does not begin before start_s. */
-static uint32_t place_of(const struct figures_list *l, int64_t start_s)
+uint32_t figures_place(const struct figures_list *l, int64_t start_s)
 {
     uint32_t from = 0, to = l->n;
     while (from < to) {
@@ -61,7 +54,7 @@ struct figures_entry *figures_find(struct figures *f, int level,
                                    int64_t start_s)
 {
     struct figures_list *l = &f->lists[level];
-    uint32_t at = place_of(l, start_s);
+    uint32_t at = figures_place(l, start_s);
     return at < l->n && l->at[at].start_s == start_s ? &l->at[at] : NULL;
 }
 
@@ -75,14 +68,14 @@ static struct figures_entry *entry_get(struct figures *f, int level,
         l->cap = l->cap ? l->cap * 2 : 64;
         l->at = mem_realloc(l->at, l->cap * sizeof *l->at);
     }
-    uint32_t at = place_of(l, start_s);
+    uint32_t at = figures_place(l, start_s);
     memmove(&l->at[at + 1], &l->at[at], (l->n++ - at) * sizeof *l->at);
     l->at[at] = (struct figures_entry){ .start_s = start_s };
     return &l->at[at];
 }
 
-static void entry_set(struct figures *f, int level,
-                      const struct figures_entry *is)
+void figures_entry_set(struct figures *f, int level,
+                       const struct figures_entry *is)
 {
     pthread_mutex_lock(&f->files_lock);
     struct figures_entry *e = entry_get(f, level, is->start_s);
@@ -107,7 +100,7 @@ static bool name_read(const char *name, int *level, int64_t *start_s, int *kind,
     *passing = strncmp(end, ".p", 2) == 0 ||
                (n > 4 && strcmp(name + n - 4, ".tmp") == 0);
     for (*kind = 0; *kind < 2; ++*kind)
-        if (*end == '.' && strcmp(end + 1, kinds[*kind]) == 0) break;
+        if (*end == '.' && strcmp(end + 1, figures_kinds[*kind]) == 0) break;
     return *passing || (*kind < 2 && *start_s >= 0 &&
                         *start_s % figures_span_s[*level] == 0);
 }
@@ -177,7 +170,7 @@ static void source_file(struct sources *s, int level, int64_t start_s,
 {
     char path[FIGURES_PATH_MAX];
     for (int kind = 0; kind < 2; kind++) {
-        figures_path(s->f, level, start_s, part, kinds[kind], path);
+        figures_path(s->f, level, start_s, part, figures_kinds[kind], path);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) continue;
         if (figure_source_file(source_next(s), fd, kind ? piece : 0) == 0)
@@ -198,7 +191,7 @@ static void sources_below(struct sources *s, const struct figures_job *job)
 {
     struct figures_list *l = &s->f->lists[job->level - 1];
     int64_t end_s = job->start_s + figures_span_s[job->level];
-    for (uint32_t i = place_of(l, job->start_s);
+    for (uint32_t i = figures_place(l, job->start_s);
          i < l->n && l->at[i].start_s < end_s; i++) {
         int64_t start_s = l->at[i].start_s;
         source_file(s, job->level - 1, start_s, 0,
@@ -239,7 +232,8 @@ static void parts_remove(struct figures *f, const struct figures_job *job)
     char path[FIGURES_PATH_MAX];
     for (unsigned i = 1; job->parts && i <= f->parts; i++)
         for (int kind = 0; kind < 2; kind++) {
-            figures_path(f, job->level, job->start_s, i, kinds[kind], path);
+            figures_path(f, job->level, job->start_s, i, figures_kinds[kind],
+                         path);
             unlink(path);
         }
 }
@@ -289,7 +283,8 @@ int figures_write(struct figures *f, const struct figures_job *job)
     int err =
         mkdir(f->dir, 0700) && errno != EEXIST ? err_from_errno(errno) : 0;
     for (int kind = 0; kind < 2 && !err; kind++) {
-        figures_path(f, job->level, job->start_s, job->part, kinds[kind], path);
+        figures_path(f, job->level, job->start_s, job->part,
+                     figures_kinds[kind], path);
         err = figure_writer_new(&writers[kind], path, span);
     }
     if (!err) {
@@ -303,160 +298,6 @@ int figures_write(struct figures *f, const struct figures_job *job)
                                       .general = bytes[0],
                                       .detail = bytes[1],
                                       .hourly = is_by_hours(job) };
-    if (!err && !job->part) entry_set(f, job->level, &is);
+    if (!err && !job->part) figures_entry_set(f, job->level, &is);
     return err;
-}
-
-/* --- hours, days, and their end ------------------------------------------- */
-
-static bool is_there(struct figures *f, int level, int64_t start_s)
-{
-    pthread_mutex_lock(&f->files_lock);
-    bool found = figures_find(f, level, start_s) != NULL;
-    pthread_mutex_unlock(&f->files_lock);
-    return found;
-}
-
-/* The latest span of `level` that is over and is still kept, of which there
- * are files below and none of itself; -1: none. The list is the thread's to
- * change. */
-static int64_t due_of(struct figures *f, int level, int64_t kept_s,
-                      int64_t now_s)
-{
-    const struct figures_list *below = &f->lists[level - 1];
-    int64_t span_s = figures_span_s[level], last = -1;
-    for (uint32_t i = below->n; i-- > 0;) {
-        int64_t start_s = below->at[i].start_s / span_s * span_s;
-        if (start_s < kept_s) break;
-        if (start_s == last || start_s + span_s > now_s) continue;
-        last = start_s;
-        if (!is_there(f, level, start_s)) return start_s;
-    }
-    return -1;
-}
-
-static void file_remove(struct figures *f, int level, int64_t start_s, int kind)
-{
-    char path[FIGURES_PATH_MAX];
-    figures_path(f, level, start_s, 0, kinds[kind], path);
-    if (unlink(path) && errno != ENOENT)
-        log_warn("analytics", "%s: %s", path, err_text(err_from_errno(errno)));
-}
-
-static void expire(struct figures *f, int level, int64_t before_s)
-{
-    struct figures_list *l = &f->lists[level];
-    uint32_t n = place_of(l, before_s);
-    for (uint32_t i = 0; i < n; i++)
-        for (int kind = 0; kind < 2; kind++)
-            file_remove(f, level, l->at[i].start_s, kind);
-    if (!n) return;
-    pthread_mutex_lock(&f->files_lock);
-    for (uint32_t i = 0; i < n; i++)
-        f->bytes -= l->at[i].general + l->at[i].detail;
-    memmove(l->at, l->at + n, (l->n - n) * sizeof *l->at);
-    l->n -= n;
-    pthread_mutex_unlock(&f->files_lock);
-}
-
-static void detail_empty(struct figures *f, int level, struct figures_entry e)
-{
-    char path[FIGURES_PATH_MAX];
-    figures_path(f, level, e.start_s, 0, kinds[1], path);
-    if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
-    e.detail = 0;
-    e.dropped = true;
-    e.hourly = false;
-    entry_set(f, level, &e);
-}
-
-/* The oldest detail of a level goes; false: there is none to go. */
-static bool drop_detail(struct figures *f, int level, int64_t before_s)
-{
-    struct figures_list *l = &f->lists[level];
-    for (uint32_t i = 0; i < l->n && l->at[i].start_s < before_s; i++) {
-        if (!l->at[i].detail) continue;
-        detail_empty(f, level, l->at[i]);
-        return true;
-    }
-    return false;
-}
-
-/* The oldest day that is by its hours becomes one of the day as a whole. */
-static bool drop_hours(struct figures *f)
-{
-    struct figures_list *l = &f->lists[FIGURES_DAY];
-    for (uint32_t i = 0; i < l->n; i++) {
-        const struct figures_job job = { .level = FIGURES_DAY,
-                                         .start_s = l->at[i].start_s,
-                                         .itself = true,
-                                         .whole = true };
-        if (!l->at[i].hourly) continue;
-        int err = figures_write(f, &job);
-        figures_tell(f, err, 0);
-        return !err;
-    }
-    return false;
-}
-
-/* Details of hours that are in their day's. */
-static void hours_taken(struct figures *f)
-{
-    struct figures_list *l = &f->lists[FIGURES_HOUR];
-    for (uint32_t i = 0; i < l->n; i++) {
-        const struct figures_entry *day =
-            figures_find(f, FIGURES_DAY, l->at[i].start_s / DAY_S * DAY_S);
-        if (l->at[i].detail && day && day->hourly)
-            detail_empty(f, FIGURES_HOUR, l->at[i]);
-    }
-}
-
-/* Details of hours that their day has not yet taken in are spared as long as
- * that is possible. */
-static void make_room(struct figures *f, int64_t now_s)
-{
-    uint64_t max = f->conf.bytes_max;
-    while (f->bytes > max && drop_detail(f, FIGURES_MINUTE, now_s - FRESH_S))
-        ;
-    while (f->bytes > max && drop_detail(f, FIGURES_HOUR, now_s - UNTAKEN_S))
-        ;
-    while (f->bytes > max && drop_hours(f))
-        ;
-    while (f->bytes > max && drop_detail(f, FIGURES_DAY, now_s))
-        ;
-    while (f->bytes > max && drop_detail(f, FIGURES_HOUR, now_s))
-        ;
-    for (int level = 0; level < FIGURES_LEVELS; level++)
-        while (f->bytes > max && f->lists[level].n &&
-               f->lists[level].at[0].start_s < now_s - FRESH_S)
-            expire(f, level, f->lists[level].at[0].start_s + 1);
-}
-
-/* What cannot be written is tried again after the next minute. */
-static int write_due(struct figures *f, int level, int64_t kept_s,
-                     int64_t now_s)
-{
-    int err = 0;
-    for (int64_t due; !err && (due = due_of(f, level, kept_s, now_s)) >= 0;) {
-        const struct figures_job job = { .level = level,
-                                         .start_s = due,
-                                         .below = true };
-        err = figures_write(f, &job);
-        figures_tell(f, err, 0);
-    }
-    return err;
-}
-
-/* On a full disk too: what goes makes room. */
-void figures_roll(struct figures *f, int64_t now_s)
-{
-    /* by whole days: an hour is as long there as the day that has its detail */
-    int64_t kept_s = (now_s / DAY_S - f->conf.days) * DAY_S;
-    if (!write_due(f, FIGURES_HOUR, kept_s, now_s))
-        write_due(f, FIGURES_DAY, kept_s, now_s);
-    expire(f, FIGURES_MINUTE, now_s - MINUTES_KEPT_S);
-    expire(f, FIGURES_HOUR, kept_s);
-    expire(f, FIGURES_DAY, kept_s);
-    hours_taken(f);
-    make_room(f, now_s);
 }

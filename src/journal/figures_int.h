@@ -1,4 +1,5 @@
-/* The insides of figures.c, figures_files.c and figures_query.c. */
+/* The insides of figures.c, figures_files.c, figures_roll.c and
+ * figures_query.c. */
 #ifndef JOURNAL_FIGURES_INT_H
 #define JOURNAL_FIGURES_INT_H
 
@@ -75,8 +76,6 @@ struct figures_job {
     bool whole;                  /* of a day: not by its hours */
 };
 int figures_write(struct figures *f, const struct figures_job *job);
-/* Hours and days that are over; then what is too old or too much goes. */
-void figures_roll(struct figures *f, int64_t now_s);
 /* What an hour is of its day. */
 static inline uint8_t figures_piece(int64_t start_s)
 {
@@ -84,5 +83,14 @@ static inline uint8_t figures_piece(int64_t start_s)
 }
 struct figures_entry *figures_find(struct figures *f, int level,
                                    int64_t start_s);
+/* The first that does not begin before start_s. */
+uint32_t figures_place(const struct figures_list *l, int64_t start_s);
+/* In place of what is known of that start; takes the lock. */
+void figures_entry_set(struct figures *f, int level,
+                       const struct figures_entry *is);
+extern const char *const figures_kinds[2]; /* of file names: general, detail */
+/* figures_roll.c: hours and days that are over; then what is too old or too
+ * much goes. */
+void figures_roll(struct figures *f, int64_t now_s);
 
 #endif
