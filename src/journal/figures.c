@@ -42,6 +42,7 @@ void figures_new(struct figures **out, const struct figures_conf *conf)
     pthread_cond_init(&f->wake, &by);
     pthread_condattr_destroy(&by);
     pthread_mutex_init(&f->sleep_lock, NULL);
+    pthread_mutex_init(&f->reading, NULL);
     pthread_mutex_init(&f->files_lock, NULL);
     f->conf = *conf;
     f->dir = mem_strdup(conf->dir);
@@ -67,6 +68,7 @@ void figures_free(struct figures **at)
     figure_table_fini(&f->kinds);
     pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->sleep_lock);
+    pthread_mutex_destroy(&f->reading);
     pthread_mutex_destroy(&f->files_lock);
     mem_free(f->lanes);
     mem_free(f->dir);

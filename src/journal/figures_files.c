@@ -258,11 +258,9 @@ static int merge_into(struct sources *s, const struct figures_job *job,
 
 /* Both or none: a disk that has room for one only keeps what it had. The detail
  * goes first: a general file says that both are there. */
-static int writers_end(struct figure_writer *writers[2], bool lasting, int err,
+static int writers_end(struct figure_writer *writers[2], int err,
                        uint64_t bytes[2])
 {
-    for (int kind = 0; kind < 2 && !err; kind++)
-        err = figure_writer_close(writers[kind], lasting);
     for (int kind = 1; kind >= 0; kind--) {
         if (err)
             figure_writer_abandon(&writers[kind]);
@@ -272,11 +270,28 @@ static int writers_end(struct figure_writer *writers[2], bool lasting, int err,
     return err;
 }
 
+/* Under the names that they shall have, and known. */
+static int files_set(struct figures *f, const struct figures_job *job,
+                     struct figure_writer *writers[2], int err)
+{
+    uint64_t bytes[2] = { 0, 0 };
+    if (job->part) return writers_end(writers, err, bytes);
+    pthread_mutex_lock(&f->reading);
+    err = writers_end(writers, err, bytes);
+    const struct figures_entry is = { .start_s = job->start_s,
+                                      .general = bytes[0],
+                                      .detail = bytes[1],
+                                      .hourly = is_by_hours(job) };
+    if (!err) figures_entry_set(f, job->level, &is);
+    pthread_mutex_unlock(&f->reading);
+    parts_remove(f, job);
+    return err;
+}
+
 int figures_write(struct figures *f, const struct figures_job *job)
 {
     char path[FIGURES_PATH_MAX];
     struct figure_writer *writers[2] = { NULL, NULL };
-    uint64_t bytes[2] = { 0, 0 };
     const struct figure_span span = { job->start_s, (uint8_t)job->level,
                                       is_by_hours(job) ? FIGURE_PIECES : 0 };
     struct sources s = { .f = f };
@@ -292,12 +307,7 @@ int figures_write(struct figures *f, const struct figures_job *job)
         err = merge_into(&s, job, writers);
         sources_close(&s);
     }
-    err = writers_end(writers, job->level != FIGURES_MINUTE, err, bytes);
-    if (!job->part) parts_remove(f, job);
-    const struct figures_entry is = { .start_s = job->start_s,
-                                      .general = bytes[0],
-                                      .detail = bytes[1],
-                                      .hourly = is_by_hours(job) };
-    if (!err && !job->part) figures_entry_set(f, job->level, &is);
-    return err;
+    for (int kind = 0; kind < 2 && !err; kind++)
+        err = figure_writer_close(writers[kind], job->level != FIGURES_MINUTE);
+    return files_set(f, job, writers, err);
 }

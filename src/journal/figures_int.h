@@ -49,6 +49,10 @@ struct figures {
     _Atomic uint64_t counted, lost, memory, damaged;
     _Atomic int64_t until_s;
     /* --- the files: under the lock --- */
+    /* Taken before the other: held for a whole question, and while a file is
+     * replaced, emptied or removed, its entry with it. A question finds what it
+     * chose. Nothing that waits for the disk is done under it. */
+    pthread_mutex_t reading;
     pthread_mutex_t files_lock;
     struct figures_list lists[FIGURES_LEVELS];
     uint64_t bytes;

@@ -128,6 +128,7 @@ bool figures_read(struct figures *f, const struct figures_ask *ask,
                                  subject == FIGURE_TAG };
     struct figure_cursor *cursor = mem_alloc(sizeof *cursor);
     bool whole = true;
+    pthread_mutex_lock(&f->reading);
     cover(&c);
     for (uint32_t i = 0; i < c.n; i++) {
         if (c.at[i].dropped) whole = false;
@@ -136,6 +137,7 @@ bool figures_read(struct figures *f, const struct figures_ask *ask,
         atomic_fetch_add(&f->damaged, 1);
         whole = false;
     }
+    pthread_mutex_unlock(&f->reading);
     mem_free(c.at);
     mem_free(cursor);
     return whole;

@@ -55,27 +55,31 @@ static void expire(struct figures *f, int level, int64_t before_s)
 {
     struct figures_list *l = &f->lists[level];
     uint32_t n = figures_place(l, before_s);
+    if (!n) return;
+    pthread_mutex_lock(&f->reading);
     for (uint32_t i = 0; i < n; i++)
         for (int kind = 0; kind < 2; kind++)
             file_remove(f, level, l->at[i].start_s, kind);
-    if (!n) return;
     pthread_mutex_lock(&f->files_lock);
     for (uint32_t i = 0; i < n; i++)
         f->bytes -= l->at[i].general + l->at[i].detail;
     memmove(l->at, l->at + n, (l->n - n) * sizeof *l->at);
     l->n -= n;
     pthread_mutex_unlock(&f->files_lock);
+    pthread_mutex_unlock(&f->reading);
 }
 
 static void detail_empty(struct figures *f, int level, struct figures_entry e)
 {
     char path[FIGURES_PATH_MAX];
     figures_path(f, level, e.start_s, 0, figures_kinds[1], path);
-    if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
     e.detail = 0;
     e.dropped = true;
     e.hourly = false;
+    pthread_mutex_lock(&f->reading);
+    if (truncate(path, 0)) file_remove(f, level, e.start_s, 1);
     figures_entry_set(f, level, &e);
+    pthread_mutex_unlock(&f->reading);
 }
 
 /* The oldest detail of a level goes; false: there is none to go. */

@@ -482,6 +482,54 @@ static void what_is_too_old_goes_by_whole_days_and_stays_gone(void **state)
     }
 }
 
+/* --- files change while they are read ------------------------------------- */
+
+enum { READ_DAYS = 12 };
+static _Atomic bool days_over;
+static _Atomic unsigned answers, wrong;
+
+/* What was there is there, in whichever file it is by now. */
+static void *day_reader(void *arg)
+{
+    struct sums s;
+    uint64_t seen[2] = { 0, 0 };
+    (void)arg;
+    while (!days_over)
+        for (int i = 0; i < 2; i++) {
+            int64_t end_s = START + READ_DAYS * 86400 - i * 43200;
+            bool whole = ask(START, end_s, key_of_token(1), 4, &s);
+            if (!whole || s.n < seen[i]) wrong++;
+            seen[i] = s.n;
+            answers++;
+        }
+    return NULL;
+}
+
+static void a_reader_misses_nothing_when_days_take_their_hours(void **state)
+{
+    (void)state;
+    struct figures_stats st;
+    pthread_t thread;
+    days_over = false;
+    answers = wrong = 0;
+    pthread_create(&thread, NULL, day_reader, NULL);
+    for (int hour = 0; hour < READ_DAYS * 24; hour++) {
+        to_minute(hour * 60);
+        for (int i = 0; i < 2; i++) {
+            struct figure_sample one = usual(1);
+            figures_add(f, 0, &one);
+            to_minute(hour * 60 + 1 + i);
+        }
+    }
+    to_minute(READ_DAYS * 1440 + 1);
+    days_over = true;
+    pthread_join(thread, NULL);
+    figures_stats(f, &st);
+    assert_true(answers > 10);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(st.damaged, 0);
+}
+
 /* What would make a file larger fails, as on a full disk; RLIM_INFINITY: no
  * more. */
 static void files_at_most(rlim_t bytes)
@@ -784,6 +832,7 @@ int main(void)
         T(hours_that_their_day_has_taken_are_counted_once),
         T(hours_go_before_days_when_there_is_too_much),
         T(what_is_too_old_goes_by_whole_days_and_stays_gone),
+        T(a_reader_misses_nothing_when_days_take_their_hours),
         T(what_cannot_be_written_is_counted_as_lost),
         T(a_part_that_cannot_be_written_costs_no_other),
         T(a_full_disk_costs_its_minutes_and_nothing_else),
