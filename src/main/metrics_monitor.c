@@ -55,4 +55,7 @@ void monitor_metrics(const struct server *s, struct buf *out)
         metric_head(out, rows[i].name, rows[i].type, rows[i].help);
         metric_row(out, rows[i].name, "", rows[i].value);
     }
+    metric_head(out, "typeauth_monitor_late_seconds", "gauge",
+                "How long the check waits that is due the longest");
+    metric_row_us(out, "typeauth_monitor_late_seconds", "", f.late_ms * 1000);
 }

@@ -344,8 +344,12 @@ int monitors_file(struct monitors *m, struct sv application_id,
 void monitors_figures(struct monitors *m, struct monitor_figures *out)
 {
     struct map_entry e;
+    int64_t now = m->conf.node_ms();
     pthread_mutex_lock(&m->lock);
+    const struct schedule_item *first = schedule_first(&m->schedule);
     *out = m->figures;
+    if (first && first->due_ms < now)
+        out->late_ms = (uint64_t)(now - first->due_ms);
     for (size_t at = 0; map_next(&m->by_id, &at, &e);) {
         const struct watched *w = e.value;
         out->applications[watched_status(w)] += w->n > 0;

@@ -97,6 +97,7 @@ struct monitor_figures {
     uint64_t applications[HEALTH_STATUSES];
     uint64_t targets, active, probes, skipped, incidents, unwritten;
     uint64_t failures[HEALTH_CAUSE_COUNT];
+    uint64_t late_ms; /* how long the check waits that is due the longest */
 };
 void monitors_figures(struct monitors *m, struct monitor_figures *out);
 

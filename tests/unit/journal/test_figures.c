@@ -117,11 +117,12 @@ static uint64_t requests(int64_t from_s, int64_t to_s, uint64_t scope)
     return s.n;
 }
 
+/* By itself, not of usual(): a reader must not look at the tests' clock. */
 static struct figure_key key_of_token(uint32_t token)
 {
-    struct figure_sample s = usual(token);
-    uint64_t id[2];
-    memcpy(id, s.token, sizeof id);
+    uint64_t id[2] = { 0, 0 };
+    memcpy((char *)id + 12, &token, sizeof token);
+    *(unsigned char *)id = token != 0;
     return (struct figure_key){ { APP, FIGURE_TOKEN, __builtin_bswap64(id[0]),
                                   __builtin_bswap64(id[1]), 0 } };
 }

@@ -431,6 +431,26 @@ static void our_own_want_of_room_is_nobodys_fault(void **state)
     assert_int_equal(f.applications[HEALTH_HEALTHY], 1);
 }
 
+static void how_late_the_checks_are_is_told(void **state)
+{
+    struct monitor_figures f;
+    struct monitor_order o = next();
+    (void)state;
+    now_ms += 30000; /* under way is not late */
+    monitors_figures(m, &f);
+    assert_int_equal(f.late_ms, 0);
+    answer(&o, 200, HEALTH_CAUSE_NONE);
+    monitors_figures(m, &f);
+    assert_int_equal(f.late_ms, 0);
+    now_ms += 61000; /* at most 60 s until the next */
+    monitors_figures(m, &f);
+    assert_in_range(f.late_ms, 1000, 61000);
+    o = next();
+    monitors_figures(m, &f);
+    assert_int_equal(f.late_ms, 0);
+    answer(&o, 200, HEALTH_CAUSE_NONE);
+}
+
 static void one_that_goes_while_it_is_asked_leaves_nothing(void **state)
 {
     struct monitor_order o = next();
@@ -463,6 +483,7 @@ int main(void)
         T(what_changed_its_place_is_remembered_as_it_was_last),
         T(each_of_several_origins_is_asked_and_the_balancer_told),
         T(our_own_want_of_room_is_nobodys_fault),
+        T(how_late_the_checks_are_is_told),
         T(one_that_goes_while_it_is_asked_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
