@@ -53,7 +53,8 @@ const becomes = (w: Watched, wanted: string) =>
 async function settled({ server }: Watched): Promise<void> {
   await eventually("no check under way", async () => {
     const { text } = await server.api.get("/metrics");
-    return /^typeauth_monitor_checks_active 0$/m.test(text) && /^typeauth_monitor_late_seconds 0(\.0*)?$/m.test(text);
+    return /^typeauth_monitor_checks_active 0$/m.test(text) &&
+      /^typeauth_monitor_late_seconds 0(\.0*)?$/m.test(text);
   });
 }
 

@@ -67,6 +67,13 @@ static int teardown(void **state)
     return system(command);
 }
 
+static void token_id(uint32_t token, unsigned char *id)
+{
+    memset(id, 0, 16);
+    memcpy(id + 12, &token, sizeof token);
+    id[0] = token != 0;
+}
+
 static struct figure_sample usual(uint32_t token)
 {
     struct figure_sample s = { .app = APP,
@@ -78,8 +85,7 @@ static struct figure_sample usual(uint32_t token)
                                .token_slot = token,
                                .cost = 1,
                                .status = 200 };
-    memcpy(s.token + 12, &token, sizeof token);
-    s.token[0] = token != 0;
+    token_id(token, s.token);
     return s;
 }
 
@@ -117,12 +123,10 @@ static uint64_t requests(int64_t from_s, int64_t to_s, uint64_t scope)
     return s.n;
 }
 
-/* By itself, not of usual(): a reader must not look at the tests' clock. */
 static struct figure_key key_of_token(uint32_t token)
 {
-    uint64_t id[2] = { 0, 0 };
-    memcpy((char *)id + 12, &token, sizeof token);
-    *(unsigned char *)id = token != 0;
+    uint64_t id[2];
+    token_id(token, (unsigned char *)id);
     return (struct figure_key){ { APP, FIGURE_TOKEN, __builtin_bswap64(id[0]),
                                   __builtin_bswap64(id[1]), 0 } };
 }
