@@ -12,7 +12,7 @@ set -eu
 
 run_packages="gcc libc6-dev meson ninja-build pkg-config ca-certificates curl
               libssl-dev libsqlite3-dev libyaml-dev libidn2-dev
-              libpcre2-dev libpsl-dev"
+              libpcre2-dev libpsl-dev liburing-dev"
 test_packages="clang clang-format clang-tidy llvm libcmocka-dev nodejs npm
                nginx-light openssl git libmodsecurity3 modsecurity-crs"
 run_newer="libyyjson0 libyyjson-dev"

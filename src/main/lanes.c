@@ -41,6 +41,7 @@ static int lane_open(struct server *s, unsigned index)
         .index = index,
         .blocks_bytes = (size_t)set->block_pool_bytes / s->lanes_n,
         .max_conns = (process_descriptors() - 64) / s->lanes_n,
+        .single_calls = !set->io_uring,
         .on_turn = on_turn,
         .on_sleep = on_sleep,
         .on_wake = on_wake,

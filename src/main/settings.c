@@ -90,6 +90,9 @@ static const struct row rows[] = {
       "the key that seals secrets; default DATA/server.key"),
     N("workers", workers, 0, 256, "0", "N",
       "reactor threads; 0: as many as this process may use cores"),
+    B("io-uring", io_uring, "yes",
+      "read and write for several connections in one system call, where the "
+      "kernel allows it (Linux 6.1); no: a call each"),
     T("access-log", access_log, "access.log", "FILE",
       "one JSON line a request, in DATA unless absolute; '-' is standard "
       "output, 'off' none; or pushed: syslog:/dev/log, syslog+udp://HOST, "

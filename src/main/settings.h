@@ -27,7 +27,7 @@ struct settings {
         places, otlp_resource;
     const char *ca_file, *client_certificates, *client_ca, *egress,
         *access_log, *log_level, *client_address;
-    bool insecure_api, insecure_key_urls, origin_tls_verify, monitors;
+    bool insecure_api, insecure_key_urls, origin_tls_verify, monitors, io_uring;
     int64_t workers, access_log_sample, drain_ms, head_timeout_ms,
         idle_timeout_ms, write_timeout_ms, body_min_rate, head_bytes, fields,
         block_pool_bytes, inspect_memory_bytes, judge_threads, judge_queue,

@@ -57,9 +57,9 @@ struct block *block_get_small(struct reactor *r)
     return take(r, &r->free_small, SMALL_BYTES, r->conf.blocks_bytes);
 }
 
-bool blocks_left(const struct reactor *r)
+bool blocks_left(const struct reactor *r, unsigned n)
 {
-    return r->pool_bytes + BLOCK_BYTES <= input_ceiling(r);
+    return r->pool_bytes + (size_t)n * BLOCK_BYTES <= input_ceiling(r);
 }
 
 struct block *block_ref(struct block *b)

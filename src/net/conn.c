@@ -236,7 +236,7 @@ static void lost_unread(struct conn *c)
         conn_fail(c, ERR_CLOSED);
 }
 
-void conn_event(struct conn *c, uint32_t events)
+void conn_event(struct conn *c, uint32_t events, const struct got *got)
 {
     enum { GONE = EPOLLERR | EPOLLHUP };
     /* what others of this wait have left here goes before what it is told */
@@ -254,6 +254,11 @@ void conn_event(struct conn *c, uint32_t events)
     if (c->closing || !(events & (EPOLLIN | EPOLLRDHUP | GONE))) return;
     c->can_read = !c->eof;
     if (events & (EPOLLRDHUP | GONE)) c->hup = true;
+    if (got) {
+        conn_came(c, got);
+        settle(c->r);
+        if (c->closing) return;
+    }
     /* what is queued has a rest to offer before more is read behind it */
     if (c->queue.next && !c->aside) return;
     if (conn_wants_input(c))

@@ -71,6 +71,17 @@ static size_t offer(struct conn *c, struct rest *rest, struct block *b,
     return used;
 }
 
+/* A block that others read into as well is not taken along. */
+static bool keep_copy(struct conn *c, struct rest *rest, const char *p,
+                      uint32_t left)
+{
+    struct block *own = block_get(c->r);
+    if (!own) return false;
+    memcpy(own->data, p, left);
+    *rest = (struct rest){ own, 0, left };
+    return true;
+}
+
 static void keep_rest(struct conn *c, struct rest *rest, struct block **current,
                       struct block *b, uint32_t off, uint32_t left)
 {
@@ -85,6 +96,10 @@ static void keep_rest(struct conn *c, struct rest *rest, struct block **current,
             return;
         }
     }
+    if (!current) {
+        if (!keep_copy(c, rest, b->data + off, left)) conn_fail(c, ERR_NOMEM);
+        return;
+    }
     if (b == *current) {
         if (old) block_put(old);
         *current = NULL;
@@ -98,12 +113,9 @@ static bool has_rest(const struct conn *c)
     return c->rest.n || (f && (f->plain.n || f->held));
 }
 
-void conn_input(struct conn *c, struct rest *rest, struct block **current,
-                uint32_t at, uint32_t n)
+static void input(struct conn *c, struct rest *rest, struct block **current,
+                  struct block *b, uint32_t off, uint32_t have)
 {
-    bool own = rest->b && rest->b->cap == BLOCK_BYTES;
-    struct block *b = own ? rest->b : *current;
-    uint32_t off = at - rest->n, have = rest->n + n;
     uint32_t used = (uint32_t)offer(c, rest, b, sv_of(b->data + off, have));
     if (c->closing) return;
     if (used == have)
@@ -112,6 +124,14 @@ void conn_input(struct conn *c, struct rest *rest, struct block **current,
         keep_rest(c, rest, current, b, off + used, have - used);
     c->again = c->again && has_rest(c);
     if (c->again) conn_queue_ready(c);
+}
+
+void conn_input(struct conn *c, struct rest *rest, struct block **current,
+                uint32_t at, uint32_t n)
+{
+    bool own = rest->b && rest->b->cap == BLOCK_BYTES;
+    struct block *b = own ? rest->b : *current;
+    input(c, rest, current, b, at - rest->n, rest->n + n);
 }
 
 static void offer_again(struct conn *c, struct rest *rest)
@@ -152,6 +172,14 @@ static void input_failed(struct conn *c, int e)
     settle(c->r);
 }
 
+/* n bytes have come of `room` that were asked for. */
+static void came(struct conn *c, size_t room, size_t n)
+{
+    if (n < room && !c->hup) c->can_read = false;
+    c->bytes_in += n;
+    STAT_ADD(c->r, bytes_in, n);
+}
+
 /* Until a short read: the kernel then has no more, and new bytes make a new
  * edge. After HUP no edge follows, so until the end. */
 void conn_read_turn(struct conn *c)
@@ -183,9 +211,8 @@ void conn_read_turn(struct conn *c)
         ssize_t n = raw_recv(c->fd, b->data + at, room);
         STAT_ADD(r, reads, 1);
         if (n > 0) {
-            if ((size_t)n < room && !c->hup) c->can_read = false;
-            c->bytes_in += (uint64_t)n;
-            STAT_ADD(r, bytes_in, (uint64_t)n);
+            came(c, room, (size_t)n);
+            c->streams = n > SLICE_BYTES;
             budget -= (size_t)n < budget ? (size_t)n : budget;
             if (!c->finishing) conn_input(c, &c->rest, &r->in, at, (uint32_t)n);
             if (c->can_read)
@@ -195,6 +222,36 @@ void conn_read_turn(struct conn *c)
         } else {
             input_failed(c, errno);
         }
+    }
+}
+
+bool conn_reads_short(const struct conn *c)
+{
+    return !c->connecting && !c->closing && !c->eof && !c->rest.b &&
+           !c->queue.next && !c->streams && conn_wants_input(c) &&
+           (!c->filter || (c->filter->open && !c->filter->plain.b));
+}
+
+/* What was read together with others. Meanwhile those may have stopped this
+ * one: bytes are then kept, and an end is met again. */
+void conn_came(struct conn *c, const struct got *g)
+{
+    STAT_ADD(c->r, reads, 1);
+    if (g->n > 0) {
+        uint32_t n = (uint32_t)g->n;
+        came(c, SLICE_BYTES, n);
+        c->streams = n == SLICE_BYTES;
+        if (c->finishing) return;
+        if (conn_wants_input(c))
+            input(c, &c->rest, NULL, g->b, g->at, n);
+        else
+            keep_rest(c, &c->rest, NULL, g->b, g->at, n);
+        if (c->can_read)
+            reactor_write(c->r); /* a stream, or its end, follows */
+    } else if (g->n < 0) {
+        input_failed(c, -g->n);
+    } else if (conn_wants_input(c)) {
+        input_ended(c);
     }
 }
 

@@ -9,7 +9,6 @@
 #include "base/err.h"
 
 enum {
-    IOV = 16,
     COPY_ALWAYS = 512, /* shorter than this: copying beats an own slice */
     COPY_BEHIND = 4096 /* joins what is being built in one piece */
 };
@@ -159,61 +158,84 @@ size_t conn_queued(const struct conn *c)
 
 /* --- writing -------------------------------------------------------------- */
 
-static ssize_t write_some(struct conn *c, const struct outq *q, size_t *asked)
+static size_t gather(const struct outq *q, struct iovec *iov, size_t *asked)
 {
-    struct iovec iov[IOV];
-    struct msghdr m = { .msg_iov = iov };
     size_t n = 0;
     *asked = 0;
-    if (!q->head->next) {
-        *asked = q->head->n;
-        return raw_send(c->fd, q->head->b->data + q->head->off, q->head->n);
-    }
     for (struct seg *s = q->head; s && n < IOV; s = s->next) {
         iov[n++] = (struct iovec){ s->b->data + s->off, s->n };
         *asked += s->n;
     }
-    m.msg_iovlen = n;
+    return n;
+}
+
+static ssize_t write_some(struct conn *c, const struct outq *q, size_t *asked)
+{
+    struct iovec iov[IOV];
+    struct msghdr m = { .msg_iov = iov };
+    if (!q->head->next) {
+        *asked = q->head->n;
+        return raw_send(c->fd, q->head->b->data + q->head->off, q->head->n);
+    }
+    m.msg_iovlen = gather(q, iov, asked);
     return sendmsg(c->fd, &m, MSG_NOSIGNAL);
 }
 
-/* A short write fills the socket: room makes an edge. */
+/* What the kernel answered: bytes, or -errno. A short write fills the socket:
+ * room makes an edge. */
+static int wrote(struct conn *c, struct outq *q, size_t asked, ssize_t n)
+{
+    STAT_ADD(c->r, writes, 1);
+    if (n < 0) {
+        if (n == -EINTR) return 0;
+        c->can_write = false;
+        return n == -EAGAIN ? 0 : err_from_errno((int)-n);
+    }
+    if ((size_t)n < asked) c->can_write = false;
+    c->bytes_out += (uint64_t)n;
+    STAT_ADD(c->r, bytes_out, (uint64_t)n);
+    outq_consume(c->r, q, (size_t)n);
+    if (c->finishing) deadline_set(c, DEADLINE_LINGER, LINGER_MS);
+    return 0;
+}
+
 static int write_queue(struct conn *c, struct outq *q)
 {
-    while (q->head && c->can_write) {
+    int err = 0;
+    while (q->head && c->can_write && !err) {
         size_t asked;
         ssize_t n = write_some(c, q, &asked);
-        STAT_ADD(c->r, writes, 1);
-        if (n < 0) {
-            if (errno == EINTR) continue;
-            c->can_write = false;
-            return errno == EAGAIN ? 0 : err_from_errno(errno);
-        }
-        if ((size_t)n < asked) c->can_write = false;
-        c->bytes_out += (uint64_t)n;
-        STAT_ADD(c->r, bytes_out, (uint64_t)n);
-        outq_consume(c->r, q, (size_t)n);
-        if (c->finishing) deadline_set(c, DEADLINE_LINGER, LINGER_MS);
+        err = wrote(c, q, asked, n < 0 ? -errno : n);
+    }
+    return err;
+}
+
+/* Plain output through the filter, until it is written or enough is queued. */
+static int filter_out(struct conn *c)
+{
+    struct filter *f = c->filter;
+    while (f->open && c->out.head && f->raw.bytes < CONN_HIGH) {
+        struct seg *s = c->out.head;
+        uint32_t n = s->n;
+        int err = f->ops->on_plain(c, f->state, sv_of(s->b->data + s->off, n));
+        if (err) return err;
+        outq_consume(c->r, &c->out, n);
+    }
+    if ((c->finishing || c->ending) && !f->finished &&
+        (!c->out.head || !f->open)) {
+        f->finished = true;
+        f->ops->on_finish(c, f->state);
     }
     return 0;
 }
 
-static int write_filtered(struct conn *c)
+static int write_all(struct conn *c)
 {
     struct filter *f = c->filter;
-    int err = 0;
+    int err;
+    if (!f) return write_queue(c, &c->out);
     do {
-        while (f->open && c->out.head && f->raw.bytes < CONN_HIGH && !err) {
-            struct seg *s = c->out.head;
-            uint32_t n = s->n;
-            err = f->ops->on_plain(c, f->state, sv_of(s->b->data + s->off, n));
-            if (!err) outq_consume(c->r, &c->out, n);
-        }
-        if ((c->finishing || c->ending) && !f->finished &&
-            (!c->out.head || !f->open)) {
-            f->finished = true;
-            f->ops->on_finish(c, f->state);
-        }
+        err = filter_out(c);
         if (!err) err = write_queue(c, &f->raw);
     } while (!err && f->open && c->out.head && c->can_write);
     return err;
@@ -247,13 +269,8 @@ static void finish_step(struct conn *c)
     if (c->finishing && c->eof) conn_fail(c, 0);
 }
 
-void conn_write_out(struct conn *c)
+static void written(struct conn *c, size_t before, int err)
 {
-    if (c->closing) return;
-    size_t before = conn_queued(c);
-    int err = c->connecting ? 0
-              : c->filter   ? write_filtered(c)
-                            : write_queue(c, &c->out);
     if (c->closing) return;
     if (err) {
         write_failed(c, err);
@@ -264,6 +281,37 @@ void conn_write_out(struct conn *c)
     if (c->connecting) return;
     if (c->finishing || c->ending) finish_step(c);
     if (!c->finishing && roomy && c->ops->on_room) c->ops->on_room(c);
+}
+
+void conn_write_out(struct conn *c)
+{
+    if (c->closing) return;
+    size_t before = conn_queued(c);
+    written(c, before, c->connecting ? 0 : write_all(c));
+}
+
+bool conn_write_begin(struct conn *c, struct batched *w)
+{
+    *w = (struct batched){ .c = c, .before = conn_queued(c) };
+    if (c->closing) return false;
+    int err = c->connecting || !c->filter ? 0 : filter_out(c);
+    struct outq *q = c->filter ? &c->filter->raw : &c->out;
+    if (err || c->connecting || !c->can_write || !q->head) {
+        written(c, w->before, err);
+        return false;
+    }
+    w->m.msg_iov = w->iov;
+    w->m.msg_iovlen = gather(q, w->iov, &w->asked);
+    return true;
+}
+
+void conn_write_end(const struct batched *w, int result)
+{
+    struct conn *c = w->c;
+    if (c->closing) return;
+    struct outq *q = c->filter ? &c->filter->raw : &c->out;
+    int err = wrote(c, q, w->asked, result);
+    written(c, w->before, err ? err : write_all(c));
 }
 
 void conn_flush(struct conn *c)

@@ -1,6 +1,6 @@
-/* One event loop a thread (design §3, Reactor). Shaped by completions, so that
- * io_uring can stand behind the same interface: "bytes arrived", "these bytes
- * are gone". Everything here belongs to the reactor's own thread unless it
+/* One event loop a thread (design §3, Reactor). Who is ready is told by epoll;
+ * reads and writes for several connections are one call of io_uring, where the
+ * kernel has it. Everything here belongs to the reactor's own thread unless it
  * says "any thread".
  *
  *   turn: epoll_wait -> events -> ready list -> handshakes -> mail -> timers
@@ -8,7 +8,7 @@
  *
  * Callbacks run to completion and are never re-entered for one connection.
  * Output is written when the outermost callback returns; of the events of one
- * wait, after every sixteenth and the last. */
+ * wait, after every 32nd and the last. */
 #ifndef NET_REACTOR_H
 #define NET_REACTOR_H
 
@@ -24,6 +24,7 @@ struct reactor_conf {
     size_t blocks_bytes;      /* ceiling of the block pool; default 64 MiB */
     unsigned max_conns;       /* clients and origins together; at most half
                                  of it is accepted. Default 1024 */
+    bool single_calls;        /* no io_uring: a system call each */
     /* All optional. A turn always ends with on_turn; on_sleep and on_wake
      * stand right before and after a wait that may block. */
     void (*on_turn)(void *ctx);
@@ -82,6 +83,7 @@ void timer_cancel(struct reactor *r, struct timer *t); /* harmless if unarmed */
 /* --- figures, relaxed atomics, readable from any thread ------------------ */
 struct reactor_stats {
     _Atomic uint64_t turns, accepts, reads, writes, bytes_in, bytes_out;
+    _Atomic uint64_t batches; /* calls for several reads or writes */
     _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
     struct longest turns_cpu; /* by clock_mono_ns */
     _Atomic uint64_t long_turns; /* of more than 2 ms of CPU */

@@ -7,6 +7,7 @@
 #define NET_REACTOR_INT_H
 
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@ enum {
     SMALL_BYTES = 1024,            /* a kept rest of at most this is copied */
     TURN_BYTES = 256 * 1024,       /* read a turn and connection */
     TICK_MS = 100,                 /* of deadlines */
-    GATHERED_EVENTS = 16,          /* are served before answers are written */
+    BATCH = 32, /* events are served before answers are written */
+    SLICE_BYTES = 2048,            /* what is read together with others */
+    IOV = 16,
     EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
     LINGER_MS = 5000,
     STALL_MIN_MS = 1000,           /* nobody is dropped for less */
@@ -111,9 +114,25 @@ struct conn {
     bool broken : 1;               /* writing failed; input may be left */
     bool closing : 1;
     bool rst : 1;
+    bool streams : 1;              /* the last read was more than a slice */
     bool aside : 1;                /* queue is starved or shaking, not ready */
 };
 _Static_assert(sizeof(struct conn) <= 192, "an idle connection is small");
+
+/* What was read together with others: n bytes at `at` of b, or -errno. */
+struct got {
+    struct block *b;               /* NULL: nothing was read */
+    uint32_t at;
+    int n;
+};
+
+/* A write that goes to the kernel together with others. */
+struct batched {
+    struct conn *c;
+    size_t before, asked;          /* bytes queued, bytes offered */
+    struct msghdr m;
+    struct iovec iov[IOV];
+};
 
 struct reactor {
     struct reactor_conf conf;
@@ -131,6 +150,8 @@ struct reactor {
     struct conn *dirty, *dirty_last;
     struct link ready, starved, shaking, stalled;
     unsigned ready_n;
+    struct batch *batch;           /* NULL: none */
+    bool batches;                  /* it is used */
 
     /* blocks */
     struct block *free_blocks, *free_small;
@@ -193,6 +214,7 @@ static inline ssize_t raw_send(int fd, const void *p, size_t n)
 /* --- reactor.c ------------------------------------------------------------ */
 #define KEY_WAKE     UINT32_MAX
 #define KEY_LISTENER (UINT32_MAX - 1)
+struct conn *reactor_conn(struct reactor *r, const struct epoll_event *e);
 void reactor_watch(struct reactor *r, int op, int fd, uint32_t events,
                    uint64_t data);
 /* Writes what was dirtied, unless writes are gathered, and buries what was
@@ -220,7 +242,7 @@ uint64_t deadlines_next_ms(const struct reactor *r);
 struct block *block_get(struct reactor *r); /* NULL: at the ceiling */
 struct block *block_get_input(struct reactor *r); /* NULL: earlier */
 struct block *block_get_small(struct reactor *r);
-bool blocks_left(const struct reactor *r);
+bool blocks_left(const struct reactor *r, unsigned n); /* for input */
 void blocks_fini(struct reactor *r);
 struct seg *seg_get(struct reactor *r);
 void seg_put(struct reactor *r, struct seg *s);
@@ -236,7 +258,8 @@ uint64_t stalls_next_ms(const struct reactor *r); /* UINT64_MAX: none */
 struct conn *conn_new(struct reactor *r, int fd, const struct conn_ops *ops,
                       void *ctx);
 void conn_free(struct conn *c);         /* at the turn's end */
-void conn_event(struct conn *c, uint32_t events);
+/* `got`: what was read for it already, or NULL. */
+void conn_event(struct conn *c, uint32_t events, const struct got *got);
 void conn_opened(struct conn *c);
 void conn_queue_ready(struct conn *c);
 void conn_unqueue(struct conn *c);
@@ -249,6 +272,8 @@ void conn_bury(struct conn *c);         /* closes, tells on_closed */
 /* --- conn_in.c: input ------------------------------------------------------ */
 bool conn_wants_input(const struct conn *c);
 void conn_read_turn(struct conn *c);
+bool conn_reads_short(const struct conn *c); /* and has nothing left over */
+void conn_came(struct conn *c, const struct got *g);
 void conn_ready(struct conn *c);        /* from the ready list */
 /* Where new bytes go: behind the rest, in the connection's own block if it has
  * one, else in the reactor's. NULL: no block now. *at == BLOCK_BYTES: the rest
@@ -263,7 +288,23 @@ void rest_drop(struct rest *rest);
 /* --- conn_out.c: output ---------------------------------------------------- */
 void conn_touch(struct conn *c);         /* output or its end to be written */
 void conn_write_out(struct conn *c);
+/* The same in two steps: what is to be given to the kernel (false: nothing, all
+ * is done), and its answer, bytes or -errno. */
+bool conn_write_begin(struct conn *c, struct batched *w);
+void conn_write_end(const struct batched *w, int result);
 void outq_drop(struct reactor *r, struct outq *q);
+
+/* --- batch.c ---------------------------------------------------------------- */
+/* For this thread, which runs the reactor; nothing if it is there already or not
+ * wanted. */
+void batch_open(struct reactor *r);
+void batch_close(struct reactor *r);
+/* While r->batches: writes for up to BATCH of the dirty connections; */
+void batch_write(struct reactor *r);
+/* reads for the connections of n <= BATCH events, where a slice is enough: an
+ * answer for each, or NULL: for none. */
+const struct got *batch_read(struct reactor *r, const struct epoll_event *e,
+                             unsigned n);
 
 /* --- filter.c --------------------------------------------------------------- */
 void filter_free(struct conn *c);
