@@ -151,7 +151,6 @@ void batch_write(struct reactor *r)
     while (r->dirty && n < BATCH) {
         struct conn *c = r->dirty;
         r->dirty = c->dirty_next;
-        c->dirty = false;
         if (conn_write_begin(c, &b->writes[n])) ask_write(b, n++);
     }
     if (!n) return;

@@ -293,8 +293,9 @@ void conn_write_out(struct conn *c)
 bool conn_write_begin(struct conn *c, struct batched *w)
 {
     *w = (struct batched){ .c = c, .before = conn_queued(c) };
+    int err = c->connecting || c->closing || !c->filter ? 0 : filter_out(c);
+    c->dirty = false; /* what the filter has added leaves with the rest */
     if (c->closing) return false;
-    int err = c->connecting || !c->filter ? 0 : filter_out(c);
     struct outq *q = c->filter ? &c->filter->raw : &c->out;
     if (err || c->connecting || !c->can_write || !q->head) {
         written(c, w->before, err);

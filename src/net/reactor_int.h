@@ -288,8 +288,8 @@ void rest_drop(struct rest *rest);
 /* --- conn_out.c: output ---------------------------------------------------- */
 void conn_touch(struct conn *c);         /* output or its end to be written */
 void conn_write_out(struct conn *c);
-/* The same in two steps: what is to be given to the kernel (false: nothing, all
- * is done), and its answer, bytes or -errno. */
+/* The same in two steps, for one that was dirty: what is to be given to the
+ * kernel (false: nothing, all is done), and its answer, bytes or -errno. */
 bool conn_write_begin(struct conn *c, struct batched *w);
 void conn_write_end(const struct batched *w, int result);
 void outq_drop(struct reactor *r, struct outq *q);
