@@ -80,6 +80,13 @@ static bool alias_view(const struct tokens *t, const struct token *alias,
     return true;
 }
 
+void tokens_ahead(const struct tokens *t, uint32_t app,
+                  const uint8_t digest[32])
+{
+    struct token_key key = key_of(app, digest);
+    index_ahead(t, &key);
+}
+
 bool tokens_find(const struct tokens *t, uint32_t app, const uint8_t digest[32],
                  int64_t wall_ms, struct token_view *out)
 {

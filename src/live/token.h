@@ -70,6 +70,9 @@ int tokens_new(struct tokens **out, const struct tokens_conf *conf);
 void tokens_free(struct tokens **t); /* no reader is awake; reclaims */
 
 /* --- readers ---------------------------------------------------------------- */
+/* Brings near what tokens_find will look at; then do something else first. */
+void tokens_ahead(const struct tokens *t, uint32_t app,
+                  const uint8_t digest[32]);
 /* False: no such token in that application. Revoked ones and aliases past
  * their grace are found with TOKEN_REVOKED set. wall_ms judges the grace. */
 bool tokens_find(const struct tokens *t, uint32_t app,

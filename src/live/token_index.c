@@ -58,19 +58,27 @@ static inline bool record_has(const struct token *r,
 static uint32_t shard_find(const struct tokens *t, struct place at,
                            const struct token_key *key)
 {
-    struct index_table *table = atomic_load(&at.shard->table);
-    if (!table) return UINT32_MAX;
-    uint32_t i = position(at.fingerprint, table->n);
+    struct index_table table = index_table_of(at.shard);
+    if (!table.n) return UINT32_MAX;
+    uint32_t i = position(at.fingerprint, table.n);
     for (;;) {
-        uint64_t e = atomic_load(&table->e[i]);
+        uint64_t e = atomic_load(&table.e[i]);
         if (e == ENTRY_EMPTY) return UINT32_MAX;
         if (e >> 32 == at.fingerprint) {
             uint32_t slot = (uint32_t)e;
             if (t->counters) __builtin_prefetch(&t->counters->lines[slot], 1);
             if (record_has(&t->record[slot], key)) return slot;
         }
-        if (++i == table->n) i = 0;
+        if (++i == table.n) i = 0;
     }
+}
+
+void index_ahead(const struct tokens *t, const struct token_key *key)
+{
+    struct place at = place_of(&t->index, key);
+    struct index_table table = index_table_of(at.shard);
+    if (table.n)
+        __builtin_prefetch((void *)&table.e[position(at.fingerprint, table.n)]);
 }
 
 uint32_t index_find(const struct tokens *t, const struct token_key *key)
@@ -90,9 +98,18 @@ void index_moved(struct tokens *t, const struct token_key *key)
 }
 
 /* --- the writer ------------------------------------------------------------------ */
+enum { TABLE_MAX = 0xfffff };
+
 static size_t table_bytes(uint32_t n)
 {
-    return sizeof(struct index_table) + n * sizeof(uint64_t);
+    return n * sizeof(uint64_t);
+}
+
+static void table_set(struct index_shard *s, struct index_table table)
+{
+    uint64_t at = (uint64_t)(uintptr_t)table.e;
+    ENSURE(!(at & 15) && at >> 48 == 0 && table.n <= TABLE_MAX);
+    atomic_store(&s->table, at >> 4 << 20 | table.n);
 }
 
 void index_init(struct token_index *x)
@@ -103,7 +120,8 @@ void index_init(struct token_index *x)
 
 void index_fini(struct token_index *x)
 {
-    for (int i = 0; i < SHARDS; i++) mem_free(atomic_load(&x->shard[i].table));
+    for (int i = 0; i < SHARDS; i++)
+        mem_free((void *)index_table_of(&x->shard[i]).e);
 }
 
 static uint32_t most_used(const struct token_index *x,
@@ -113,35 +131,36 @@ static uint32_t most_used(const struct token_index *x,
     return (uint32_t)(n * per_mille / 1000);
 }
 
-static void entry_add(struct index_table *table, uint64_t e)
+static void entry_add(struct index_table table, uint64_t e)
 {
-    uint32_t i = position((uint32_t)(e >> 32), table->n);
-    while (atomic_load_explicit(&table->e[i], memory_order_relaxed) > 1)
-        if (++i == table->n) i = 0;
-    STORE_REL(table->e[i], e);
+    uint32_t i = position((uint32_t)(e >> 32), table.n);
+    while (atomic_load_explicit(&table.e[i], memory_order_relaxed) > 1)
+        if (++i == table.n) i = 0;
+    STORE_REL(table.e[i], e);
 }
 
 /* Another table for a shard that is full, or full of what is gone. */
 static int shard_renew(struct token_index *x, struct index_shard *s)
 {
-    struct index_table *old = atomic_load(&s->table);
-    uint32_t n = old ? old->n : FIRST_SIZE;
-    if (old && s->live > most_used(x, s, n) / 4 * 3) n += n / 4 > 4 ? n / 4 : 4;
-    struct index_table *table = mem_alloc_try(table_bytes(n));
-    if (!table) return ERR_NOMEM;
-    memset(table, 0, table_bytes(n));
-    table->n = n;
-    for (uint32_t i = 0; old && i < old->n; i++) {
-        uint64_t e = atomic_load_explicit(&old->e[i], memory_order_relaxed);
+    struct index_table old = index_table_of(s);
+    uint32_t n = old.n ? old.n : FIRST_SIZE;
+    if (old.n && s->live > most_used(x, s, n) / 4 * 3)
+        n += n / 4 > 4 ? n / 4 : 4;
+    if (n > TABLE_MAX) return ERR_NOMEM;
+    struct index_table table = { mem_alloc_try(table_bytes(n)), n };
+    if (!table.e) return ERR_NOMEM;
+    memset((void *)table.e, 0, table_bytes(n));
+    for (uint32_t i = 0; i < old.n; i++) {
+        uint64_t e = atomic_load_explicit(&old.e[i], memory_order_relaxed);
         if (e > ENTRY_GONE) entry_add(table, e);
     }
     s->used = s->live;
-    atomic_store(&s->table, table);
+    table_set(s, table);
     x->bytes += table_bytes(n);
-    if (!old) return 0;
-    x->bytes -= table_bytes(old->n);
-    x->waiting_bytes += table_bytes(old->n);
-    epoch_retire(old, index_dropped, NULL);
+    if (!old.n) return 0;
+    x->bytes -= table_bytes(old.n);
+    x->waiting_bytes += table_bytes(old.n);
+    epoch_retire((void *)old.e, index_dropped, NULL);
     if (x->waiting_bytes > WAITING_MAX) {
         epoch_reclaim();
         x->waiting_bytes = 0;
@@ -159,38 +178,38 @@ int index_put(struct tokens *t, const struct token_key *key, uint32_t slot)
     struct token_index *x = &t->index;
     struct place at = place_of(x, key);
     struct index_shard *s = at.shard;
-    struct index_table *table = atomic_load(&s->table);
-    if (!table || s->used + 1 > most_used(x, s, table->n)) {
+    struct index_table table = index_table_of(s);
+    if (!table.n || s->used + 1 > most_used(x, s, table.n)) {
         int err = shard_renew(x, s);
         if (err) return err;
-        table = atomic_load(&s->table);
+        table = index_table_of(s);
     }
-    uint32_t i = position(at.fingerprint, table->n);
+    uint32_t i = position(at.fingerprint, table.n);
     uint64_t e;
-    while ((e = atomic_load(&table->e[i])) > ENTRY_GONE)
-        if (++i == table->n) i = 0;
+    while ((e = atomic_load(&table.e[i])) > ENTRY_GONE)
+        if (++i == table.n) i = 0;
     if (e == ENTRY_EMPTY) s->used++;
     s->live++;
     x->live++;
-    atomic_store(&table->e[i], (uint64_t)at.fingerprint << 32 | slot);
+    atomic_store(&table.e[i], (uint64_t)at.fingerprint << 32 | slot);
     return 0;
 }
 
 void index_remove(struct tokens *t, const struct token_key *key, uint32_t slot)
 {
     struct place at = place_of(&t->index, key);
-    struct index_table *table = atomic_load(&at.shard->table);
+    struct index_table table = index_table_of(at.shard);
     uint64_t want = (uint64_t)at.fingerprint << 32 | slot;
-    ENSURE(table != NULL);
-    for (uint32_t i = position(at.fingerprint, table->n);;) {
-        uint64_t e = atomic_load(&table->e[i]);
+    ENSURE(table.n > 0);
+    for (uint32_t i = position(at.fingerprint, table.n);;) {
+        uint64_t e = atomic_load(&table.e[i]);
         ENSURE(e != ENTRY_EMPTY);
         if (e == want) {
-            atomic_store(&table->e[i], (uint64_t)ENTRY_GONE);
+            atomic_store(&table.e[i], (uint64_t)ENTRY_GONE);
             at.shard->live--;
             t->index.live--;
             return;
         }
-        if (++i == table->n) i = 0;
+        if (++i == table.n) i = 0;
     }
 }

@@ -25,11 +25,13 @@ enum { TOKEN_PRESENT = 128 }; /* with the states of token.h */
 enum { SHARDS = 1024 };
 
 struct index_table {      /* one shard's entries, replaced whole */
-    uint32_t n;
-    _Atomic uint64_t e[]; /* fingerprint << 32 | slot; 0 empty, 1 gone */
+    _Atomic uint64_t *e;  /* fingerprint << 32 | slot; 0 empty, 1 gone */
+    uint32_t n;           /* < 2^20; 0: there are none */
 };
 struct index_shard {
-    struct index_table *_Atomic table;
+    /* Both in one word: the address over 16 (< 2^48), 20 bits of n. A length in
+     * front of the entries would be one line more to wait for. */
+    _Atomic uint64_t table;
     /* +1 when a digest moves to another slot: who found nothing and sees
      * another number looks again */
     _Atomic uint32_t version;
@@ -46,11 +48,20 @@ struct token_index {
     uint64_t live;
 };
 
+static inline struct index_table index_table_of(const struct index_shard *s)
+{
+    uint64_t w = atomic_load(&s->table);
+    return (struct index_table){ (_Atomic uint64_t *)(uintptr_t)(w >> 20 << 4),
+                                 (uint32_t)(w & 0xfffff) };
+}
+
 void index_init(struct token_index *x);
 void index_fini(struct token_index *x);
 struct tokens;
 /* The slot that a reader would find, or UINT32_MAX. */
 uint32_t index_find(const struct tokens *t, const struct token_key *key);
+/* Brings near what index_find will look at. */
+void index_ahead(const struct tokens *t, const struct token_key *key);
 /* The record in `slot` is complete and not yet in the index. ERR_NOMEM. */
 int index_put(struct tokens *t, const struct token_key *key, uint32_t slot);
 void index_remove(struct tokens *t, const struct token_key *key,

@@ -469,9 +469,9 @@ static uint32_t longest_probe(const struct tokens *t)
 {
     uint32_t longest = 0;
     for (int s = 0; s < SHARDS; s++) {
-        const struct index_table *x = atomic_load(&t->index.shard[s].table);
-        for (uint32_t i = 0, run = 0; x && i < x->n; i++) {
-            run = atomic_load(&x->e[i]) ? run + 1 : 0;
+        struct index_table x = index_table_of(&t->index.shard[s]);
+        for (uint32_t i = 0, run = 0; i < x.n; i++) {
+            run = atomic_load(&x.e[i]) ? run + 1 : 0;
             if (run > longest) longest = run;
         }
     }
