@@ -200,6 +200,10 @@ static void *recorder_main(void *arg)
         struct timespec until;
         round_of(r);
         traces_take(r->journal);
+        pthread_mutex_unlock(&r->lock); /* nobody waits for a disk */
+        log_trail_follow(&r->trail, atomic_load(&r->journal->sink.fd));
+        pthread_mutex_lock(&r->lock);
+        if (r->stop) break;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += ROUND_MS * 1000000l;
         until.tv_sec += until.tv_nsec / 1000000000;

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "journal/log_trail.h"
 #include "journal/archive.h"
 #include "journal/journal.h"
 #include "journal/sieve.h"
@@ -28,6 +29,7 @@ struct recorder {
     struct archive *archives[SIEVE_CLASSES]; /* opened by the first round */
     struct ulid last;
     int64_t expired_ms;
+    struct log_trail trail; /* of the access log; the thread's own */
     _Atomic uint64_t told, summed, lost, bytes; /* as of the last round */
 };
 

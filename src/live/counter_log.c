@@ -313,6 +313,8 @@ static int flush(struct counters *c)
         err = err_from_errno(errno);
         log->checkpoint_due = true; /* what the log lost, the map still has */
     }
+    /* read after a power failure, if ever (decision 0078) */
+    if (!err) posix_fadvise(log->fd, 0, 0, POSIX_FADV_DONTNEED);
     note_failure(c, err);
     if (!err) {
         log->synced_ns = begin;
