@@ -98,6 +98,13 @@ struct http_head {
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
+/* What a copy needs: not the room behind the last field. */
+static inline size_t http_head_bytes(const struct http_head *h)
+{
+    return offsetof(struct http_head, fields) +
+           h->fields_n * sizeof h->fields[0];
+}
+
 /* First field of that name (not HN_OTHER) or NULL. */
 static inline const struct http_field *
 http_head_find(const struct http_head *h, enum http_name id)

@@ -53,13 +53,7 @@ static bool keep_jwt(struct proxy *p)
 static bool keep(struct proxy *p, const struct http_head *head)
 {
     if (p->x.jwt && !keep_jwt(p)) return false;
-    if (!p->head) {
-        p->head = arena_alloc(&p->v.arena, sizeof *p->head);
-        if (!p->head) return false;
-        *p->head = *head;
-        http_stream_keep(p->v.stream);
-    }
-    p->x.head = p->head;
+    if (!proxy_keep_head(p, head)) return false;
     plan_hold(p->x.plan, p->v.er->index);
     p->attempt->balance = p->x.plan->balance;
     return true;

@@ -282,15 +282,24 @@ static void keep_subject(struct proxy *p, enum verdict v)
         p->subject = arena_dup(&p->v.arena, x->jwt->subject);
 }
 
+bool proxy_keep_head(struct proxy *p, const struct http_head *head)
+{
+    size_t n = http_head_bytes(head);
+    if (!p->head) {
+        p->head = arena_alloc(&p->v.arena, n);
+        if (!p->head) return false;
+        memcpy(p->head, head, n);
+        http_stream_keep(p->v.stream);
+    }
+    p->x.head = p->head;
+    return true;
+}
+
 /* The image, the head and its bytes stay until the checks have been made. */
 static bool hold(struct proxy *p, const struct http_head *head)
 {
-    if (p->head) return true;
-    p->head = arena_alloc(&p->v.arena, sizeof *p->head);
-    if (!p->head) return false;
-    *p->head = *head;
-    p->x.head = p->head;
-    http_stream_keep(p->v.stream);
+    if (p->held) return true;
+    if (!proxy_keep_head(p, head)) return false;
     p->held = p->x.plan;
     plan_hold(p->held, p->v.er->index);
     return true;

@@ -85,6 +85,8 @@ void proxy_refuse(struct proxy *p, enum reason reason, unsigned status);
 /* A refusal that is no application's: 405, 431, 501. */
 void proxy_problem(struct proxy *p, unsigned status);
 void proxy_resume(struct suspended *s);
+/* A copy of the head; its bytes stay to the end. False: no memory. */
+bool proxy_keep_head(struct proxy *p, const struct http_head *head);
 void proxy_later(struct proxy *p); /* resumed behind the running callback */
 /* intake.c: VERDICT_BODY. The chain is run again when the body has come. */
 void intake_start(struct proxy *p);
