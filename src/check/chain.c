@@ -151,7 +151,10 @@ enum verdict chain_run(struct exchange *x)
     x->request = NULL;
     struct step_times *times = x->times;
     uint64_t since = times ? ticks_now() : 0;
-    if (x->again) v = resume(x);
+    if (x->again)
+        v = resume(x);
+    else
+        check_global_ahead(x);
     x->again = true;
     if (times && v == VERDICT_DENY) lap(times, x, since);
     while (v == VERDICT_PASS && x->step < steps->n) {

@@ -29,6 +29,8 @@ bool check_header_once(const struct exchange *x, struct sv name,
 enum verdict check_fault(struct exchange *x, enum fault_rule rule,
                          bool closed_by_default, const char *what);
 
+/* What step GLOBAL_LIMIT will touch is on its way while those before it run. */
+void check_global_ahead(struct exchange *x);
 /* Of the limit by address or header and those behind it the one that is
  * nearest to refusing is told. */
 void check_global_tell(struct exchange *x);

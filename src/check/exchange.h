@@ -257,6 +257,7 @@ struct exchange {
     struct take_answer take;
     struct limit nearest;           /* copy of limits[take.nearest] when
                                        take.has_limit, for the fields */
+    uint64_t visitor;               /* whom it counts, by check_global_ahead */
     struct global_take global;      /* step GLOBAL_LIMIT */
     bool taken;                     /* something was taken */
     bool judged_limits;             /* `take` is filled */

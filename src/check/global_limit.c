@@ -16,7 +16,7 @@ static void ask_build(struct exchange *x, struct visitor_ask *ask)
                                  .app = x->plan->app.num,
                                  .scope = a->scope,
                                  .client = &x->client,
-                                 .now_ms = x->env->node_ms(),
+                                 .key = x->visitor,
                                  .cost = x->cost ? x->cost : 1,
                                  .peek = x->peek };
     if (a->profile.scope == ABUSE_BY_HEADER)
@@ -86,12 +86,22 @@ static enum verdict judge(struct exchange *x, const struct visitor_ask *ask,
     return check_deny(x, REASON_GLOBAL_RATE_LIMITED);
 }
 
+void check_global_ahead(struct exchange *x)
+{
+    struct visitor_ask ask;
+    if (!abuse_of(x) || !abuse_of(x)->counts_visitors) return;
+    ask_build(x, &ask);
+    if (ask.value.n || x->has_client)
+        x->visitor = visitors_ahead(x->env->visitors, &ask);
+}
+
 enum verdict check_global_limit(struct exchange *x)
 {
     struct visitor_ask ask;
     struct take_answer answer;
     ask_build(x, &ask);
     if (!ask.value.n && !x->has_client) return VERDICT_PASS;
+    ask.now_ms = x->env->node_ms();
     enum take took =
         visitors_take(x->env->visitors, &ask, &answer, &x->global.visit);
     return took == TAKE_WAIT ? VERDICT_WAIT : judge(x, &ask, took, &answer);

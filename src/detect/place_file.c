@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define MARKER "\xab\xcd\xefMaxMind.com"
 enum {
@@ -22,6 +23,7 @@ enum {
     SEPARATOR = 16,
     V4_DEPTH = 96,
     V6_DEPTH = 128,
+    HALVES = 1 << 16,
 };
 
 /* --- values ------------------------------------------------------------------ */
@@ -193,8 +195,9 @@ bool place_file_find(const struct place_file *f, const struct ip *ip,
                      size_t *offset)
 {
     uint32_t at;
+    const uint8_t *v4 = ip->b + V4_DEPTH / 8;
     if (ip_is_v4(ip))
-        at = descend(f, f->v4_start, ip->b + V4_DEPTH / 8, 32);
+        at = descend(f, f->v4_halves[v4[0] << 8 | v4[1]], v4 + 2, 16);
     else if (f->v6)
         at = descend(f, 0, ip->b, V6_DEPTH);
     else
@@ -203,7 +206,10 @@ bool place_file_find(const struct place_file *f, const struct ip *ip,
     uint32_t from_end = at - f->nodes;
     if (from_end < SEPARATOR) return false;
     *offset = from_end - SEPARATOR;
-    return *offset < f->data.n;
+    if (*offset >= f->data.n) return false;
+    __builtin_prefetch(f->data.p + *offset);
+    __builtin_prefetch(f->data.p + *offset + 64);
+    return true;
 }
 
 /* --- the file ------------------------------------------------------------------ */
@@ -260,6 +266,17 @@ static bool read_metadata(struct place_file *f, struct facts *facts)
     return true;
 }
 
+static int read_halves(struct place_file *f)
+{
+    f->v4_halves = mem_alloc_try(HALVES * sizeof f->v4_halves[0]);
+    if (!f->v4_halves) return ERR_NOMEM;
+    for (uint32_t i = 0; i < HALVES; i++) {
+        const uint8_t half[2] = { (uint8_t)(i >> 8), (uint8_t)i };
+        f->v4_halves[i] = descend(f, f->v4_start, half, 16);
+    }
+    return 0;
+}
+
 static int prepare(struct place_file *f, const char **reason)
 {
     static const uint8_t zeros[V4_DEPTH / 8];
@@ -285,7 +302,7 @@ static int prepare(struct place_file *f, const char **reason)
     if (facts.built_s > 0 && facts.built_s < 1e12)
         f->built_s = (int64_t)facts.built_s;
     f->v4_start = f->v6 ? descend(f, 0, zeros, V4_DEPTH) : 0;
-    return 0;
+    return read_halves(f);
 }
 
 static int map_file(int fd, struct place_file *f)
@@ -318,4 +335,6 @@ void place_file_close(struct place_file *f)
 {
     if (f->map) munmap((void *)(uintptr_t)f->map, f->map_n);
     f->map = NULL;
+    mem_free(f->v4_halves);
+    f->v4_halves = NULL;
 }

@@ -20,6 +20,8 @@ struct place_file {
     unsigned record_bits; /* 24, 28, 32 */
     bool v6;
     uint32_t v4_start;    /* record that 96 zero bits lead to */
+    uint32_t *v4_halves;  /* and the first 16 bits of an IPv4 address, by these:
+                             sixteen steps that depend on each other less */
     int64_t built_s;
     struct sv type;
 };

@@ -173,21 +173,34 @@ static bool is_over(uint32_t end, int64_t unit)
     return (int32_t)(end - (uint32_t)unit) <= 0;
 }
 
+/* Where he stands if it was free: its line is fetched with the set's first. */
+static unsigned place_first(uint64_t key)
+{
+    return (unsigned)((uint64_t)print_of(key) * WAYS >> 32);
+}
+
+static unsigned place_next(unsigned i)
+{
+    return i + 1 < WAYS ? i + 1 : 0;
+}
+
 /* His place, or NONE. */
 static unsigned place_find(const struct set *s, uint64_t key)
 {
     const uint32_t print = print_of(key);
-    unsigned i = 0;
-    while (i < WAYS && s->print[i] != print) i++;
-    return i;
+    unsigned i = place_first(key);
+    for (unsigned n = 0; n < WAYS; n++, i = place_next(i))
+        if (s->print[i] == print) return i;
+    return NONE;
 }
 
 /* One that counts nothing any more, or NONE. */
-static unsigned place_free(const struct set *s, int64_t unit)
+static unsigned place_free(const struct set *s, uint64_t key, int64_t unit)
 {
-    unsigned i = 0;
-    while (i < WAYS && s->print[i] && !is_over(s->at[i].end, unit)) i++;
-    return i;
+    unsigned i = place_first(key);
+    for (unsigned n = 0; n < WAYS; n++, i = place_next(i))
+        if (!s->print[i] || is_over(s->at[i].end, unit)) return i;
+    return NONE;
 }
 
 /* What a place holds, or will hold: on copies, as in take.c. */
@@ -297,7 +310,7 @@ static enum take network_take(struct visitors *v, struct count *c,
     if (i != NONE)
         count_read(c, s, i, a);
     else
-        i = place_free(s, a->now_ms / UNIT_MS);
+        i = place_free(s, key, a->now_ms / UNIT_MS);
     *visit = (struct visitor_take){ .key = key, .by_network = true };
     enum take took = TAKE_FAULT;
     count(i == NONE ? &v->stats.full : &v->stats.by_network);
@@ -335,7 +348,7 @@ static enum take own_take(struct visitors *v, struct count *c, struct set *s,
     if (i != NONE) {
         count_read(c, s, i, a);
     } else {
-        i = place_free(s, a->now_ms / UNIT_MS);
+        i = place_free(s, key, a->now_ms / UNIT_MS);
         if (i == NONE) return network_take(v, c, a, out, visit);
         if (!count_inherit(v, c, a)) return TAKE_WAIT;
     }
@@ -349,6 +362,16 @@ static enum take own_take(struct visitors *v, struct count *c, struct set *s,
     return took;
 }
 
+uint64_t visitors_ahead(const struct visitors *v, const struct visitor_ask *ask)
+{
+    if (!atomic_load_explicit(&v->ready, memory_order_acquire)) return 0;
+    uint64_t key = key_of(v, ask, false);
+    struct set *s = set_of(&v->own, key);
+    __builtin_prefetch(s, 1);
+    __builtin_prefetch(&s->at[place_first(key)], 1);
+    return key;
+}
+
 enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
                         struct take_answer *out, struct visitor_take *visit)
 {
@@ -357,9 +380,8 @@ enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
            ask->limit->algorithm == LIMIT_SLIDING);
     if (!atomic_load_explicit(&v->ready, memory_order_acquire))
         return TAKE_FAULT;
-    uint64_t key = key_of(v, ask, false);
+    uint64_t key = ask->key ? ask->key : visitors_ahead(v, ask);
     struct set *s = set_of(&v->own, key);
-    __builtin_prefetch(s, 1);
     count_clear(&c);
     if (!set_lock(s, SPINS_TAKE)) return TAKE_WAIT;
     enum take took = own_take(v, &c, s, key, ask, out, visit);

@@ -43,6 +43,7 @@ struct visitor_ask {
     const struct ip *client;   /* IPv6 counts by /64 */
     struct sv value;           /* counted instead of the address; "": none,
                                   then there is a client */
+    uint64_t key;              /* visitors_ahead's answer; 0: it was not asked */
     int64_t now_ms;            /* clock_node_ms(), read fresh */
     uint32_t cost;             /* 1-LIMIT_MAX */
     bool peek;                 /* judge, take nothing */
@@ -53,6 +54,10 @@ struct visitor_take { /* what was taken, to give it back */
     uint32_t cost;
     bool by_network; /* judged by what his network has taken */
 };
+/* Brings near what visitors_take will look at; then do something else first.
+ * Of `ask` it wants whom, and the limit's window. */
+uint64_t visitors_ahead(const struct visitors *v,
+                        const struct visitor_ask *ask);
 /* `out` as of counters_take, for one limit; *visit is filled by all but WAIT.
  * FAULT: no place, or no table. */
 enum take visitors_take(struct visitors *v, const struct visitor_ask *ask,
