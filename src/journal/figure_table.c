@@ -5,6 +5,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/rand.h"
 
 enum { FIRST_ROWS = 256, FIRST_NODES = 64, FIRST_SKETCHES = 8 };
@@ -19,8 +20,15 @@ _Static_assert(sizeof(struct figure_cell) == 128, "two cache lines");
 
 static void cells_new(struct figure_table *t, uint32_t cap)
 {
-    t->cells = mem_aligned(64, cap * sizeof *t->cells);
+    t->cells = pages_alloc(cap * sizeof *t->cells);
+    ENSURE(t->cells);
+    pages_expect(t->cells, cap * sizeof *t->cells);
     t->cap = cap;
+}
+
+static void cells_free(struct figure_cell *cells, uint32_t cap)
+{
+    pages_free(cells, cap * sizeof *cells);
 }
 
 void figure_table_init(struct figure_table *t,
@@ -38,7 +46,7 @@ void figure_table_init(struct figure_table *t,
 
 void figure_table_fini(struct figure_table *t)
 {
-    mem_free(t->cells);
+    cells_free(t->cells, t->cap);
     mem_free(t->nodes);
     mem_free(t->sketches);
     buf_fini(&t->texts);
@@ -103,7 +111,7 @@ static void grow(struct figure_table *t)
     cells_new(t, cap * 2);
     for (uint32_t i = 0; i < cap; i++)
         if (old[i].key.w[1]) *find(t, &old[i].key) = old[i];
-    mem_free(old);
+    cells_free(old, cap);
 }
 
 struct figure_cell *figure_table_get(struct figure_table *t,

@@ -28,6 +28,13 @@ void detection_free(struct detection **at)
     *at = NULL;
 }
 
+void detection_settle(struct detection *d)
+{
+    tracks_settle(d->travel);
+    tracks_settle(d->anomaly);
+    tracks_settle(d->applications);
+}
+
 /* --- figures -------------------------------------------------------------------- */
 
 /* A figure of each table. */

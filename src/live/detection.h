@@ -28,6 +28,8 @@ struct detection_conf {
 };
 void detection_new(struct detection **out, const struct detection_conf *conf);
 void detection_free(struct detection **d);
+/* tracks_settle of all tables. */
+void detection_settle(struct detection *d);
 void detection_metrics(const struct detection *d, struct buf *out);
 
 static inline void detection_key(const uint8_t id[16],

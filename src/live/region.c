@@ -3,24 +3,27 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "base/pages.h"
 
 enum { STEP = 1 << 20 };
 
 int region_init(struct region *r, size_t reserve)
 {
     reserve = (reserve + STEP - 1) / STEP * STEP;
-    void *p = mmap(NULL, reserve, PROT_NONE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = pages_alloc(reserve);
     *r = (struct region){ 0 };
-    if (p == MAP_FAILED) return ERR_NOMEM;
-    madvise(p, reserve, MADV_DONTDUMP);
+    if (!p) return ERR_NOMEM;
+    if (mprotect(p, reserve, PROT_NONE) != 0) {
+        pages_free(p, reserve);
+        return ERR_NOMEM;
+    }
     *r = (struct region){ .base = p, .reserved = reserve };
     return 0;
 }
 
 void region_fini(struct region *r)
 {
-    if (r->base) munmap(r->base, r->reserved);
+    pages_free(r->base, r->reserved);
     *r = (struct region){ 0 };
 }
 
@@ -32,6 +35,9 @@ int region_grow(struct region *r, size_t bytes)
     if (mprotect(r->base + r->usable, bytes - r->usable,
                  PROT_READ | PROT_WRITE) != 0)
         return ERR_NOMEM;
+    if (r->usable < REGION_DENSE && bytes >= REGION_DENSE)
+        pages_join(r->base, r->usable);
+    if (bytes >= REGION_DENSE) pages_expect(r->base, r->reserved);
     r->usable = bytes;
     return 0;
 }

@@ -7,12 +7,16 @@
 #include <stddef.h>
 
 struct region {
-    char *base;
+    char *base; /* at a multiple of PAGES_HUGE */
     size_t reserved, usable; /* bytes */
 };
 
+enum { REGION_DENSE = 4 << 20 };
+
 int region_init(struct region *r, size_t reserve); /* ERR_NOMEM */
 void region_fini(struct region *r);
-int region_grow(struct region *r, size_t bytes); /* ERR_FULL, ERR_NOMEM */
+/* From REGION_DENSE bytes on in huge pages: it is filled from its beginning.
+ * ERR_FULL, ERR_NOMEM. */
+int region_grow(struct region *r, size_t bytes);
 
 #endif

@@ -6,12 +6,14 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/rand.h"
 
 enum {
     WAYS = 8,
     LINE = 64,
     SPINS = 400, /* some microseconds */
+    DENSE = 8,   /* with every eighth place taken nearly all pages are */
     AHEAD_S = 2, /* another core's clock may have turned a second */
 };
 
@@ -29,6 +31,7 @@ struct tracks {
     size_t state_bytes, more_bytes;
     uint64_t mix[2];
     void *_Atomic memory; /* NULL until it is first used */
+    bool settled;
     _Atomic uint64_t used, evicted, full, busy;
 };
 
@@ -49,37 +52,43 @@ void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes,
     *out = t;
 }
 
+static size_t bytes_of(const struct tracks *t)
+{
+    size_t place = t->state_bytes + t->more_bytes;
+    return t->sets * (sizeof(struct track_set) + WAYS * place);
+}
+
 void tracks_free(struct tracks **at)
 {
     if (!*at) return;
-    mem_free(atomic_load(&(*at)->memory));
+    pages_free(atomic_load(&(*at)->memory), bytes_of(*at));
     mem_free(*at);
     *at = NULL;
 }
 
 /* --- memory ---------------------------------------------------------------- */
 
-static size_t bytes_of(const struct tracks *t)
-{
-    size_t place = t->state_bytes + t->more_bytes;
-    return t->sets * (sizeof(struct track_set) + WAYS * place) + LINE;
-}
-
 /* Untouched zero pages. Of two that come first at once one gives its back. */
 static void *memory_of(struct tracks *t, bool make)
 {
     void *present = atomic_load_explicit(&t->memory, memory_order_acquire);
     if (present || !make) return present;
-    void *mine = mem_zalloc(bytes_of(t));
+    void *mine = pages_alloc(bytes_of(t));
+    if (!mine) return NULL;
     if (atomic_compare_exchange_strong(&t->memory, &present, mine)) return mine;
-    mem_free(mine);
+    pages_free(mine, bytes_of(t));
     return present;
 }
 
-static struct track_set *sets_in(void *memory)
+void tracks_settle(struct tracks *t)
 {
-    uintptr_t at = (uintptr_t)memory;
-    return (struct track_set *)((at + LINE - 1) & ~(uintptr_t)(LINE - 1));
+    void *memory = atomic_load_explicit(&t->memory, memory_order_acquire);
+    uint64_t used = atomic_load_explicit(&t->used, memory_order_relaxed);
+    if (t->settled || !memory || used < (uint64_t)t->sets * WAYS / DENSE)
+        return;
+    t->settled = true;
+    pages_join(memory,
+               t->sets * (sizeof(struct track_set) + WAYS * t->state_bytes));
 }
 
 static uint64_t hash_of(const struct tracks *t, const uint64_t *key)
@@ -93,7 +102,8 @@ static uint64_t hash_of(const struct tracks *t, const uint64_t *key)
 static struct track_set *set_of(const struct tracks *t, void *memory,
                                 uint64_t hash)
 {
-    return &sets_in(memory)[(hash >> 32) * t->sets >> 32];
+    struct track_set *sets = memory;
+    return &sets[(hash >> 32) * t->sets >> 32];
 }
 
 /* The lines that a look-up reads: which key is his nobody knows yet. */
@@ -182,10 +192,10 @@ enum track_found track_open(struct tracks *t,
                             uint32_t now_s, struct track *out)
 {
     void *memory = memory_of(t, make);
-    if (!memory) return TRACK_ABSENT;
+    if (!memory) return make ? TRACK_FULL : TRACK_ABSENT;
     uint64_t hash = hash_of(t, key);
     uint16_t print = (uint16_t)hash;
-    struct track_set *sets = sets_in(memory), *s = set_of(t, memory, hash);
+    struct track_set *sets = memory, *s = set_of(t, memory, hash);
     if (!lock(s)) {
         atomic_fetch_add_explicit(&t->busy, 1, memory_order_relaxed);
         return TRACK_BUSY;

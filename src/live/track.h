@@ -33,6 +33,8 @@ enum { TRACK_KEY_WORDS = 2, TRACKS_MIN = 8, TRACKS_MAX = 1 << 24 };
 void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes,
                 size_t more_bytes);
 void tracks_free(struct tracks **t);
+/* Once a second, one thread: a table that is in use gets huge pages. */
+void tracks_settle(struct tracks *t);
 
 struct track {
     void *state;     /* zeros when the subject is new */

@@ -15,6 +15,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "live/token_int.h"
 
 enum {
@@ -63,11 +64,16 @@ struct verified_cache *verified_cache_new(size_t bytes)
     return c;
 }
 
+static size_t index_bytes(const struct verified_cache *c)
+{
+    return c->buckets * sizeof(struct bucket);
+}
+
 void verified_cache_free(struct verified_cache **c)
 {
     if (!*c) return;
-    mem_free((*c)->ring);
-    mem_free((*c)->index);
+    pages_free((*c)->ring, (*c)->bytes);
+    pages_free((*c)->index, index_bytes(*c));
     mem_free(*c);
     *c = NULL;
 }
@@ -77,15 +83,15 @@ static bool make_room(struct verified_cache *c)
 {
     if (c->ring) return true;
     if (c->bytes == 0) return false;
-    c->ring = mem_alloc_try(c->bytes);
-    c->index = mem_aligned_try(sizeof(struct bucket),
-                               c->buckets * sizeof(struct bucket));
+    c->ring = pages_alloc(c->bytes);
+    c->index = pages_alloc(index_bytes(c));
     if (c->ring && c->index) {
-        memset(c->index, 0, c->buckets * sizeof(struct bucket));
+        pages_expect(c->ring, c->bytes);
+        pages_expect(c->index, index_bytes(c));
         return true;
     }
-    mem_free(c->ring);
-    mem_free(c->index);
+    pages_free(c->ring, c->bytes);
+    pages_free(c->index, index_bytes(c));
     c->ring = NULL;
     c->index = NULL;
     c->bytes = 0; /* not asked for again */

@@ -19,9 +19,9 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/rand.h"
 #include "live/counter_int.h"
-#include "live/region_int.h"
 
 enum {
     WAYS = 14,
@@ -29,6 +29,7 @@ enum {
     UNIT_MS = 125,
     WINDOW_UNITS = 8, /* in a second of the window */
     NETWORK_SHARE = 8,
+    DENSE = 32, /* with every 32nd place taken nearly all pages are */
     NETWORKS_OF_VALUES = 1 << 16,
 };
 
@@ -52,8 +53,9 @@ struct table {
 struct visitors {
     uint32_t max;
     uint64_t secret[2];
-    struct region memory;
+    void *memory;
     _Atomic bool ready;
+    bool settled;
     struct table own, network;
     _Atomic int64_t networks_end; /* unit: from then on none counts anything */
     struct visitors_stats stats;
@@ -72,10 +74,25 @@ int visitors_new(struct visitors **out, uint32_t max)
     return 0;
 }
 
+static uint32_t own_sets(const struct visitors *v)
+{
+    return (v->max + WAYS - 1) / WAYS;
+}
+
+static uint32_t network_sets(const struct visitors *v)
+{
+    return own_sets(v) / NETWORK_SHARE + 1;
+}
+
+static size_t bytes_of(const struct visitors *v)
+{
+    return ((size_t)own_sets(v) + network_sets(v)) * sizeof(struct set);
+}
+
 void visitors_free(struct visitors **v)
 {
     if (!*v) return;
-    region_fini(&(*v)->memory);
+    pages_free((*v)->memory, bytes_of(*v));
     mem_free(*v);
     *v = NULL;
 }
@@ -83,17 +100,24 @@ void visitors_free(struct visitors **v)
 int visitors_reserve(struct visitors *v)
 {
     if (atomic_load(&v->ready)) return 0;
-    const uint32_t own = (v->max + WAYS - 1) / WAYS,
-                   network = own / NETWORK_SHARE + 1;
-    const size_t bytes = ((size_t)own + network) * sizeof(struct set);
-    int err = region_init(&v->memory, bytes);
-    if (!err && (err = region_grow(&v->memory, bytes))) region_fini(&v->memory);
-    if (err) return ERR_NOMEM;
-    v->own = (struct table){ (void *)v->memory.base, own };
-    v->network = (struct table){ v->own.sets + own, network };
+    const uint32_t own = own_sets(v);
+    v->memory = pages_alloc(bytes_of(v));
+    if (!v->memory) return ERR_NOMEM;
+    v->own = (struct table){ v->memory, own };
+    v->network = (struct table){ v->own.sets + own, network_sets(v) };
     atomic_store(&v->stats.places, (uint64_t)own * WAYS);
     atomic_store(&v->ready, true);
     return 0;
+}
+
+void visitors_settle(struct visitors *v)
+{
+    if (v->settled || !atomic_load_explicit(&v->ready, memory_order_acquire))
+        return;
+    if (atomic_load(&v->stats.used) < own_sets(v) * (uint64_t)WAYS / DENSE)
+        return;
+    v->settled = true;
+    pages_join(v->memory, own_sets(v) * sizeof(struct set));
 }
 
 const struct visitors_stats *visitors_stats(const struct visitors *v)

@@ -35,6 +35,8 @@ void visitors_free(struct visitors **v);
 /* Makes the table if there is none: before a plan that needs it is published.
  * Control thread. ERR_NOMEM. */
 int visitors_reserve(struct visitors *v);
+/* Once a second, one thread: a table that is in use gets huge pages. */
+void visitors_settle(struct visitors *v);
 
 struct visitor_ask {
     const struct limit *limit; /* sliding */

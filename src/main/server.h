@@ -60,7 +60,7 @@ struct server {
     struct signing *signing;
     struct replay *replay;
     struct introspections *introspections;
-    struct detection *detection;
+    struct detection *_Atomic detection; /* the counters' thread asks for it */
     struct hooks *hooks;
     struct alerts *alerts;
     struct exports exports;
@@ -76,7 +76,7 @@ struct server {
     struct place_lane *place_lanes;
     struct schema_lane *schema_lanes;
     struct mail_file *mail;
-    struct visitors *visitors;
+    struct visitors *_Atomic visitors; /* the same */
     struct check_env checks;
     struct edge *edge;
     struct admin *_Atomic admin; /* the counters' thread asks for it */

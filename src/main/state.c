@@ -91,6 +91,10 @@ static void on_second(void *ctx)
     struct server *s = ctx;
     struct subjects *subjects = s->subjects;
     if (subjects) subjects_sync(subjects);
+    struct visitors *visitors = s->visitors;
+    if (visitors) visitors_settle(visitors);
+    struct detection *detection = s->detection;
+    if (detection) detection_settle(detection);
 }
 
 static int subjects_start(struct server *s)
@@ -124,7 +128,9 @@ static void detection_start(struct server *s)
         .learnt_bytes = sizeof(struct anomaly_learnt),
         .holds = { wake_control, s },
     };
-    detection_new(&s->detection, &conf);
+    struct detection *detection;
+    detection_new(&detection, &conf);
+    s->detection = detection;
     const struct hooks_conf hooks = { wake_reach, wake_control, s };
     hooks_new(&s->hooks, &hooks);
     const struct alerts_conf alerts = { wake_reach, wake_control, s };
@@ -149,7 +155,9 @@ static int live_open(struct server *s)
     if (tokens_new(&s->tokens, &tokens)) return fails("tokens", "no memory");
     if (subjects_start(s)) return -1;
     detection_start(s);
-    visitors_new(&s->visitors, (uint32_t)s->set.visitors_max);
+    struct visitors *visitors;
+    visitors_new(&visitors, (uint32_t)s->set.visitors_max);
+    s->visitors = visitors;
     struct keysets_conf keys = { .lanes = s->lanes_n,
                                  .wake = wake_reach,
                                  .ctx = s };
@@ -320,10 +328,14 @@ void server_state_close(struct server *s)
     schema_lanes_free(&s->schema_lanes, s->lanes_n);
     places_close(&s->places);
     mail_file_close(&s->mail);
-    visitors_free(&s->visitors);
+    struct visitors *visitors = s->visitors;
+    s->visitors = NULL;
+    if (visitors) visitors_free(&visitors);
     replay_free(&s->replay);
     introspections_free(&s->introspections);
-    detection_free(&s->detection);
+    struct detection *detection = s->detection;
+    s->detection = NULL;
+    if (detection) detection_free(&detection);
     hooks_free(&s->hooks);
     alerts_free(&s->alerts);
     quota_watch_free(&s->quotas);
