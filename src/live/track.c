@@ -25,10 +25,12 @@ struct track_set {
     _Alignas(LINE) uint64_t key[WAYS][TRACK_KEY_WORDS];
 };
 _Static_assert(sizeof(struct track_set) == 3 * LINE, "24 bytes a place");
+/* WAYS states follow, in the same page most often: a page is waited for too. */
 
 struct tracks {
     uint32_t sets;
     size_t state_bytes, more_bytes;
+    size_t set_bytes; /* of a set with its states: whole lines */
     uint64_t mix[2];
     void *_Atomic memory; /* NULL until it is first used */
     bool settled;
@@ -48,14 +50,15 @@ void tracks_new(struct tracks **out, uint32_t places, size_t state_bytes,
     t->sets = (places + WAYS - 1) / WAYS;
     t->state_bytes = whole_words(state_bytes);
     t->more_bytes = whole_words(more_bytes);
+    size_t set_bytes = sizeof(struct track_set) + WAYS * t->state_bytes;
+    t->set_bytes = (set_bytes + LINE - 1) / LINE * LINE;
     rand_bytes(t->mix, sizeof t->mix);
     *out = t;
 }
 
 static size_t bytes_of(const struct tracks *t)
 {
-    size_t place = t->state_bytes + t->more_bytes;
-    return t->sets * (sizeof(struct track_set) + WAYS * place);
+    return t->sets * (t->set_bytes + WAYS * t->more_bytes);
 }
 
 void tracks_free(struct tracks **at)
@@ -87,8 +90,7 @@ void tracks_settle(struct tracks *t)
     if (t->settled || !memory || used < (uint64_t)t->sets * WAYS / DENSE)
         return;
     t->settled = true;
-    pages_join(memory,
-               t->sets * (sizeof(struct track_set) + WAYS * t->state_bytes));
+    pages_join(memory, t->sets * t->set_bytes);
 }
 
 static uint64_t hash_of(const struct tracks *t, const uint64_t *key)
@@ -99,22 +101,41 @@ static uint64_t hash_of(const struct tracks *t, const uint64_t *key)
 }
 
 /* By the upper bits; the lowest are the print. */
-static struct track_set *set_of(const struct tracks *t, void *memory,
-                                uint64_t hash)
+static uint32_t set_of(const struct tracks *t, uint64_t hash)
 {
-    struct track_set *sets = memory;
-    return &sets[(hash >> 32) * t->sets >> 32];
+    return (uint32_t)((hash >> 32) * t->sets >> 32);
 }
 
-/* The lines that a look-up reads: which key is his nobody knows yet. */
+static struct track_set *set_at(const struct tracks *t, void *memory,
+                                uint32_t i)
+{
+    return (struct track_set *)(void *)((char *)memory + i * t->set_bytes);
+}
+
+static char *state_at(const struct tracks *t, const struct track_set *s, int w)
+{
+    return (char *)(uintptr_t)(s + 1) + (size_t)w * t->state_bytes;
+}
+
+/* Where he stands if it was free when he came. */
+static int way_first(uint16_t print)
+{
+    return print % WAYS;
+}
+
+/* The lines that a look-up reads, as if he stood there. */
 void track_expect(const struct tracks *t, const uint64_t key[TRACK_KEY_WORDS])
 {
     void *memory = atomic_load_explicit(&t->memory, memory_order_acquire);
     if (!memory) return;
-    const struct track_set *s = set_of(t, memory, hash_of(t, key));
+    uint64_t hash = hash_of(t, key);
+    const struct track_set *s = set_at(t, memory, set_of(t, hash));
+    int w = way_first((uint16_t)hash);
+    const char *state = state_at(t, s, w);
     __builtin_prefetch(s, 1);
-    __builtin_prefetch(s->key, 0);
-    __builtin_prefetch(s->key[WAYS / 2], 0);
+    __builtin_prefetch(s->key[w], 0);
+    for (size_t i = 0; i < t->state_bytes; i += LINE)
+        __builtin_prefetch(state + i, 1);
 }
 
 /* --- the lock ---------------------------------------------------------------- */
@@ -157,10 +178,11 @@ static int way_of(const struct track_set *s, const uint64_t *key,
 }
 
 /* -1: all are held. */
-static int way_free(const struct track_set *s, uint32_t now_s)
+static int way_free(const struct track_set *s, uint16_t print, uint32_t now_s)
 {
     int best = -1;
-    for (int w = 0; w < WAYS; w++) {
+    for (int i = 0; i < WAYS; i++) {
+        int w = (way_first(print) + i) % WAYS;
         if (!(s->used >> w & 1)) return w;
         if (s->free_s[w] > now_s + AHEAD_S) continue;
         if (best < 0 || s->free_s[w] < s->free_s[best]) best = w;
@@ -171,7 +193,7 @@ static int way_free(const struct track_set *s, uint32_t now_s)
 static int way_take(struct tracks *t, struct track_set *s, const uint64_t *key,
                     uint16_t print, uint32_t now_s)
 {
-    int w = way_free(s, now_s);
+    int w = way_free(s, print, now_s);
     if (w < 0) {
         atomic_fetch_add_explicit(&t->full, 1, memory_order_relaxed);
         return w;
@@ -195,7 +217,8 @@ enum track_found track_open(struct tracks *t,
     if (!memory) return make ? TRACK_FULL : TRACK_ABSENT;
     uint64_t hash = hash_of(t, key);
     uint16_t print = (uint16_t)hash;
-    struct track_set *sets = memory, *s = set_of(t, memory, hash);
+    uint32_t at = set_of(t, hash);
+    struct track_set *s = set_at(t, memory, at);
     if (!lock(s)) {
         atomic_fetch_add_explicit(&t->busy, 1, memory_order_relaxed);
         return TRACK_BUSY;
@@ -207,11 +230,10 @@ enum track_found track_open(struct tracks *t,
         unlock(s);
         return make ? TRACK_FULL : TRACK_ABSENT;
     }
-    size_t place = (size_t)(s - sets) * WAYS + (size_t)w;
-    char *states = (char *)(sets + t->sets);
-    char *mores = states + t->sets * WAYS * t->state_bytes;
+    size_t place = (size_t)at * WAYS + (size_t)w;
+    char *mores = (char *)memory + t->sets * t->set_bytes;
     *out = (struct track){
-        .state = states + place * t->state_bytes,
+        .state = state_at(t, s, w),
         .more = t->more_bytes ? mores + place * t->more_bytes : NULL,
         .keep_s = s->free_s[w] > now_s + AHEAD_S ? s->free_s[w] : 0,
         .told = s->told >> w & 1,

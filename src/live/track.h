@@ -3,7 +3,7 @@
  * taken when it is first used, and touched as subjects come.
  *
  *   set  lock | free_s 8 x 4 bytes | print 8 x 2 bytes | key 8 x 16 bytes
- *   state of set s, way w at (8 s + w) x state_bytes; more of it apart
+ *   its 8 states behind it; more of them apart
  *
  * A set is found in its first cache line and seldom needs the others: a print
  * is of the key's hash. What few requests touch (more) is not touched by
