@@ -48,6 +48,12 @@ void check_mark(struct exchange *x)
     if (x->plan->abuse->profile.anomaly.enabled) x->endpoint = endpoint_of(x);
 }
 
+void check_expect_answered(const struct exchange *x)
+{
+    if (x->env->detection && (x->who[0] | x->who[1]))
+        track_expect(x->env->detection->anomaly, x->who);
+}
+
 /* --- holds ----------------------------------------------------------------------- */
 
 void check_challenge(struct exchange *x, enum hold_detector detector,

@@ -32,6 +32,8 @@ struct tracked_hold {
 bool check_hold(struct exchange *x, const struct plan_app *app,
                 const struct tracked_hold *hold);
 
+/* Of a tracked one: what check_answered will touch is on its way. */
+void check_expect_answered(const struct exchange *x);
 /* The exchange is over and was answered so: counted for the application and
  * its subject, unless a detector itself refused it. What is found anew is put
  * to the exchange's findings. `app`: its image now, NULL nothing; the

@@ -277,6 +277,7 @@ static void call_head(struct http_call *c, const struct http_head *head)
     if (p->attempt && attempt_failed(p, origin_outcome_of(head->status), false))
         return;
     edge_text(er, &text);
+    if (p->tracked) check_expect_answered(&p->x);
     p->v.origin_ns = clock_mono_ns();
     p->answered = true;
     p->x.taken = false; /* served: nothing is given back any more */
