@@ -13,6 +13,7 @@
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/rand.h"
 #include "base/secret.h"
 
@@ -266,6 +267,34 @@ static void a_secret_is_copied_and_forgotten(void **state)
     secret_fini(&s);
 }
 
+/* Of whatever size the kernel's pages are. */
+static void tables_are_cleared_and_keep_what_is_in_them(void **state)
+{
+    static const size_t sizes[] = { 1, 4096, PAGES_HUGE - 1, PAGES_HUGE,
+                                    3 * PAGES_HUGE + 5000 };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        size_t n = sizes[i];
+        unsigned char *p = pages_alloc(n);
+        assert_non_null(p);
+        if (n >= PAGES_HUGE)
+            assert_int_equal((uintptr_t)p & (PAGES_HUGE - 1), 0);
+        if (i % 2) pages_expect(p, n);
+        for (size_t k = 0; k < n; k += 997) {
+            assert_int_equal(p[k], 0);
+            p[k] = (unsigned char)(k % 251 + 1);
+        }
+        p[n - 1] = 7;
+        pages_join(p, n);
+        for (size_t k = 0; k + 1 < n; k += 997)
+            assert_int_equal(p[k], k % 251 + 1);
+        assert_int_equal(p[n - 1], 7);
+        pages_free(p, n);
+    }
+    pages_free(NULL, 5);
+    assert_null(pages_alloc(SIZE_MAX / 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_map_stays_right_under_random_puts_and_removals),
         cmocka_unit_test(constant_time_compare_sees_every_bit),
         cmocka_unit_test(aligned_memory_is_aligned_and_cleared),
+        cmocka_unit_test(tables_are_cleared_and_keep_what_is_in_them),
         cmocka_unit_test(a_secret_is_copied_and_forgotten),
     };
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
