@@ -146,13 +146,17 @@ scenario("10,000 changes under load", async (cleanup) => {
     const got = await wrk;
     const to = cpu(server.pid);
     assert.equal(got.bad, "", "a request failed");
+    const long = await figure("typeauth_long_turns_total") - long_turns;
+    // Of up to two minutes: what is above 2 ms is this half's only if it had
+    // such a turn, and what the warm-up had is nobody's.
+    const gauge_us = 1e6 * await figure("typeauth_longest_turn_seconds");
+    const own_us = long ? gauge_us : Math.min(gauge_us, 2000);
     return {
       ...got,
       cpu_us: (to.reactors - from.reactors) / got.requests,
       control_us: changes ? (to.rest - from.rest) / changes : 0,
-      long_turns: await figure("typeauth_long_turns_total") - long_turns,
-      // of up to two minutes: those of the warm-up are nobody's
-      turn_us: began > warm_at + GAUGE_MS ? 1e6 * await figure("typeauth_longest_turn_seconds") : 0,
+      long_turns: long,
+      turn_us: began > warm_at + GAUGE_MS ? own_us : 0,
     };
   };
   const one = async (changes: number) => {
