@@ -38,21 +38,44 @@ static void make_nonblocking(int fd)
     if (flags >= 0) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-void log_sink_set(struct log_sink *s, int fd)
+/* The number stays: a writer in the middle ends in the old file. */
+static void replace(struct log_sink *s, int fd)
 {
-    struct stat st;
     int old = atomic_load(&s->fd);
-    bool is_stream = fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
-    if (is_stream) make_nonblocking(fd);
-    atomic_store(&s->is_stream, is_stream);
     if (old >= 0 && fd >= 0) {
-        /* the number stays: a writer in the middle ends in the old file */
         ENSURE(dup3(fd, old, O_CLOEXEC) == old);
         close(fd);
         return;
     }
     atomic_store(&s->fd, fd);
     if (old >= 0) close(old);
+}
+
+void log_sink_set(struct log_sink *s, int fd)
+{
+    struct stat st;
+    bool is_stream = fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+    if (is_stream) make_nonblocking(fd);
+    pthread_mutex_lock(&s->lock);
+    atomic_store(&s->is_stream, is_stream);
+    replace(s, fd);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void log_sink_init(struct log_sink *s, int fd)
+{
+    pthread_mutex_init(&s->lock, NULL);
+    atomic_store(&s->fd, -1);
+    log_sink_set(s, fd);
+}
+
+int log_sink_dup(struct log_sink *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int fd = atomic_load(&s->is_stream) ? -1 : atomic_load(&s->fd);
+    if (fd >= 0) fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    pthread_mutex_unlock(&s->lock);
+    return fd;
 }
 
 void access_log_init(struct access_log *l)

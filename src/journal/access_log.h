@@ -8,6 +8,7 @@
 #ifndef JOURNAL_ACCESS_LOG_H
 #define JOURNAL_ACCESS_LOG_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "journal/journal.h"
@@ -16,10 +17,14 @@ enum { LOG_BUFFER_BYTES = 64 * 1024, LOG_LINE_MAX = 4096,
        LOG_AGE_MS = 1000 };
 
 struct log_sink { /* shared by all reactors */
+    pthread_mutex_t lock;    /* of who changes it, and of log_sink_dup */
     _Atomic int fd;          /* -1: none */
     _Atomic bool is_stream;  /* pipe, socket, terminal: lines in pieces */
 };
+void log_sink_init(struct log_sink *s, int fd); /* as log_sink_set */
 void log_sink_set(struct log_sink *s, int fd); /* becomes owner; -1: end */
+/* A descriptor of its own, which no change closes; -1: there is no file. */
+int log_sink_dup(struct log_sink *s);
 
 struct access_log { /* one a reactor */
     char *buffer;

@@ -13,8 +13,7 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
     j->reactors = conf->reactors;
     j->sample = conf->sample;
     pthread_mutex_init(&j->owners_lock, NULL);
-    atomic_store(&j->sink.fd, -1);
-    log_sink_set(&j->sink, conf->access_fd);
+    log_sink_init(&j->sink, conf->access_fd);
     for (unsigned i = 0; i < j->reactors; i++) {
         access_log_init(&j->lanes[i].log);
         use_init(&j->lanes[i].use);
@@ -62,6 +61,7 @@ void journal_free(struct journal **at)
     mem_free(j->traces.at);
     pthread_mutex_destroy(&j->traces.lock);
     pthread_mutex_destroy(&j->owners_lock);
+    pthread_mutex_destroy(&j->sink.lock);
     mem_free(j);
     *at = NULL;
 }

@@ -192,6 +192,14 @@ uint64_t recorder_dropped(const struct recorder *r)
 
 /* --- the thread ------------------------------------------------------------------- */
 
+static void log_follow(struct recorder *r)
+{
+    int fd = log_sink_dup(&r->journal->sink);
+    if (fd < 0) return;
+    log_trail_follow(&r->trail, fd);
+    close(fd);
+}
+
 static void *recorder_main(void *arg)
 {
     struct recorder *r = arg;
@@ -201,7 +209,7 @@ static void *recorder_main(void *arg)
         round_of(r);
         traces_take(r->journal);
         pthread_mutex_unlock(&r->lock); /* nobody waits for a disk */
-        log_trail_follow(&r->trail, atomic_load(&r->journal->sink.fd));
+        log_follow(r);
         pthread_mutex_lock(&r->lock);
         if (r->stop) break;
         clock_gettime(CLOCK_MONOTONIC, &until);
