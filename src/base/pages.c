@@ -22,16 +22,26 @@ static size_t whole(size_t n)
     return (n + PAGE - 1) / PAGE * PAGE;
 }
 
-void *pages_alloc(size_t n)
+static void *map(size_t n, int protection)
 {
     n = whole(n);
     size_t mapped = n < PAGES_HUGE ? n : n + PAGES_HUGE;
-    void *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, mapped, protection,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
     if (mapped != n) p = trim(p, mapped, n);
     madvise(p, n, MADV_DONTDUMP);
     return p;
+}
+
+void *pages_alloc(size_t n)
+{
+    return map(n, PROT_READ | PROT_WRITE);
+}
+
+void *pages_reserve(size_t n)
+{
+    return map(n, PROT_NONE);
 }
 
 void pages_free(void *p, size_t n)

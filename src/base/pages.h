@@ -13,6 +13,9 @@ enum { PAGES_HUGE = 2 << 20 };
 /* Address space that is cleared, and taken page by page as it is touched; of
  * PAGES_HUGE and more at a multiple of it. NULL: there is none. */
 void *pages_alloc(size_t n);
+/* The same that nobody may touch before mprotect: it is charged to nobody where
+ * memory is not overcommitted. */
+void *pages_reserve(size_t n);
 void pages_free(void *p, size_t n); /* NULL: nothing */
 /* It will be in full use soon: huge pages from the first touch. */
 void pages_expect(void *p, size_t n);

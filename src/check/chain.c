@@ -127,8 +127,8 @@ static enum verdict resume(struct exchange *x)
  * is counted to the step behind them. None of them is ever in fault. */
 static inline bool is_instant(enum plan_step step)
 {
-    const uint32_t steps = 1u << STEP_ENABLED | 1u << STEP_TOKEN_STATE |
-                           1u << STEP_EXPIRY | 1u << STEP_SCOPES;
+    const uint32_t steps =
+        1u << STEP_TOKEN_STATE | 1u << STEP_EXPIRY | 1u << STEP_SCOPES;
     return steps >> step & 1;
 }
 

@@ -10,9 +10,9 @@
 
 #include <pthread.h>
 
-#include "journal/log_trail.h"
 #include "journal/archive.h"
 #include "journal/journal.h"
+#include "journal/log_trail.h"
 #include "journal/sieve.h"
 
 struct recorder {

@@ -10,13 +10,9 @@ enum { STEP = 1 << 20 };
 int region_init(struct region *r, size_t reserve)
 {
     reserve = (reserve + STEP - 1) / STEP * STEP;
-    void *p = pages_alloc(reserve);
+    void *p = pages_reserve(reserve);
     *r = (struct region){ 0 };
     if (!p) return ERR_NOMEM;
-    if (mprotect(p, reserve, PROT_NONE) != 0) {
-        pages_free(p, reserve);
-        return ERR_NOMEM;
-    }
     *r = (struct region){ .base = p, .reserved = reserve };
     return 0;
 }

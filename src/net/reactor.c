@@ -199,7 +199,6 @@ static int wait_for_events(struct reactor *r, struct epoll_event *events)
     return n;
 }
 
-/* NULL: it is gone, or the event is of something else. */
 struct conn *reactor_conn(struct reactor *r, const struct epoll_event *e)
 {
     uint32_t index = (uint32_t)e->data.u64, gen = (uint32_t)(e->data.u64 >> 32);

@@ -23,7 +23,7 @@ enum {
     SMALL_BYTES = 1024,            /* a kept rest of at most this is copied */
     TURN_BYTES = 256 * 1024,       /* read a turn and connection */
     TICK_MS = 100,                 /* of deadlines */
-    BATCH = 32, /* events are served before answers are written */
+    BATCH = 32,                    /* events are served before answers leave */
     SLICE_BYTES = 2048,            /* what is read together with others */
     IOV = 16,
     EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
@@ -214,6 +214,7 @@ static inline ssize_t raw_send(int fd, const void *p, size_t n)
 /* --- reactor.c ------------------------------------------------------------ */
 #define KEY_WAKE     UINT32_MAX
 #define KEY_LISTENER (UINT32_MAX - 1)
+/* NULL: it is gone, or the event is of something else. */
 struct conn *reactor_conn(struct reactor *r, const struct epoll_event *e);
 void reactor_watch(struct reactor *r, int op, int fd, uint32_t events,
                    uint64_t data);
