@@ -24,6 +24,7 @@ enum {
     V4_DEPTH = 96,
     V6_DEPTH = 128,
     HALVES = 1 << 16,
+    HALVES_FROM = 1 << 14, /* nodes */
 };
 
 /* --- values ------------------------------------------------------------------ */
@@ -196,8 +197,10 @@ bool place_file_find(const struct place_file *f, const struct ip *ip,
 {
     uint32_t at;
     const uint8_t *v4 = ip->b + V4_DEPTH / 8;
-    if (ip_is_v4(ip))
+    if (ip_is_v4(ip) && f->v4_halves)
         at = descend(f, f->v4_halves[v4[0] << 8 | v4[1]], v4 + 2, 16);
+    else if (ip_is_v4(ip))
+        at = descend(f, f->v4_start, v4, 32);
     else if (f->v6)
         at = descend(f, 0, ip->b, V6_DEPTH);
     else
@@ -266,8 +269,10 @@ static bool read_metadata(struct place_file *f, struct facts *facts)
     return true;
 }
 
+/* A small tree is near enough without. */
 static int read_halves(struct place_file *f)
 {
+    if (f->nodes < HALVES_FROM) return 0;
     f->v4_halves = mem_alloc_try(HALVES * sizeof f->v4_halves[0]);
     if (!f->v4_halves) return ERR_NOMEM;
     for (uint32_t i = 0; i < HALVES; i++) {

@@ -21,7 +21,7 @@ struct place_file {
     bool v6;
     uint32_t v4_start;    /* record that 96 zero bits lead to */
     uint32_t *v4_halves;  /* and the first 16 bits of an IPv4 address, by these:
-                             sixteen steps that depend on each other less */
+                             sixteen steps less; NULL: a small tree */
     int64_t built_s;
     struct sv type;
 };

@@ -49,6 +49,17 @@ static void fill(struct mmdb_writer *w)
     if (w->v6) mmdb_add(w, "2001:db8::/32", &berlin);
 }
 
+/* So many nodes that the first half of an address has a table of its own. */
+static void fill_much(struct mmdb_writer *w)
+{
+    char network[32];
+    for (unsigned i = 0; i < 80 * 256; i++) {
+        snprintf(network, sizeof network, "100.%u.%u.0/24", i >> 8, i & 255);
+        mmdb_add(w, network, i & 1 ? &berlin : &london);
+    }
+    assert_true(w->nodes_n > 1 << 14);
+}
+
 /* What opening these bytes gives, and the data. */
 static int open_bytes(const struct buf *bytes, struct place_data **data,
                       struct place_why *why)
@@ -85,12 +96,13 @@ static struct place found(const struct place_data *data, const char *address)
 static void both_layouts_in_every_width_say_the_same(void **state)
 {
     (void)state;
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 24; i++) {
         struct mmdb_writer w;
         enum mmdb_layout layout = i & 1 ? MMDB_FLAT : MMDB_NESTED;
-        bool v6 = i >> 1 & 1;
-        mmdb_init(&w, layout, 24 + 4 * (unsigned)(i >> 2), v6);
+        bool v6 = i >> 1 & 1, much = i >= 12;
+        mmdb_init(&w, layout, 24 + 4 * (unsigned)(i % 12 >> 2), v6);
         fill(&w);
+        if (much) fill_much(&w);
         struct place_data *data = data_of(&w);
         struct place p = found(data, "81.2.3.4");
         assert_int_equal(p.country, country("GB"));
@@ -109,6 +121,11 @@ static void both_layouts_in_every_width_say_the_same(void **state)
         assert_int_equal(p.country, country("FR"));
         assert_false(p.has_point);
         assert_int_equal(found(data, "9.9.9.9").country, 0);
+        assert_int_equal(found(data, "100.79.254.255").country,
+                         much ? country("GB") : 0);
+        assert_int_equal(found(data, "100.79.255.0").country,
+                         much ? country("DE") : 0);
+        assert_int_equal(found(data, "100.80.0.0").country, 0);
         assert_int_equal(found(data, "2001:db8::1").country,
                          v6 ? country("DE") : 0);
         assert_int_equal(found(data, "2001:db9::1").country, 0);
