@@ -42,15 +42,24 @@ static bool site_read(struct sv text, struct site *out)
     return out->host.n > 0;
 }
 
+/* One label or several; a bracket or colon would be of an address. */
+static bool labels_ok(struct sv s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (strchr("*:[]", s.p[i])) return false;
+    return s.n > 0 && s.p[0] != '.';
+}
+
 static bool site_is(const struct site *allowed, const struct site *asks)
 {
     if (allowed->tls != asks->tls || allowed->port != asks->port) return false;
     if (!sv_starts(allowed->host, SV("*.")))
         return sv_eq_nocase(allowed->host, asks->host);
     struct sv tail = sv_from(allowed->host, 1); /* ".a.test" */
-    return asks->host.n > tail.n && asks->host.p[0] != '.' &&
-           asks->host.p[0] != '*' &&
-           sv_eq_nocase(sv_from(asks->host, asks->host.n - tail.n), tail);
+    if (asks->host.n <= tail.n) return false;
+    size_t labels_n = asks->host.n - tail.n;
+    return labels_ok(sv_first(asks->host, labels_n)) &&
+           sv_eq_nocase(sv_from(asks->host, labels_n), tail);
 }
 
 bool cors_allows(const struct cors *c, struct sv origin)

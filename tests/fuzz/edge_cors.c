@@ -28,6 +28,8 @@ static bool is_named(struct sv origin)
     return sv_find(name, '/') == SIZE_MAX && sv_find(name, '@') == SIZE_MAX &&
            sv_find(name, ':') == SIZE_MAX && sv_find(name, '#') == SIZE_MAX &&
            sv_find(name, '?') == SIZE_MAX && sv_find(name, '\\') == SIZE_MAX &&
+           sv_find(name, '[') == SIZE_MAX && sv_find(name, ']') == SIZE_MAX &&
+           sv_find(name, '*') == SIZE_MAX &&
            name.p[0] != '.';
 }
 
