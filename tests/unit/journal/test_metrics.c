@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "base/ensure.h"
+#include "base/metric.h"
 #include "event_fixture.h"
 
 static struct journal *j;
