@@ -163,18 +163,10 @@ const struct conn_ops LOG_OPS = {
 
 /* --- sockets -------------------------------------------------------------- */
 
-static void set_timeouts(int fd)
-{
-    struct timeval t = { .tv_sec = 10 };
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
-}
-
 int kit_pair(struct kit *k, struct log_of *l)
 {
     int fd[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-    set_timeouts(fd[1]);
     assert_int_equal(conn_adopt(k->r, fd[0], &LOG_OPS, l, &l->c), 0);
     return fd[1];
 }
@@ -192,7 +184,6 @@ int kit_dial(const struct addr *to)
     socklen_t n = addr_to_sockaddr(to, &sa);
     int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
-    set_timeouts(fd);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, n), 0);
     return fd;
 }
@@ -210,7 +201,6 @@ void kit_tcp_pair(int out[2])
     out[0] = kit_dial(&any);
     out[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
     assert_true(out[1] >= 0);
-    set_timeouts(out[1]);
     close(l);
 }
 

@@ -50,13 +50,14 @@ void log_fini(struct log_of *l);
 extern const struct conn_ops LOG_OPS;
 
 /* One end becomes a connection with LOG_OPS, the other is returned, blocking
- * with a time-out of 10 s. */
+ * without a time-out: a call with one ends with EINTR when a ring of io_uring
+ * that an earlier test closed is taken apart; without, it goes on. */
 int kit_pair(struct kit *k, struct log_of *l);
 /* A TCP pair over loopback: both ends plain descriptors. */
 void kit_tcp_pair(int out[2]);
 /* Loopback listener of the kit's reactor that accepts one after the other. */
 struct addr kit_loopback(uint16_t port);
-int kit_dial(const struct addr *to); /* blocking, 10 s */
+int kit_dial(const struct addr *to); /* blocking */
 size_t kit_read_all(int fd, char *out, size_t max); /* to EOF or error */
 
 #endif
