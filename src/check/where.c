@@ -45,9 +45,7 @@ static bool look_up(struct exchange *x)
     }
     if (!lane->cache && place_cache_new(&lane->cache))
         return place_data_find(data, &x->client, &x->place);
-    const struct place *found = place_cache_find(lane->cache, data, &x->client);
-    if (found) x->place = *found;
-    return found != NULL;
+    return place_cache_find(lane->cache, data, &x->client, &x->place);
 }
 
 const struct place *check_place(struct exchange *x)

@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -79,13 +80,6 @@ static uint32_t find6(const struct tree *t, struct key6 x)
         if (at >= t->count[l]) at = t->count[l] - 1;
     }
     return t->entry[at];
-}
-
-static uint64_t load_be(const uint8_t *b, int n)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < n; i++) v = v << 8 | b[i];
-    return v;
 }
 
 struct network_match network_find(const struct network *net,

@@ -1,7 +1,5 @@
 /* From an address's record to a place. One pass over the record's members,
  * against a table of the names that either layout uses. */
-#include "detect/place.h"
-
 #include "base/ensure.h"
 #include "base/epoch.h"
 #include "base/err.h"
@@ -9,8 +7,6 @@
 #include "detect/place_int.h"
 
 enum {
-    CACHE_BITS = 10,
-    CACHE_LINES = 1 << CACHE_BITS,
     RADIUS_MAX_KM = 20038, /* half way round */
 };
 
@@ -153,21 +149,36 @@ static void take(struct place *out, const struct reading *r)
     take_point(out, r);
 }
 
-bool place_data_find(const struct place_data *data, const struct ip *ip,
-                     struct place *out)
+bool place_data_ask(const struct place_data *data, const struct ip *ip,
+                    struct place *out, unsigned *bits)
 {
     *out = (struct place){ 0 };
+    *bits = 0;
     for (size_t i = 0; data && i < data->n; i++) {
         const struct place_file *f = &data->files[i];
         struct reading r = { .walk = { &f->data, PLACE_STEPS } };
         struct place_value map;
         size_t offset;
-        if (place_file_find(f, ip, &offset) &&
+        unsigned of_file;
+        if (place_file_find(f, ip, &offset, &of_file) &&
             place_value_read(&r.walk, offset, &map) && map.type == PLACE_MAP &&
             read_members(&r, &map, IN_RECORD))
             take(out, &r);
+        if (of_file > *bits) *bits = of_file;
     }
     return out->country || out->has_point || out->asn || out->anycast;
+}
+
+bool place_data_find(const struct place_data *data, const struct ip *ip,
+                     struct place *out)
+{
+    unsigned bits;
+    return place_data_ask(data, ip, out, &bits);
+}
+
+uint64_t place_data_serial(const struct place_data *data)
+{
+    return data->serial;
 }
 
 /* --- editions ------------------------------------------------------------------ */
@@ -229,65 +240,4 @@ void place_root_swap(struct place_root *root, struct place_data *data)
 {
     struct place_data *old = atomic_exchange(&root->data, data);
     if (old) epoch_retire(old, free_retired, NULL);
-}
-
-/* --- the cache ------------------------------------------------------------------- */
-
-struct cache_line {
-    struct ip ip;
-    struct place place;
-    bool used, known;
-};
-
-struct place_cache {
-    uint64_t serial; /* of the edition that the lines are of; 0 none */
-    struct cache_line lines[CACHE_LINES];
-};
-
-int place_cache_new(struct place_cache **out)
-{
-    *out = mem_alloc_try(sizeof **out);
-    if (!*out) return ERR_NOMEM;
-    memset(*out, 0, sizeof **out);
-    return 0;
-}
-
-void place_cache_free(struct place_cache **cache)
-{
-    mem_free(*cache);
-    *cache = NULL;
-}
-
-/* One of a pair of lines, by the top bits: of a product they alone depend on
- * every bit, and IPv4 addresses differ in the last ones only. Whoever makes
- * addresses collide pays with his own misses. */
-static size_t line_of(const struct ip *ip)
-{
-    uint64_t half[2];
-    memcpy(half, ip->b, sizeof half);
-    uint64_t h =
-        (half[0] ^ half[1] * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
-    return h >> (64 - CACHE_BITS);
-}
-
-const struct place *place_cache_find(struct place_cache *cache,
-                                     const struct place_data *data,
-                                     const struct ip *ip)
-{
-    if (!data) return NULL;
-    if (cache->serial != data->serial) {
-        memset(cache->lines, 0, sizeof cache->lines);
-        cache->serial = data->serial;
-    }
-    struct cache_line *line = &cache->lines[line_of(ip) & ~(size_t)1];
-    bool second = line[1].used && ip_eq(&line[1].ip, ip);
-    if (second || (line[0].used && ip_eq(&line[0].ip, ip))) {
-        line += second;
-    } else {
-        line[1] = line[0]; /* the newest stands first */
-        line->ip = *ip;
-        line->used = true;
-        line->known = place_data_find(data, ip, &line->place);
-    }
-    return line->known ? &line->place : NULL;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -28,13 +29,6 @@ enum {
 };
 
 /* --- values ------------------------------------------------------------------ */
-
-static uint64_t load_be(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) v = v << 8 | p[i];
-    return v;
-}
 
 /* Are there n bytes at `at`? */
 static bool has(const struct place_section *s, size_t at, size_t n)
@@ -183,28 +177,47 @@ static uint32_t record(const struct place_file *f, uint32_t node, unsigned side)
     }
 }
 
-/* From a record on, the bits of an address until a record is no node. */
+/* From a record on, the bits of an address until a record is no node; *bits of
+ * them are left. */
 static uint32_t descend(const struct place_file *f, uint32_t at,
-                        const uint8_t *bytes, unsigned bits)
+                        const uint8_t *bytes, unsigned *bits)
 {
-    for (unsigned i = 0; i < bits && at < f->nodes; i++)
+    unsigned i = 0;
+    for (; i < *bits && at < f->nodes; i++)
         at = record(f, at, bytes[i / 8] >> (7 - i % 8) & 1);
+    *bits -= i;
+    return at;
+}
+
+static uint32_t descend_v4(const struct place_file *f, const uint8_t *bytes,
+                           unsigned *bits)
+{
+    unsigned left = 32;
+    uint32_t at = f->v4_start;
+    if (f->v4_halves) {
+        at = f->v4_halves[bytes[0] << 8 | bytes[1]];
+        bytes += 2;
+        left -= 16;
+    }
+    at = descend(f, at, bytes, &left);
+    *bits = 32 - left;
     return at;
 }
 
 bool place_file_find(const struct place_file *f, const struct ip *ip,
-                     size_t *offset)
+                     size_t *offset, unsigned *bits)
 {
     uint32_t at;
-    const uint8_t *v4 = ip->b + V4_DEPTH / 8;
-    if (ip_is_v4(ip) && f->v4_halves)
-        at = descend(f, f->v4_halves[v4[0] << 8 | v4[1]], v4 + 2, 16);
-    else if (ip_is_v4(ip))
-        at = descend(f, f->v4_start, v4, 32);
-    else if (f->v6)
-        at = descend(f, 0, ip->b, V6_DEPTH);
-    else
+    *bits = 0;
+    if (ip_is_v4(ip)) {
+        at = descend_v4(f, ip->b + V4_DEPTH / 8, bits);
+    } else if (f->v6) {
+        unsigned left = V6_DEPTH;
+        at = descend(f, 0, ip->b, &left);
+        *bits = V6_DEPTH - left;
+    } else {
         return false;
+    }
     if (at <= f->nodes) return false; /* nothing; or the tree is too deep */
     uint32_t from_end = at - f->nodes;
     if (from_end < SEPARATOR) return false;
@@ -277,7 +290,8 @@ static int read_halves(struct place_file *f)
     if (!f->v4_halves) return ERR_NOMEM;
     for (uint32_t i = 0; i < HALVES; i++) {
         const uint8_t half[2] = { (uint8_t)(i >> 8), (uint8_t)i };
-        f->v4_halves[i] = descend(f, f->v4_start, half, 16);
+        unsigned left = 16;
+        f->v4_halves[i] = descend(f, f->v4_start, half, &left);
     }
     return 0;
 }
@@ -306,7 +320,8 @@ static int prepare(struct place_file *f, const char **reason)
     f->data.n -= (size_t)tree;
     if (facts.built_s > 0 && facts.built_s < 1e12)
         f->built_s = (int64_t)facts.built_s;
-    f->v4_start = f->v6 ? descend(f, 0, zeros, V4_DEPTH) : 0;
+    unsigned left = V4_DEPTH;
+    f->v4_start = f->v6 ? descend(f, 0, zeros, &left) : 0;
     return read_halves(f);
 }
 

@@ -1,10 +1,10 @@
 /* One file in MaxMind's format: its tree and its values (place_file.c), for
- * place.c. Offsets, sizes and depths are what a hostile file says: every read
+ * place.c; and what place.c tells place_cache.c. Offsets, sizes and depths are what a hostile file says: every read
  * is checked against its section, every walk has a budget. */
 #ifndef DETECT_PLACE_INT_H
 #define DETECT_PLACE_INT_H
 
-#include "base/ip.h"
+#include "detect/place.h"
 
 /* Pointers count from the section's start. */
 struct place_section {
@@ -62,9 +62,11 @@ enum { PLACE_STEPS = 2048 }; /* real records hold a few hundred values */
 int place_file_open(const char *path, struct place_file *out,
                     const char **reason);
 void place_file_close(struct place_file *f);
-/* Offset of the address's record in the data section; false: none. */
+/* Offset of the address's record in the data section; false: none. The first
+ * *bits of the address decided, of IPv4 of its 32: all that share them are told
+ * the same. */
 bool place_file_find(const struct place_file *f, const struct ip *ip,
-                     size_t *offset);
+                     size_t *offset, unsigned *bits);
 
 /* The value at an offset; a pointer is followed once. False: damaged. */
 bool place_value_read(struct place_walk *w, size_t offset,
@@ -76,5 +78,10 @@ struct sv place_value_text(const struct place_walk *w,
 /* Any number, or digits as text (an "AS" before them is left out). */
 bool place_value_number(const struct place_walk *w,
                         const struct place_value *v, double *out);
+
+/* place_data_find, with how much of the address it took (place_file_find). */
+bool place_data_ask(const struct place_data *data, const struct ip *ip,
+                    struct place *out, unsigned *bits);
+uint64_t place_data_serial(const struct place_data *data); /* never 0 */
 
 #endif
