@@ -25,12 +25,22 @@ static size_t cell_of(size_t n)
     return (WORD + n + WORD - 1) & ~(size_t)(WORD - 1);
 }
 
+/* Where in the memory a position is. `begin` changes only while the ring is
+ * empty, when the consumer looks at nothing. */
+static size_t place_of(const struct ring *r, uint64_t position)
+{
+    uint64_t begin = atomic_load_explicit(&r->begin, memory_order_relaxed);
+    return (size_t)(position - begin) & (r->bytes - 1);
+}
+
 void *ring_reserve(struct ring *r, size_t n, size_t spare)
 {
     uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+    if (head == tail)
+        atomic_store_explicit(&r->begin, head, memory_order_relaxed);
     size_t cell = cell_of(n), room = r->bytes - (size_t)(head - tail);
-    size_t at = (size_t)head & (r->bytes - 1), skip = 0;
+    size_t at = place_of(r, head), skip = 0;
     if (cell > r->bytes - at) skip = r->bytes - at;
     ENSURE(n && n < SKIP);
     if (cell > r->bytes || skip + cell > room || room - skip - cell < spare)
@@ -62,7 +72,7 @@ struct sv ring_peek(struct ring *r)
     uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     while (tail != head) {
-        size_t at = (size_t)tail & (r->bytes - 1);
+        size_t at = place_of(r, tail);
         uint32_t n;
         memcpy(&n, r->memory + at, sizeof n);
         if (n != SKIP) return sv_of(r->memory + at + WORD, n);

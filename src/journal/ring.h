@@ -6,7 +6,8 @@
  *   consumer ── ring_peek, ring_pop
  *
  * A record lies in one piece, aligned for any type: what does not fit before the
- * end of the memory begins at its start. */
+ * end of the memory begins at its start. So does what finds the ring empty: a
+ * consumer that keeps up leaves few lines in use, and those in the caches. */
 #ifndef JOURNAL_RING_H
 #define JOURNAL_RING_H
 
@@ -20,6 +21,7 @@ struct ring {
     uint32_t reserved;             /* by ring_reserve, with its skip */
     uint32_t reserved_at;
     _Alignas(64) _Atomic uint64_t head; /* producer: bytes ever written */
+    _Atomic uint64_t begin;             /* and those before the memory's start */
     _Alignas(64) _Atomic uint64_t tail; /* consumer: bytes ever read */
 };
 

@@ -83,6 +83,26 @@ static void what_must_stay_free_stays_free(void **state)
     ring_fini(&r);
 }
 
+static void what_finds_it_empty_begins_at_the_start(void **state)
+{
+    (void)state;
+    ring_init(&r, 1024);
+    const char *first = ring_reserve(&r, 100, 0);
+    for (uint32_t n = 0; n < 50; n++) {
+        assert_ptr_equal(ring_reserve(&r, 100, 0), first);
+        assert_true(put(n, 100, 0));
+        assert_ptr_not_equal(ring_reserve(&r, 100, 0), first);
+        assert_true(take(n, 100));
+    }
+    for (uint32_t n = 0; n < 4; n++) { /* all of it, whatever was before */
+        assert_true(put(n, 100 + n, 0));
+        assert_true(take(n, 100 + n));
+        assert_true(put(n, 1016, 0));
+        assert_true(take(n, 1016));
+    }
+    ring_fini(&r);
+}
+
 enum { PASSED_OVER = 200000 };
 
 static void *produce(void *arg)
@@ -118,6 +138,7 @@ int main(void)
         cmocka_unit_test(an_unused_ring_holds_no_memory),
         cmocka_unit_test(records_of_any_length_come_out_in_order),
         cmocka_unit_test(what_must_stay_free_stays_free),
+        cmocka_unit_test(what_finds_it_empty_begins_at_the_start),
         cmocka_unit_test(two_threads_pass_records_without_a_lock),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
