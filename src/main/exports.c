@@ -2,6 +2,7 @@
  * a collector. Documents are made on the control thread, where /metrics is made
  * as well, and sent by reach (reach/push.h). */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ enum {
     DOCUMENT_MAX = 8 << 20,
     TRACES_BATCH = 128,
     LAST_LINES_MS = 1000,
+    LAST_DOCUMENTS_MS = 1000,
+    LAST_LOOK_MS = 5,
 };
 
 static int fails(const char *setting, const char *why)
@@ -142,12 +145,33 @@ int exports_start(struct server *s)
     return s->exports.log ? log_push_start(s->exports.log) : 0;
 }
 
+static bool all_sent(struct exports *x)
+{
+    return atomic_load(&x->phase) == EXPORTS_GIVEN &&
+           pusher_is_free(x->pusher, PUSH_METRICS) &&
+           pusher_is_free(x->pusher, PUSH_TRACES);
+}
+
+/* The control thread makes them, reach sends them; here is waited. */
+static void last_documents(struct server *s)
+{
+    struct exports *x = &s->exports;
+    if (!pusher_has(x->pusher, PUSH_METRICS) || !s->control) return;
+    atomic_store(&x->phase, EXPORTS_END);
+    for (int ms = 0; !all_sent(x) && ms < LAST_DOCUMENTS_MS;
+         ms += LAST_LOOK_MS) {
+        control_wake(s->control);
+        poll(NULL, 0, LAST_LOOK_MS);
+    }
+}
+
 /* The last lines: from the reactors' buffers to the pipe, from there to their
- * receiver. */
+ * receiver; the last spans and figures. */
 void exports_stop(struct server *s)
 {
     journal_access_end(s->journal, LAST_LINES_MS);
     log_push_stop(s->exports.log);
+    last_documents(s);
 }
 
 void exports_close(struct server *s)
@@ -188,6 +212,7 @@ struct batch {
     struct exports *x;
     struct buf out;
     uint64_t spans;
+    bool counts; /* the spans, and makes nothing of them */
 };
 
 /* A number that leaps: the keep was quicker than the collector. */
@@ -199,31 +224,58 @@ static void trace_export(void *ctx, const struct trace *t)
         pusher_drop(x->pusher, PUSH_TRACES, t->number - x->last_trace - 1);
     x->last_trace = t->number;
     if (!(t->context.flags & TRACE_SAMPLED)) return;
-    otlp_trace(t, &b->out);
+    if (!b->counts) otlp_trace(t, &b->out);
     b->spans++;
 }
 
-static void traces_export(struct server *s)
+/* True: there are no more. */
+static bool traces_export(struct server *s)
 {
     struct exports *x = &s->exports;
     struct batch b = { .x = x };
-    if (!pusher_is_free(x->pusher, PUSH_TRACES)) return;
+    if (!pusher_is_free(x->pusher, PUSH_TRACES)) return false;
     buf_init(&b.out, DOCUMENT_MAX);
     otlp_traces_begin(&x->resource, &b.out);
-    traces_after(s->journal, x->last_trace, TRACES_BATCH, trace_export, &b);
+    unsigned n =
+        traces_after(s->journal, x->last_trace, TRACES_BATCH, trace_export, &b);
     otlp_traces_end(&b.out);
     if (b.spans && !b.out.overflow)
         pusher_put(x->pusher, PUSH_TRACES, &b.out, b.spans);
     else
         pusher_drop(x->pusher, PUSH_TRACES, b.spans);
     buf_fini(&b.out);
+    return n == 0;
 }
 
+/* Spans and figures have one collector. */
 void exports_tick(struct server *s)
 {
     struct exports *x = &s->exports;
-    if (pusher_has(x->pusher, PUSH_METRICS)) metrics_export(s);
-    if (pusher_has(x->pusher, PUSH_TRACES)) traces_export(s);
+    bool ends = atomic_load(&x->phase) == EXPORTS_END;
+    if (!pusher_has(x->pusher, PUSH_METRICS)) return;
+    if (ends && !x->last_metrics && pusher_is_free(x->pusher, PUSH_METRICS)) {
+        x->metrics_due_ns = 0;
+        x->last_metrics = true;
+    }
+    metrics_export(s);
+    bool none_left = traces_export(s);
+    if (ends && none_left && x->last_metrics)
+        atomic_store(&x->phase, EXPORTS_GIVEN);
+}
+
+/* No other thread is left. */
+void exports_end(struct server *s)
+{
+    struct exports *x = &s->exports;
+    struct batch b = { .x = x, .counts = true };
+    if (!pusher_has(x->pusher, PUSH_TRACES) || !s->journal) return;
+    while (
+        traces_after(s->journal, x->last_trace, TRACES_BATCH, trace_export, &b))
+        ;
+    if (!b.spans) return;
+    pusher_drop(x->pusher, PUSH_TRACES, b.spans);
+    log_warn("reach", "collector (traces): %llu were lost at the end",
+             (unsigned long long)b.spans);
 }
 
 void exports_metrics(struct server *s, struct buf *out)

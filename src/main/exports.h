@@ -18,6 +18,9 @@ struct exports {
     struct otlp_resource resource;
     int64_t start_ms;             /* of what is cumulative */
     uint64_t metrics_due_ns, last_trace; /* control thread */
+    bool last_metrics;                   /* control thread: were made */
+    /* At the end: the last documents are asked for, or all were given away. */
+    _Atomic enum { EXPORTS_RUN, EXPORTS_END, EXPORTS_GIVEN } phase;
 };
 
 #endif

@@ -129,7 +129,8 @@ void monitor_metrics(const struct server *s, struct buf *out);
 int exports_open(struct server *s);
 int exports_log_fd(struct server *s);
 int exports_start(struct server *s);
-void exports_stop(struct server *s);
+void exports_stop(struct server *s); /* control and reach still run */
+void exports_end(struct server *s);  /* tells what was lost */
 void exports_close(struct server *s);
 void exports_tick(struct server *s);
 void exports_metrics(struct server *s, struct buf *out);

@@ -314,6 +314,7 @@ void server_state_close(struct server *s)
     if (s->counters) counters_close(&s->counters); /* its thread asks admin */
     s->admin = NULL;
     if (a) admin_free(&a);
+    exports_end(s);
     if (s->journal) journal_free(&s->journal);
     exports_close(s);
     figures_free(&s->figures);

@@ -225,6 +225,47 @@ scenario("a dead collector delays nobody and its figures are exact", async (clea
   assert.ok(traces() >= 100, "the keep itself is told");
 });
 
+const lostAtTheEnd = (server: Server) =>
+  Number(/collector \(traces\): (\d+) were lost at the end/.exec(server.log.join("\n"))?.[1] ?? 0);
+
+scenario("a stop sends the last spans and figures", async (cleanup) => {
+  const { got, spans, url } = await collector(cleanup);
+  const server = await Server.start(cleanup, { args: ["--otlp-endpoint", url, "--trace-sample", "1", "--otlp-interval", "3600"] });
+  const origin = await NodeOrigin.start(cleanup);
+  const app = await server.api.application("shop", origin.address, {});
+  await eventually("the first figures are sent", () => got.some((d) => d.path === "/v1/metrics"));
+  for (let i = 0; i < 150; i++)
+    assert.equal((await call(server.door("gateway"), "GET", "/", { host: app.domain })).status, 401);
+  await server.stop();
+  assert.equal(new Set(spans().map((s: any) => s.traceId)).size, 150);
+  const told = got.filter((d) => d.path === "/v1/metrics");
+  assert.equal(told.length, 2);
+  const refused = told.at(-1)!.body.resourceMetrics[0].scopeMetrics[0].metrics
+    .find((m: any) => m.name === "typeauth_exchanges_total").sum.dataPoints
+    .filter((p: any) => p.attributes.some((a: any) => a.value.stringValue === "proxy"))
+    .reduce((sum: number, p: any) => sum + Number(p.asInt), 0);
+  assert.equal(refused, 150);
+  assert.equal(lostAtTheEnd(server), 0);
+});
+
+scenario("a stop waits a second for a collector that hangs, and tells what was lost", async (cleanup) => {
+  const silent = createTcp(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  cleanup.add(() => { silent.close(); });
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const server = await Server.start(cleanup, { args: ["--otlp-endpoint", url, "--trace-sample", "1"] });
+  const origin = await NodeOrigin.start(cleanup);
+  const app = await server.api.application("shop", origin.address, {});
+  for (let i = 0; i < 20; i++)
+    assert.equal((await call(server.door("gateway"), "GET", "/", { host: app.domain })).status, 401);
+  const began = Date.now();
+  await server.stop();
+  const took = Date.now() - began;
+  assert.ok(took < 10_000, `${took} ms`);
+  const lost = [...server.log.join("\n").matchAll(/collector \(traces\): (\d+) were lost at the end/g)];
+  assert.equal(lost.reduce((sum, [, n]) => sum + Number(n), 0), 20);
+});
+
 /** Takes datagrams or octet-counted messages. */
 const syslog = /^<134>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+ typeauth \d+ access - (\{.*\})$/;
 
