@@ -55,6 +55,12 @@ PYTHON
     return 0
 }
 
+# They are no part of the default build.
+measuring_programs_build() {
+    ninja -C "$build" measuring 2>&1 | grep -E 'error:|warning:'
+    return 0
+}
+
 # Every file and function that a page of this tree names is there: `src/x/y.c`,
 # `x/y.h` below src, `name()`.
 documents_name_what_exists() {
@@ -122,6 +128,7 @@ shell_parses() {
 
 judge clang-format && ok "C sources are formatted (clang-format -i)" is_formatted
 judge clang-tidy && ok "clang-tidy finds nothing" is_tidy
+ok "the measuring programs build" measuring_programs_build
 ok "documents name files and functions that exist" documents_name_what_exists
 ok "no line of C is longer than 100 columns" lines_are_short
 ok "no trailing blanks, registry hosts or home directories" files_are_clean
