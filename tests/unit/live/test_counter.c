@@ -414,6 +414,13 @@ struct crowd {
     uint32_t quota_slot;
 };
 
+static void peak_note(struct crowd *x, int64_t now)
+{
+    int64_t peak = atomic_load(&x->peak);
+    while (now > peak && !atomic_compare_exchange_weak(&x->peak, &peak, now))
+        ;
+}
+
 static void *crowd_main(void *arg)
 {
     struct crowd *x = arg;
@@ -428,8 +435,7 @@ static void *crowd_main(void *arg)
         uint32_t cost = refused ? 1 : 1 + (uint32_t)rand_fast_next(&rnd) % 9;
         switch (take_cost(x->c, &ask, cost, &a)) {
         case TAKE_TAKEN: {
-            int64_t now = atomic_fetch_add(&x->admitted, cost) + cost;
-            if (now > atomic_load(&x->peak)) atomic_store(&x->peak, now);
+            peak_note(x, atomic_fetch_add(&x->admitted, cost) + cost);
             break;
         }
         case TAKE_REFUSED: refused++; break;
