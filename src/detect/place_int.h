@@ -1,6 +1,7 @@
 /* One file in MaxMind's format: its tree and its values (place_file.c), for
- * place.c; and what place.c tells place_cache.c. Offsets, sizes and depths are what a hostile file says: every read
- * is checked against its section, every walk has a budget. */
+ * place.c; and what place.c tells place_cache.c. Offsets, sizes and depths are
+ * what a hostile file says: every read is checked against its section, every
+ * walk has a budget. */
 #ifndef DETECT_PLACE_INT_H
 #define DETECT_PLACE_INT_H
 

@@ -29,8 +29,7 @@ static bool is_named(struct sv origin)
            sv_find(name, ':') == SIZE_MAX && sv_find(name, '#') == SIZE_MAX &&
            sv_find(name, '?') == SIZE_MAX && sv_find(name, '\\') == SIZE_MAX &&
            sv_find(name, '[') == SIZE_MAX && sv_find(name, ']') == SIZE_MAX &&
-           sv_find(name, '*') == SIZE_MAX &&
-           name.p[0] != '.';
+           sv_find(name, '*') == SIZE_MAX && name.p[0] != '.';
 }
 
 static void reads_back(const struct http_field *fields, size_t n)
