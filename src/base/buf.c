@@ -29,10 +29,9 @@ void buf_clear(struct buf *b)
     b->overflow = false;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_grow_(struct buf *b, size_t n)
 {
     if (b->overflow) return NULL;
-    if (n <= b->cap - b->n) return b->p + b->n;
     if (b->fixed || n > b->max - b->n) {
         b->overflow = true;
         return NULL;

@@ -18,8 +18,13 @@ void buf_init(struct buf *b, size_t max);
 void buf_init_fixed(struct buf *b, char *mem, size_t n);
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the memory */
+char *buf_grow_(struct buf *b, size_t n);
 /* n bytes to be filled by the caller, who then adds to b->n; NULL: over. */
-char *buf_reserve(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    bool fits = !b->overflow && n <= b->cap - b->n;
+    return fits ? b->p + b->n : buf_grow_(b, n);
+}
 void buf_put(struct buf *b, struct sv s);
 void buf_putc(struct buf *b, char c);
 void buf_puts(struct buf *b, const char *s);

@@ -37,20 +37,17 @@ struct limits limits_of(const struct exchange *x)
 /* A structured-field string (RFC 8941 3.3.3): printable ASCII, two escapes. */
 static void put_string(struct buf *text, struct sv s)
 {
-    buf_putc(text, '"');
+    char *p = buf_reserve(text, 2 * s.n + 2), *at = p;
+    if (!p) return;
+    *at++ = '"';
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c < 0x20 || c > 0x7e) c = '?';
-        if (c == '"' || c == '\\') buf_putc(text, '\\');
-        buf_putc(text, c);
+        if (c == '"' || c == '\\') *at++ = '\\';
+        *at++ = c;
     }
-    buf_putc(text, '"');
-}
-
-static void put_parameter(struct buf *text, struct sv key, uint64_t value)
-{
-    buf_put(text, key);
-    buf_put_u64(text, value);
+    *at++ = '"';
+    text->n += (size_t)(at - p);
 }
 
 static struct sv since(const struct buf *text, size_t start)
@@ -58,32 +55,40 @@ static struct sv since(const struct buf *text, size_t start)
     return sv_of(text->p + start, text->n - start);
 }
 
+/* Returns the digits, for the field that says nothing else. */
+static struct sv put_parameter(struct buf *text, struct sv key, uint64_t value)
+{
+    buf_put(text, key);
+    size_t at = text->n;
+    buf_put_u64(text, value);
+    return since(text, at);
+}
+
 size_t limits_fields(const struct limits *l, struct buf *text,
                      struct http_field out[LIMITS_FIELDS_MAX])
 {
+    struct sv limit, remaining, reset = SV("");
     size_t n = 0;
-#define FIELD(id, title)                                                   \
-    out[n++] = (struct http_field){ SV(title), since(text, at), HN_##id }; \
-    at = text->n
+#define FIELD(id, title, value)    \
+    out[n++] = (struct http_field) \
+    {                              \
+        SV(title), value, HN_##id  \
+    }
 
     if (!l->any) return 0;
     size_t at = text->n;
     put_string(text, l->name);
-    put_parameter(text, SV(";q="), l->limit);
+    limit = put_parameter(text, SV(";q="), l->limit);
     if (l->window_s) put_parameter(text, SV(";w="), l->window_s);
-    FIELD(RATELIMIT_POLICY, "RateLimit-Policy");
+    FIELD(RATELIMIT_POLICY, "RateLimit-Policy", since(text, at));
+    at = text->n;
     put_string(text, l->name);
-    put_parameter(text, SV(";r="), l->remaining);
-    if (l->has_reset) put_parameter(text, SV(";t="), l->reset_s);
-    FIELD(RATELIMIT, "RateLimit");
-    buf_put_u64(text, l->limit);
-    FIELD(X_RATELIMIT_LIMIT, "X-RateLimit-Limit");
-    buf_put_u64(text, l->remaining);
-    FIELD(X_RATELIMIT_REMAINING, "X-RateLimit-Remaining");
-    if (l->has_reset) {
-        buf_put_u64(text, l->reset_s);
-        FIELD(X_RATELIMIT_RESET, "X-RateLimit-Reset");
-    }
+    remaining = put_parameter(text, SV(";r="), l->remaining);
+    if (l->has_reset) reset = put_parameter(text, SV(";t="), l->reset_s);
+    FIELD(RATELIMIT, "RateLimit", since(text, at));
+    FIELD(X_RATELIMIT_LIMIT, "X-RateLimit-Limit", limit);
+    FIELD(X_RATELIMIT_REMAINING, "X-RateLimit-Remaining", remaining);
+    if (l->has_reset) FIELD(X_RATELIMIT_RESET, "X-RateLimit-Reset", reset);
 #undef FIELD
     return n;
 }
