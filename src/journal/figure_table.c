@@ -18,17 +18,26 @@ struct figure_node { /* a cache line */
 _Static_assert(sizeof(struct figure_node) == 64, "a cache line");
 _Static_assert(sizeof(struct figure_cell) == 128, "two cache lines");
 
-static void cells_new(struct figure_table *t, uint32_t cap)
+static void *table_of(size_t n, size_t size)
 {
-    t->cells = pages_alloc(cap * sizeof *t->cells);
-    ENSURE(t->cells);
-    pages_expect(t->cells, cap * sizeof *t->cells);
+    void *p = pages_alloc(n * size);
+    ENSURE(p);
+    pages_expect(p, n * size);
+    return p;
+}
+
+static void rows_new(struct figure_table *t, uint32_t cap)
+{
+    t->cells = table_of(cap, sizeof *t->cells);
+    t->places = table_of(cap, sizeof *t->places);
     t->cap = cap;
 }
 
-static void cells_free(struct figure_cell *cells, uint32_t cap)
+static void rows_free(struct figure_cell *cells, struct figure_place *places,
+                      uint32_t cap)
 {
     pages_free(cells, cap * sizeof *cells);
+    pages_free(places, cap * sizeof *places);
 }
 
 void figure_table_init(struct figure_table *t,
@@ -41,12 +50,12 @@ void figure_table_init(struct figure_table *t,
     rand_bytes(&t->seed, sizeof t->seed);
     t->seed |= 1;
     buf_init(&t->texts, conf->text_bytes);
-    cells_new(t, FIRST_ROWS);
+    rows_new(t, FIRST_ROWS);
 }
 
 void figure_table_fini(struct figure_table *t)
 {
-    cells_free(t->cells, t->cap);
+    rows_free(t->cells, t->places, t->cap);
     mem_free(t->nodes);
     mem_free(t->sketches);
     buf_fini(&t->texts);
@@ -72,21 +81,22 @@ bool figure_table_is_full(const struct figure_table *t)
 
 size_t figure_table_bytes(const struct figure_table *t)
 {
-    return t->cap * sizeof *t->cells + t->nodes_cap * sizeof *t->nodes +
+    return t->cap * (sizeof *t->cells + sizeof *t->places) +
+           t->nodes_cap * sizeof *t->nodes +
            t->sketches_cap * sizeof *t->sketches + t->texts.cap;
 }
 
 /* --- rows ----------------------------------------------------------------- */
 
-static uint32_t place_of(const struct figure_table *t,
-                         const struct figure_key *k)
+uint32_t figure_table_hash(const struct figure_table *t,
+                           const struct figure_key *k)
 {
     uint64_t h = (k->w[0] ^ t->seed) * 0x9e3779b97f4a7c15u;
     h ^= (k->w[3] + t->seed) * 0xc2b2ae3d27d4eb4fu;
     h ^= (k->w[2] ^ k->w[1] << 56) * 0x165667b19e3779f9u;
     h = (h ^ h >> 29 ^ k->w[4] * 0xd6e8feb86659fd93u) * t->seed;
     h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(h >> 32) & (t->cap - 1);
+    return (uint32_t)(h >> 32);
 }
 
 static bool is_same(const struct figure_key *a, const struct figure_key *b)
@@ -95,46 +105,68 @@ static bool is_same(const struct figure_key *a, const struct figure_key *b)
            a->w[1] == b->w[1] && a->w[2] == b->w[2];
 }
 
-static struct figure_cell *find(const struct figure_table *t,
-                                const struct figure_key *key)
+/* The place of the row of that key (NULL: the first of that hash), or the free
+ * one where it belongs. */
+static struct figure_place *find(const struct figure_table *t, uint32_t hash,
+                                 const struct figure_key *key)
 {
-    uint32_t at = place_of(t, key);
-    while (t->cells[at].key.w[1] && !is_same(&t->cells[at].key, key))
-        at = (at + 1) & (t->cap - 1);
-    return &t->cells[at];
+    uint32_t at = hash & (t->cap - 1);
+    for (;; at = (at + 1) & (t->cap - 1)) {
+        struct figure_place *p = &t->places[at];
+        if (!p->cell) return p;
+        if (p->hash != hash) continue;
+        if (!key || is_same(&t->cells[p->cell - 1].key, key)) return p;
+    }
+}
+
+static void place_again(struct figure_table *t, struct figure_place p)
+{
+    uint32_t at = p.hash & (t->cap - 1);
+    while (t->places[at].cell) at = (at + 1) & (t->cap - 1);
+    t->places[at] = p;
 }
 
 static void grow(struct figure_table *t)
 {
-    struct figure_cell *old = t->cells;
+    struct figure_cell *cells = t->cells;
+    struct figure_place *places = t->places;
     uint32_t cap = t->cap;
-    cells_new(t, cap * 2);
+    rows_new(t, cap * 2);
+    memcpy(t->cells, cells, t->n * sizeof *cells);
     for (uint32_t i = 0; i < cap; i++)
-        if (old[i].key.w[1]) *find(t, &old[i].key) = old[i];
-    cells_free(old, cap);
+        if (places[i].cell) place_again(t, places[i]);
+    rows_free(cells, places, cap);
 }
 
 struct figure_cell *figure_table_get(struct figure_table *t,
                                      const struct figure_key *key)
 {
-    struct figure_cell *c = find(t, key);
-    if (c->key.w[1]) return c;
+    uint32_t hash = figure_table_hash(t, key);
+    struct figure_place *p = find(t, hash, key);
+    if (p->cell) return &t->cells[p->cell - 1];
     if (t->n + 1 > t->cap / 8 * 7 && t->cap < t->max) {
         grow(t);
-        c = find(t, key);
+        p = find(t, hash, key);
     }
-    ENSURE(++t->n < t->cap);
+    ENSURE(t->n + 1 < t->cap);
+    struct figure_cell *c = &t->cells[t->n++];
+    *p = (struct figure_place){ hash, t->n };
     c->key = *key;
     c->slot = UINT32_MAX;
     return c;
 }
 
-void figure_table_prefetch(const struct figure_table *t,
-                           const struct figure_key *key)
+void figure_table_near_place(const struct figure_table *t, uint32_t hash)
 {
-    const char *at = (const char *)&t->cells[place_of(t, key)];
-    __builtin_prefetch(at, 1);
-    __builtin_prefetch(at + 64, 1);
+    __builtin_prefetch(&t->places[hash & (t->cap - 1)]);
+}
+
+void figure_table_near_row(const struct figure_table *t, uint32_t hash)
+{
+    const struct figure_place *p = find(t, hash, NULL);
+    const char *c = (const char *)&t->cells[p->cell ? p->cell - 1 : t->n];
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + 64, 1);
 }
 
 /* --- times ---------------------------------------------------------------- */
@@ -300,9 +332,7 @@ static int by_key(const void *a, const void *b, void *ctx)
 uint32_t *figure_table_order(const struct figure_table *t)
 {
     uint32_t *out = mem_alloc((t->n + 1) * sizeof *out), n = 0;
-    for (uint32_t i = 0; i < t->cap; i++)
-        if (t->cells[i].key.w[1]) out[n++] = i;
-    ENSURE(n == t->n);
+    for (; n < t->n; n++) out[n] = n;
     qsort_r(out, n, sizeof *out, by_key, (void *)(uintptr_t)t);
     return out;
 }

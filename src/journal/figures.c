@@ -158,9 +158,8 @@ static void add_owner(struct figures *f, const struct figure_cell *c,
 static void kinds_flush(struct figures *f, struct figure_total *scratch,
                         struct figure_row *row)
 {
-    for (uint32_t i = 0; i < f->kinds.cap; i++) {
+    for (uint32_t i = 0; i < f->kinds.n; i++) {
         const struct figure_cell *c = &f->kinds.cells[i];
-        if (!c->key.w[1]) continue;
         figure_table_row(&f->kinds, c, scratch, row);
         add_dims(f, c->key.w[0], true, row);
         add_dims(f, c->account, false, row);
@@ -188,11 +187,9 @@ static int by_slot(const void *a, const void *b)
 static uint64_t *by_token(const struct figure_table *t)
 {
     uint64_t *out = mem_alloc((t->n + 1) * sizeof *out);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < t->cap; i++)
-        if (t->cells[i].key.w[1])
-            out[n++] = (uint64_t)t->cells[i].slot << 32 | i;
-    qsort(out, n, sizeof *out, by_slot);
+    for (uint32_t i = 0; i < t->n; i++)
+        out[i] = (uint64_t)t->cells[i].slot << 32 | i;
+    qsort(out, t->n, sizeof *out, by_slot);
     return out;
 }
 
@@ -333,13 +330,17 @@ void figures_drain(struct figures *f)
 {
     struct figure_sample batch[BATCH];
     struct figure_key keys[BATCH];
+    uint32_t hashes[BATCH];
     for (unsigned lane = 0; lane < f->conf.lanes; lane++) {
         unsigned n;
         while ((n = take(&f->lanes[lane].ring, batch)) > 0) {
             for (unsigned i = 0; i < n; i++) {
                 key_of(&batch[i], &keys[i]);
-                figure_table_prefetch(&f->facts, &keys[i]);
+                hashes[i] = figure_table_hash(&f->facts, &keys[i]);
+                figure_table_near_place(&f->facts, hashes[i]);
             }
+            for (unsigned i = 0; i < n; i++)
+                figure_table_near_row(&f->facts, hashes[i]);
             for (unsigned i = 0; i < n; i++) count(f, &batch[i], &keys[i]);
             f->taken += n;
             if (f->in_merge && figure_table_is_full(&f->facts)) break;
