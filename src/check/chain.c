@@ -152,6 +152,12 @@ static void laps_end(struct step_times *t, const struct exchange *x,
     memcpy(t->step, steps->at, sizeof t->step);
 }
 
+void chain_ahead(struct exchange *x)
+{
+    const struct plan_steps *steps = &x->plan->steps[x->door];
+    if (steps->n && steps->at[0] == STEP_CREDENTIAL) check_credential_ahead(x);
+}
+
 enum verdict chain_run(struct exchange *x)
 {
     const struct plan_steps *steps = &x->plan->steps[x->door];

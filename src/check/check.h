@@ -5,7 +5,6 @@
 #define CHECK_CHECK_H
 
 #include "check/exchange.h"
-#include "check/place.h"
 
 typedef enum verdict check_fn(struct exchange *x);
 
@@ -29,6 +28,9 @@ bool check_header_once(const struct exchange *x, struct sv name,
 enum verdict check_fault(struct exchange *x, enum fault_rule rule,
                          bool closed_by_default, const char *what);
 
+/* The credential is found and hashed; what step CREDENTIAL will look into is on
+ * its way. That step does it itself where it was not done before. */
+void check_credential_ahead(struct exchange *x);
 /* What step GLOBAL_LIMIT will touch is on its way while those before it run. */
 void check_global_ahead(struct exchange *x);
 /* Of the limit by address or header and those behind it the one that is

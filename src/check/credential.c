@@ -48,21 +48,30 @@ static bool checksum_holds(struct sv secret)
            said == crc32_ieee(0, body.p, body.n);
 }
 
+void check_credential_ahead(struct exchange *x)
+{
+    _Static_assert(sizeof x->digest == SHA256_BYTES, "digest");
+    x->sought = true;
+    x->found = check_credential_find(x, &x->secret);
+    if (x->found != FOUND_ONE) return;
+    if (x->secret.n > CREDENTIAL_MAX) {
+        x->found = FOUND_UNCLEAR;
+        return;
+    }
+    sha256(x->secret, x->digest);
+    tokens_ahead(x->env->tokens, x->plan->app.num, x->digest);
+}
+
 enum verdict check_credential(struct exchange *x)
 {
-    struct sv secret = { NULL, 0 };
-    switch (check_credential_find(x, &secret)) {
+    if (!x->sought) check_credential_ahead(x);
+    switch (x->found) {
     case FOUND_ONE: break;
     case FOUND_NONE: return check_deny(x, REASON_MISSING_TOKEN);
     case FOUND_UNCLEAR: return check_deny(x, REASON_INVALID_TOKEN);
     case FOUND_NO_ROOM: return VERDICT_FAULT;
     }
-    if (secret.n > CREDENTIAL_MAX) return check_deny(x, REASON_INVALID_TOKEN);
-    _Static_assert(sizeof x->digest == SHA256_BYTES, "digest");
-    sha256(secret, x->digest);
-    /* the index's line is on its way while the checksum is made */
-    tokens_ahead(x->env->tokens, x->plan->app.num, x->digest);
-    if (x->plan->checksum && !checksum_holds(secret))
+    if (x->plan->checksum && !checksum_holds(x->secret))
         return check_deny(x, REASON_INVALID_TOKEN);
     x->has_token = tokens_find(x->env->tokens, x->plan->app.num, x->digest,
                                x->wall_ms, &x->token);

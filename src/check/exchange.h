@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/ip.h"
+#include "check/place.h"
 #include "codec/http.h"
 #include "codec/json.h"
 #include "detect/place.h"
@@ -246,6 +247,9 @@ struct exchange {
     bool rules_over;                /* a rule said allow or skip: no further */
     bool skips_waf;                 /* a rule said skip */
     bool body_unschemed;            /* the schema judges no body of this one */
+    enum place_found found;         /* with `sought`: of the credential, */
+    struct sv secret;               /* which this is, until its step is over */
+    bool sought;
     bool has_token;
     struct token_view token;
     const struct verified *jwt;     /* keyType jwt: what the token says; valid
@@ -286,6 +290,11 @@ struct exchange {
     struct arena *arena;            /* the exchange's, budgeted */
 };
 
+/* Before the first run, as early as the door can: where nothing judges before
+ * it, the credential is hashed and what it is looked up in is on its way while
+ * the door gets ready. Asks for env, door, plan, arena and head or credential.
+ * May be left out. */
+void chain_ahead(struct exchange *x);
 /* Runs the plan's steps from exchange.step on. PASS, DENY, ANSWER, WAIT, BODY,
  * WORK; a FAULT becomes PASS or DENY(CHECK_UNAVAILABLE) by the profile's onFault.
  * A later step's denial gives the quota (only) back. */

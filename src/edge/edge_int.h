@@ -121,8 +121,10 @@ struct visit {
 
 enum { VISIT_BUDGET = 256 * 1024 };
 
-void visit_begin(struct visit *v, struct edge_reactor *er,
-                 struct http_stream *s, const struct http_head *h);
+/* The arena may be used from here on. */
+void visit_open(struct visit *v, struct edge_reactor *er,
+                struct http_stream *s);
+void visit_begin(struct visit *v, const struct http_head *h);
 void visit_fini(struct visit *v);
 /* The door's part of the event. */
 struct visit_asked { /* what a question told of the request; "" unknown */

@@ -46,7 +46,8 @@ static void on_request(struct http_stream *s, const struct http_head *head)
 {
     struct edge_reactor *er = http_stream_ctx(s);
     struct visit *v = slab_get(&er->visits);
-    visit_begin(v, er, s, head);
+    visit_open(v, er, s);
+    visit_begin(v, head);
     http_stream_set_user(s, v);
     answer(v, head);
 }

@@ -17,7 +17,7 @@ static struct proxy *proxy_new(struct http_stream *s,
     p->is_head = head->method == HTTP_HEAD;
     p->has_body = head->body == HTTP_BODY_CHUNKED ||
                   (head->body == HTTP_BODY_LENGTH && head->content_length);
-    visit_begin(&p->v, er, s, head);
+    visit_open(&p->v, er, s);
     http_stream_set_user(s, p);
     return p;
 }
@@ -234,8 +234,9 @@ static void take_binding(struct proxy *p, const struct plan_app *app,
         x->certificate = p->certificate;
 }
 
-static void exchange_init(struct proxy *p, const struct plan_app *app,
-                          const struct http_head *head)
+/* What is asked, but for the client. */
+static void exchange_begin(struct proxy *p, const struct plan_app *app,
+                           const struct http_head *head)
 {
     struct exchange *x = &p->x;
     x->env = p->v.er->edge->conf.checks;
@@ -243,10 +244,16 @@ static void exchange_init(struct proxy *p, const struct plan_app *app,
     x->reactor = p->v.er->index;
     x->plan = app;
     x->head = head;
-    x->client = p->v.address.client;
-    x->has_client = p->v.address.known;
     x->cost = 1;
     x->arena = &p->v.arena;
+}
+
+static void exchange_client(struct proxy *p, const struct plan_app *app,
+                            const struct http_head *head)
+{
+    struct exchange *x = &p->x;
+    x->client = p->v.address.client;
+    x->has_client = p->v.address.known;
     p->shows_times = visit_may_see_times(&p->v, head, app->app.account_id);
     x->times = visit_times(&p->v, p->shows_times);
     take_binding(p, app, head);
@@ -369,13 +376,18 @@ void proxy_resume(struct suspended *s)
 static void proxy_request(struct http_stream *s, const struct http_head *head)
 {
     struct proxy *p = proxy_new(s, head);
+    const struct plan_app *app =
+        plan_match(p->v.er->edge->conf.checks->plan, head->host);
     p->suspended.resume = proxy_resume;
+    if (app) {
+        exchange_begin(p, app, head);
+        chain_ahead(&p->x);
+    }
+    visit_begin(&p->v, head);
     if (head->method == HTTP_TRACE || head->method == HTTP_CONNECT) {
         proxy_problem(p, head->method == HTTP_TRACE ? 405 : 501);
         return;
     }
-    const struct plan_app *app =
-        plan_match(p->v.er->edge->conf.checks->plan, head->host);
     enum reason reason = REASON_NONE;
     if (reactor_stopping(p->v.er->reactor))
         reason = REASON_SHUTTING_DOWN;
@@ -392,7 +404,7 @@ static void proxy_request(struct http_stream *s, const struct http_head *head)
         proxy_refuse(p, reason, 0);
         return;
     }
-    exchange_init(p, app, head);
+    exchange_client(p, app, head);
     judge(p, head);
 }
 

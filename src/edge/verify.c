@@ -367,7 +367,8 @@ static void verify_request(struct http_stream *s, const struct http_head *head)
     struct verify *vf = slab_get(&er->verifies);
     memset(vf, 0, offsetof(struct verify, key));
     vf->suspended.resume = verify_resume;
-    visit_begin(&vf->v, er, s, head);
+    visit_open(&vf->v, er, s);
+    visit_begin(&vf->v, head);
     http_stream_set_user(s, vf);
     vf->batch = sv_eq(head->path, SV("/authenticate/batch"));
     if (!vf->batch && !sv_eq(head->path, SV("/authenticate"))) {

@@ -48,8 +48,7 @@ static void copy_texts(struct visit *v, const struct http_head *h,
     put(at, &v->path, h->path);
 }
 
-void visit_begin(struct visit *v, struct edge_reactor *er,
-                 struct http_stream *s, const struct http_head *h)
+void visit_open(struct visit *v, struct edge_reactor *er, struct http_stream *s)
 {
     v->er = er;
     v->stream = s;
@@ -57,13 +56,18 @@ void visit_begin(struct visit *v, struct edge_reactor *er,
     v->origin_ns = 0;
     v->times.n = 0;
     v->counted = (struct event_counted){ .app = 0 };
-    v->wall_ms = edge_wall_ms(er);
     v->app_id = SV("");
-    v->tls = http_stream_is_tls(s);
     arena_init(&v->arena, VISIT_BUDGET, v->text, sizeof v->text);
-    v->address = address_of(h, &conn_peer(http_stream_conn(s))->ip,
-                            &er->edge->conf.trust);
-    if (er->edge->conf.spans) visit_span(v, h);
+}
+
+void visit_begin(struct visit *v, const struct http_head *h)
+{
+    const struct edge *edge = v->er->edge;
+    v->wall_ms = edge_wall_ms(v->er);
+    v->tls = http_stream_is_tls(v->stream);
+    v->address = address_of(h, &conn_peer(http_stream_conn(v->stream))->ip,
+                            &edge->conf.trust);
+    if (edge->conf.spans) visit_span(v, h);
     copy_texts(v, h, v->address.peer_trusted ? forward_request_id(h) : SV(""));
 }
 

@@ -400,6 +400,11 @@ int tokens_alias_put(struct tokens *t, uint32_t alias_slot, uint32_t app,
     return alias_put(t, alias_slot, &key, slot, grace_ends_ms);
 }
 
+void tokens_loaded(struct tokens *t)
+{
+    index_loaded(&t->index);
+}
+
 void tokens_revoke(struct tokens *t, uint32_t slot)
 {
     ENSURE(slot < t->next && present(&t->record[slot]));
@@ -425,8 +430,9 @@ int tokens_new(struct tokens **out, const struct tokens_conf *conf)
     struct tokens *t = mem_aligned(64, sizeof *t);
     t->max = conf->max && conf->max < DEFAULT_MAX ? conf->max : DEFAULT_MAX;
     t->counters = conf->counters;
-    index_init(&t->index);
-    int err = region_init(&t->records, (size_t)t->max * sizeof(struct token));
+    int err = index_init(&t->index, t->max);
+    if (!err)
+        err = region_init(&t->records, (size_t)t->max * sizeof(struct token));
     if (!err) err = region_init(&t->free_bits, (size_t)t->max / 8 + 8);
     if (!err) err = metadata_file_new(&t->metadata, conf->dir);
     if (!err) err = shared_init(&t->policies, &policy_kind, NULL, t->max);

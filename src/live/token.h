@@ -122,6 +122,8 @@ int tokens_alias_put(struct tokens *t, uint32_t alias_slot, uint32_t app,
 int tokens_alias_load(struct tokens *t, uint32_t alias_slot, uint32_t app,
                       const uint8_t digest[32], uint32_t slot,
                       int64_t grace_ends_ms);
+/* Start-up: all are loaded. Milliseconds: large tables get huge pages. */
+void tokens_loaded(struct tokens *t);
 void tokens_revoke(struct tokens *t, uint32_t slot); /* token or alias */
 /* A tombstone's end; aliases before their primary. Then tokens_slot_give. */
 void tokens_remove(struct tokens *t, uint32_t slot);

@@ -1,7 +1,8 @@
-/* The index: 1,024 shards of open addressing with linear probing. An entry is
- * 8 bytes, so that a reader sees all of it or nothing. The position is the
- * fingerprint times the shard's size (no power of two needed: a shard grows by
- * a quarter, and each at another load, so that all together are never half
+/* The index: 1,024 shards of open addressing with linear probing, all entries of
+ * a cache line before those of the next: few look-ups wait for a second one. An
+ * entry is 8 bytes, so that a reader sees all of it or nothing. The position is
+ * the fingerprint times the shard's size (no power of two needed: a shard grows
+ * by a quarter, and each at another load, so that all together are never half
  * empty). Only the fingerprint is needed to move an entry. */
 #include "base/ensure.h"
 #include "base/epoch.h"
@@ -14,7 +15,7 @@
 enum {
     ENTRY_EMPTY = 0,
     ENTRY_GONE = 1,
-    FIRST_SIZE = 8,
+    LINE = 64 / sizeof(uint64_t), /* a size is a multiple of it */
     WAITING_MAX = 1 << 20, /* bytes of replaced shards before a reclaim */
 };
 
@@ -46,6 +47,14 @@ static inline uint32_t position(uint32_t fingerprint, uint32_t n)
     return (uint32_t)((uint64_t)fingerprint * n >> 32);
 }
 
+/* Where to look behind entry i, of those that began at `first`. */
+static inline uint32_t behind(uint32_t i, uint32_t first, uint32_t n)
+{
+    uint32_t next = (i & ~(LINE - 1u)) | ((i + 1) & (LINE - 1u));
+    if ((next ^ first) & (LINE - 1u)) return next;
+    return next + LINE < n ? next + LINE : next + LINE - n;
+}
+
 static inline bool record_has(const struct token *r,
                               const struct token_key *key)
 {
@@ -60,8 +69,8 @@ static uint32_t shard_find(const struct tokens *t, struct place at,
 {
     struct index_table table = index_table_of(at.shard);
     if (!table.n) return UINT32_MAX;
-    uint32_t i = position(at.fingerprint, table.n);
-    for (;;) {
+    uint32_t first = position(at.fingerprint, table.n);
+    for (uint32_t i = first;; i = behind(i, first, table.n)) {
         uint64_t e = atomic_load(&table.e[i]);
         if (e == ENTRY_EMPTY) return UINT32_MAX;
         if (e >> 32 == at.fingerprint) {
@@ -69,7 +78,6 @@ static uint32_t shard_find(const struct tokens *t, struct place at,
             if (t->counters) __builtin_prefetch(&t->counters->lines[slot], 1);
             if (record_has(&t->record[slot], key)) return slot;
         }
-        if (++i == table.n) i = 0;
     }
 }
 
@@ -108,20 +116,25 @@ static size_t table_bytes(uint32_t n)
 static void table_set(struct index_shard *s, struct index_table table)
 {
     uint64_t at = (uint64_t)(uintptr_t)table.e;
-    ENSURE(!(at & 15) && at >> 48 == 0 && table.n <= TABLE_MAX);
+    ENSURE(!(at & 63) && at >> 48 == 0);
+    ENSURE(table.n % LINE == 0 && table.n <= TABLE_MAX);
     atomic_store(&s->table, at >> 4 << 20 | table.n);
 }
 
-void index_init(struct token_index *x)
+/* An entry takes up to 8 / 0.7 * 1.25 bytes. Twice that for what waits for its
+ * readers and for gaps; and all shards begun. */
+int index_init(struct token_index *x, uint32_t max)
 {
+    enum { BYTES_A_TOKEN = 30 };
     rand_bytes(x->secret, sizeof x->secret);
     x->secret[2] |= 1;
+    return slices_init(&x->memory, (size_t)max * BYTES_A_TOKEN + WAITING_MAX +
+                                       (size_t)SHARDS * 4 * table_bytes(LINE));
 }
 
 void index_fini(struct token_index *x)
 {
-    for (int i = 0; i < SHARDS; i++)
-        mem_free((void *)index_table_of(&x->shard[i]).e);
+    slices_fini(&x->memory);
 }
 
 static uint32_t most_used(const struct token_index *x,
@@ -133,21 +146,33 @@ static uint32_t most_used(const struct token_index *x,
 
 static void entry_add(struct index_table table, uint64_t e)
 {
-    uint32_t i = position((uint32_t)(e >> 32), table.n);
+    uint32_t first = position((uint32_t)(e >> 32), table.n), i = first;
     while (atomic_load_explicit(&table.e[i], memory_order_relaxed) > 1)
-        if (++i == table.n) i = 0;
+        i = behind(i, first, table.n);
     STORE_REL(table.e[i], e);
+}
+
+struct dropped {
+    struct slices *memory;
+    struct index_table table;
+};
+
+static void dropped_free(void *obj)
+{
+    struct dropped *d = obj;
+    slices_give(d->memory, (void *)d->table.e, table_bytes(d->table.n));
+    mem_free(d);
 }
 
 /* Another table for a shard that is full, or full of what is gone. */
 static int shard_renew(struct token_index *x, struct index_shard *s)
 {
     struct index_table old = index_table_of(s);
-    uint32_t n = old.n ? old.n : FIRST_SIZE;
+    uint32_t n = old.n ? old.n : LINE;
     if (old.n && s->live > most_used(x, s, n) / 4 * 3)
-        n += n / 4 > 4 ? n / 4 : 4;
+        n += (n / 4 + LINE - 1) & ~(LINE - 1u);
     if (n > TABLE_MAX) return ERR_NOMEM;
-    struct index_table table = { mem_alloc_try(table_bytes(n)), n };
+    struct index_table table = { slices_take(&x->memory, table_bytes(n)), n };
     if (!table.e) return ERR_NOMEM;
     memset((void *)table.e, 0, table_bytes(n));
     for (uint32_t i = 0; i < old.n; i++) {
@@ -160,7 +185,9 @@ static int shard_renew(struct token_index *x, struct index_shard *s)
     if (!old.n) return 0;
     x->bytes -= table_bytes(old.n);
     x->waiting_bytes += table_bytes(old.n);
-    epoch_retire((void *)old.e, index_dropped, NULL);
+    struct dropped *d = NEW(struct dropped);
+    *d = (struct dropped){ &x->memory, old };
+    epoch_retire(d, dropped_free, NULL);
     if (x->waiting_bytes > WAITING_MAX) {
         epoch_reclaim();
         x->waiting_bytes = 0;
@@ -168,9 +195,9 @@ static int shard_renew(struct token_index *x, struct index_shard *s)
     return 0;
 }
 
-void index_dropped(void *table)
+void index_loaded(struct token_index *x)
 {
-    mem_free(table);
+    slices_settle(&x->memory);
 }
 
 int index_put(struct tokens *t, const struct token_key *key, uint32_t slot)
@@ -184,10 +211,10 @@ int index_put(struct tokens *t, const struct token_key *key, uint32_t slot)
         if (err) return err;
         table = index_table_of(s);
     }
-    uint32_t i = position(at.fingerprint, table.n);
+    uint32_t first = position(at.fingerprint, table.n), i = first;
     uint64_t e;
     while ((e = atomic_load(&table.e[i])) > ENTRY_GONE)
-        if (++i == table.n) i = 0;
+        i = behind(i, first, table.n);
     if (e == ENTRY_EMPTY) s->used++;
     s->live++;
     x->live++;
@@ -201,7 +228,8 @@ void index_remove(struct tokens *t, const struct token_key *key, uint32_t slot)
     struct index_table table = index_table_of(at.shard);
     uint64_t want = (uint64_t)at.fingerprint << 32 | slot;
     ENSURE(table.n > 0);
-    for (uint32_t i = position(at.fingerprint, table.n);;) {
+    uint32_t first = position(at.fingerprint, table.n);
+    for (uint32_t i = first;; i = behind(i, first, table.n)) {
         uint64_t e = atomic_load(&table.e[i]);
         ENSURE(e != ENTRY_EMPTY);
         if (e == want) {
@@ -210,6 +238,5 @@ void index_remove(struct tokens *t, const struct token_key *key, uint32_t slot)
             t->index.live--;
             return;
         }
-        if (++i == table.n) i = 0;
     }
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "live/shared_int.h"
+#include "live/slice_int.h"
 #include "live/token.h"
 
 /* One token, 48 bytes, by slot. Written by the writer only; read without
@@ -44,6 +45,7 @@ struct token_key {
 struct token_index {
     struct index_shard shard[SHARDS];
     uint64_t secret[3]; /* importers choose hashes: they must not aim */
+    struct slices memory; /* of the tables */
     uint64_t bytes, waiting_bytes;
     uint64_t live;
 };
@@ -55,7 +57,7 @@ static inline struct index_table index_table_of(const struct index_shard *s)
                                  (uint32_t)(w & 0xfffff) };
 }
 
-void index_init(struct token_index *x);
+int index_init(struct token_index *x, uint32_t max); /* ERR_NOMEM */
 void index_fini(struct token_index *x);
 struct tokens;
 /* The slot that a reader would find, or UINT32_MAX. */
@@ -68,7 +70,8 @@ void index_remove(struct tokens *t, const struct token_key *key,
                   uint32_t slot);
 /* From here on, who looks for the key finds what was put before. */
 void index_moved(struct tokens *t, const struct token_key *key);
-void index_dropped(void *table);
+/* It has the size that it will keep for long. Milliseconds. */
+void index_loaded(struct token_index *x);
 
 /* --- cold blocks (token_cold.c) ---------------------------------------------- */
 struct metadata_file;
