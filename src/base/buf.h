@@ -37,5 +37,10 @@ static inline struct sv buf_sv(const struct buf *b)
 {
     return (struct sv){ b->p, b->n };
 }
+/* What was put since b->n was `start`. */
+static inline struct sv buf_since(const struct buf *b, size_t start)
+{
+    return (struct sv){ b->p + start, b->n - start };
+}
 
 #endif

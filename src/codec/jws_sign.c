@@ -303,8 +303,7 @@ int jws_sign(struct jws_signer *s, unsigned lane, struct sv typ,
     buf_putc(out, '.');
     put_base64url(out, payload);
     if (out->overflow) return ERR_TOOBIG;
-    int err = jws_signature_make(s, lane, sv_of(out->p + start, out->n - start),
-                                 signature);
+    int err = jws_signature_make(s, lane, buf_since(out, start), signature);
     if (err) return err;
     buf_putc(out, '.');
     put_base64url(out, sv_of(signature, sizeof signature));

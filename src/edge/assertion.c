@@ -115,8 +115,7 @@ static int sign(struct proxy *p, const struct plan_origin *o,
     drop(out, p->x.plan->app.assertion.header);
     out->fields[out->n++] =
         (struct http_field){ p->x.plan->app.assertion.header,
-                             sv_of(text->p + start, text->n - start),
-                             HN_OTHER };
+                             buf_since(text, start), HN_OTHER };
     return 0;
 }
 

@@ -82,8 +82,7 @@ size_t cors_preflight_put(const struct cors *c, const struct http_head *h,
     if (c->max_age_s < 0) return n;
     size_t start = text->n;
     buf_put_u64(text, (uint64_t)c->max_age_s);
-    put(out, &n, SV("Access-Control-Max-Age"),
-        sv_of(text->p + start, text->n - start));
+    put(out, &n, SV("Access-Control-Max-Age"), buf_since(text, start));
     return n;
 }
 

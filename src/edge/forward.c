@@ -124,11 +124,6 @@ static void put_written(const struct http_head *h, enum http_name id,
     }
 }
 
-static struct sv since(const struct buf *text, size_t start)
-{
-    return sv_of(text->p + start, text->n - start);
-}
-
 static bool needs_quotes(struct sv host)
 {
     return sv_find(host, ':') != SIZE_MAX || sv_find(host, '[') != SIZE_MAX;
@@ -193,7 +188,7 @@ static void put_origins(const struct http_head *h,
     size_t start = text->n;
     if (trusted) put_written(h, HN_X_FORWARDED_FOR, text);
     buf_put(text, peer);
-    put(out, HN_X_FORWARDED_FOR, SV("X-Forwarded-For"), since(text, start));
+    put(out, HN_X_FORWARDED_FOR, SV("X-Forwarded-For"), buf_since(text, start));
     put(out, HN_X_FORWARDED_PROTO, SV("X-Forwarded-Proto"), proto_of(h, f));
     struct sv host = host_of(h, f);
     if (host.n) put(out, HN_X_FORWARDED_HOST, SV("X-Forwarded-Host"), host);
@@ -201,7 +196,7 @@ static void put_origins(const struct http_head *h,
     start = text->n;
     if (trusted) put_written(h, HN_FORWARDED, text);
     put_forwarded(f, peer, h->host, text);
-    put(out, HN_FORWARDED, SV("Forwarded"), since(text, start));
+    put(out, HN_FORWARDED, SV("Forwarded"), buf_since(text, start));
 }
 
 /* Via is appended: after what the client's side wrote, in one field. */
@@ -213,7 +208,7 @@ static void put_via(const struct http_head *h, const struct forward_facts *f,
         size_t start = text->n;
         put_written(h, HN_VIA, text);
         buf_put(text, f->via);
-        value = since(text, start);
+        value = buf_since(text, start);
     }
     put(out, HN_VIA, SV("Via"), value);
 }
@@ -312,7 +307,7 @@ static struct sv target_of(const struct http_head *h,
         buf_putc(text, '?');
         buf_put(text, query);
     }
-    return since(text, start);
+    return buf_since(text, start);
 }
 
 int forward_request(const struct http_head *h, const struct forward_facts *f,

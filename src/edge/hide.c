@@ -54,7 +54,7 @@ static struct sv without(struct sv list, char sep, struct sv name,
             part = sv_trim(part);
         buf_put(text, part);
     }
-    return sv_of(text->p + start, text->n - start);
+    return buf_since(text, start);
 }
 
 struct sv hide_parameter(struct sv query, struct sv name, struct buf *text)

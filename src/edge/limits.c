@@ -50,18 +50,19 @@ static void put_string(struct buf *text, struct sv s)
     text->n += (size_t)(at - p);
 }
 
-static struct sv since(const struct buf *text, size_t start)
-{
-    return sv_of(text->p + start, text->n - start);
-}
-
 /* Returns the digits, for the field that says nothing else. */
 static struct sv put_parameter(struct buf *text, struct sv key, uint64_t value)
 {
     buf_put(text, key);
     size_t at = text->n;
     buf_put_u64(text, value);
-    return since(text, at);
+    return buf_since(text, at);
+}
+
+static struct http_field field(enum http_name id, struct sv name,
+                               struct sv value)
+{
+    return (struct http_field){ name, value, id };
 }
 
 size_t limits_fields(const struct limits *l, struct buf *text,
@@ -69,26 +70,23 @@ size_t limits_fields(const struct limits *l, struct buf *text,
 {
     struct sv limit, remaining, reset = SV("");
     size_t n = 0;
-#define FIELD(id, title, value)    \
-    out[n++] = (struct http_field) \
-    {                              \
-        SV(title), value, HN_##id  \
-    }
 
     if (!l->any) return 0;
     size_t at = text->n;
     put_string(text, l->name);
     limit = put_parameter(text, SV(";q="), l->limit);
     if (l->window_s) put_parameter(text, SV(";w="), l->window_s);
-    FIELD(RATELIMIT_POLICY, "RateLimit-Policy", since(text, at));
+    out[n++] =
+        field(HN_RATELIMIT_POLICY, SV("RateLimit-Policy"), buf_since(text, at));
     at = text->n;
     put_string(text, l->name);
     remaining = put_parameter(text, SV(";r="), l->remaining);
     if (l->has_reset) reset = put_parameter(text, SV(";t="), l->reset_s);
-    FIELD(RATELIMIT, "RateLimit", since(text, at));
-    FIELD(X_RATELIMIT_LIMIT, "X-RateLimit-Limit", limit);
-    FIELD(X_RATELIMIT_REMAINING, "X-RateLimit-Remaining", remaining);
-    if (l->has_reset) FIELD(X_RATELIMIT_RESET, "X-RateLimit-Reset", reset);
-#undef FIELD
+    out[n++] = field(HN_RATELIMIT, SV("RateLimit"), buf_since(text, at));
+    out[n++] = field(HN_X_RATELIMIT_LIMIT, SV("X-RateLimit-Limit"), limit);
+    out[n++] =
+        field(HN_X_RATELIMIT_REMAINING, SV("X-RateLimit-Remaining"), remaining);
+    if (l->has_reset)
+        out[n++] = field(HN_X_RATELIMIT_RESET, SV("X-RateLimit-Reset"), reset);
     return n;
 }

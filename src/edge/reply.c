@@ -173,8 +173,7 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     if (why->retry_after_s) {
         size_t start = text->n;
         buf_put_u64(text, why->retry_after_s);
-        add(out, HN_RETRY_AFTER, SV("Retry-After"),
-            sv_of(text->p + start, text->n - start));
+        add(out, HN_RETRY_AFTER, SV("Retry-After"), buf_since(text, start));
     }
     if (why->challenge.n)
         add(out, HN_OTHER, SV("X-Typeauth-Challenge"), why->challenge);
@@ -190,7 +189,7 @@ void reply_refusal(const struct replies *r, const struct refusal *why,
     }
     size_t start = text->n;
     put_refusal(text, why, status);
-    set_body(out, sv_of(text->p + start, text->n - start));
+    set_body(out, buf_since(text, start));
 }
 
 void problem_body(const struct problem *p, struct buf *text)
@@ -210,7 +209,7 @@ void reply_problem(const struct problem *p, struct sv request_id,
     if (p->allow.n) add(out, HN_ALLOW, SV("Allow"), p->allow);
     size_t start = text->n;
     problem_body(p, text);
-    set_body(out, sv_of(text->p + start, text->n - start));
+    set_body(out, buf_since(text, start));
 }
 
 void reply_own(unsigned status, struct sv content_type, struct sv body,

@@ -88,7 +88,6 @@ struct http_field visit_server_timing(const struct visit *v, struct buf *text)
         buf_puts(text, ", ");
     }
     put_time(text, "total", clock_mono_ns() - v->start_ns);
-    return (struct http_field){ SV("Server-Timing"),
-                                sv_of(text->p + start, text->n - start),
+    return (struct http_field){ SV("Server-Timing"), buf_since(text, start),
                                 HN_OTHER };
 }

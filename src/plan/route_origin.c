@@ -117,7 +117,7 @@ int plan_route_origin(const struct plan_app *a, const struct route_match *m,
     size_t start = text->n;
     plan_host_header(out, text);
     if (text->overflow) return ERR_TOOBIG;
-    out->host_header = sv_of(text->p + start, text->n - start);
+    out->host_header = buf_since(text, start);
     struct origin_key key = key_of(out);
     struct origin_ref ref = origins_visit(a->owner->origins, &key);
     out->id = ref.id;

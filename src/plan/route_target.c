@@ -4,11 +4,6 @@
 #include "codec/percent.h"
 #include "plan/route.h"
 
-static struct sv since(const struct buf *text, size_t start)
-{
-    return sv_of(text->p + start, text->n - start);
-}
-
 /* Decoded in place at the end of `text` would overlap: piece by piece. */
 static void put_value(const struct route_match *m, int i,
                       enum percent_place place, struct buf *text)
@@ -41,7 +36,7 @@ struct sv route_field(const struct route_match *m, const struct template *t,
 {
     size_t start = text->n;
     put(m, t, PERCENT_FIELD, text);
-    return since(text, start);
+    return buf_since(text, start);
 }
 
 static bool has_dots(struct sv path)
@@ -111,9 +106,9 @@ int route_target(const struct route_match *m, struct sv path, struct sv query,
         put(m, &m->rule->path, PERCENT_SEGMENT, text);
     else
         buf_put(text, path);
-    if (!text->overflow && has_dots(since(text, own))) return ERR_INVALID;
+    if (!text->overflow && has_dots(buf_since(text, own))) return ERR_INVALID;
     put_query(m, query, text);
-    *out = since(text, start);
+    *out = buf_since(text, start);
     return text->overflow ? ERR_TOOBIG : 0;
 }
 
@@ -131,7 +126,7 @@ static bool put_label(const struct route_match *m, int i, struct buf *text)
             return false;
         buf_putc(text, c);
     }
-    struct sv label = since(text, start);
+    struct sv label = buf_since(text, start);
     return !text->overflow && label.n > 0 && label.n <= 63 &&
            label.p[0] != '-' && label.p[label.n - 1] != '-';
 }
@@ -148,7 +143,7 @@ int route_host(const struct route_match *m, struct buf *text, struct sv *out)
         else if (!put_label(m, p->variable, text))
             return ERR_INVALID;
     }
-    *out = since(text, start);
+    *out = buf_since(text, start);
     if (text->overflow) return ERR_TOOBIG;
     return out->n <= HOST_MAX ? 0 : ERR_INVALID;
 }
