@@ -42,8 +42,7 @@ static void *watch(void *unused)
         due += PERIOD_NS;
         const struct timespec at = { (time_t)(due / 1000000000u),
                                      (long)(due % 1000000000u) };
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) {
-        }
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL)) {}
         uint64_t now = now_ns();
         keep(now - due);
         if (now > due + PERIOD_NS) due = now;
