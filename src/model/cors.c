@@ -38,6 +38,8 @@ static bool site_read(struct sv text, struct site *out)
     if (!host_bytes_ok(authority) ||
         host_split(authority, &out->host, &out->port))
         return false;
+    /* RFC 6454 6.2: a port is written in one way */
+    if (out->port && authority.p[out->host.n + 1] == '0') return false;
     if (!out->port) out->port = plain ? 80 : 443;
     return out->host.n > 0;
 }

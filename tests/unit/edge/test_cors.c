@@ -64,6 +64,8 @@ static const struct {
       "Origin: https://*.b.test:8443\r\n", VARY },
     { "nor one inside", "{" SITES "}", "Origin: https://a*c.b.test:8443\r\n",
       VARY },
+    { "a port is written in one way", "{" SITES "}",
+      "Origin: http://[::1]:03000\r\n", VARY },
     { "an address in brackets", "{" SITES "}", "Origin: http://[::1]:3000\r\n",
       ALLOW("http://[::1]:3000") VARY },
     { "null is nobody", "{" SITES "}", "Origin: null\r\n", VARY },
