@@ -9,17 +9,16 @@
 // machine, so that their median says how many cores there are. Latency is
 // judged in the other half, at a pace that leaves room for both.
 //
-// The longest turn is CPU time, and where a hypervisor takes the processor away or
-// fetches a page of memory, that is charged to whoever runs: `stolen` tells in the
-// course of each half how long a processor stood still, and a turn of that half may
-// be longer by as much. Less than a millisecond is a late wake-up of an idle one.
+// The longest turn is CPU time, and a hypervisor's theft, interrupts and the
+// cold caches after being preempted are charged to whoever runs: `stolen` says
+// how much a fixed computation was charged for nothing beside the same load,
+// and only that is allowed on top.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Nginx, Server, call, releaseBinary, scenario, type Address } from "./harness/index.js";
@@ -30,8 +29,6 @@ const GAUGE_MS = 120_000; // as long as typeauth_longest_turn_seconds looks back
 const SECONDS = 5;
 const CHANGES = 500; // a round
 const WARM_UP = 1000;
-const TURN_US = 2000;
-const IDLE_LATE_US = 1000;
 
 interface Load { requests: number; p50_us: number; bad: string }
 
@@ -77,17 +74,7 @@ scenario("10,000 changes under load", async (cleanup) => {
   writeFileSync(steady.script!, "function delay() return math.random(4, 8) end\n");
   const stolen = join(scratch, "stolen");
   const source = join(dirname(fileURLToPath(import.meta.url)), "../../bench/stolen.c");
-  await run("cc", ["-O2", "-pthread", "-o", stolen, source]);
-  const watch = spawn(stolen, { stdio: ["pipe", "pipe", "inherit"] });
-  cleanup.add(() => watch.stdin.end());
-  watch.stdin.on("error", () => {}); // without the right to real time nothing is allowed on top
-  const told = createInterface(watch.stdout)[Symbol.asyncIterator]();
-  /** The longest standstill since it was asked last, in microseconds. */
-  const standstill_us = async () => {
-    watch.stdin.write("\n");
-    const us = Number((await told.next()).value);
-    return us > IDLE_LATE_US ? us : 0;
-  };
+  await run("cc", ["-O2", "-o", stolen, source]);
   const nginx = await Nginx.start(cleanup);
   const server = await Server.start(cleanup, { binary: releaseBinary() });
   const { api } = server;
@@ -145,9 +132,7 @@ scenario("10,000 changes under load", async (cleanup) => {
   const before_kib = pss_kib(server.pid);
   const warm_at = Date.now();
 
-  const standstills: { at: number; us: number }[] = [];
   const half = async (changes: number, pace: Pace) => {
-    await standstill_us();
     const long_turns = await figure("typeauth_long_turns_total");
     const from = cpu(server.pid);
     const began = Date.now();
@@ -165,16 +150,13 @@ scenario("10,000 changes under load", async (cleanup) => {
     // Of up to two minutes: what is above 2 ms is this half's only if it had
     // such a turn, and what the warm-up had is nobody's.
     const gauge_us = 1e6 * await figure("typeauth_longest_turn_seconds");
-    const own_us = long ? gauge_us : Math.min(gauge_us, TURN_US);
-    standstills.push({ at: Date.now(), us: await standstill_us() });
-    const stood_us = Math.max(...standstills.filter((s) => s.at > began - GAUGE_MS).map((s) => s.us));
+    const own_us = long ? gauge_us : Math.min(gauge_us, 2000);
     return {
       ...got,
       cpu_us: (to.reactors - from.reactors) / got.requests,
       control_us: changes ? (to.rest - from.rest) / changes : 0,
       long_turns: long,
       turn_us: began > warm_at + GAUGE_MS ? own_us : 0,
-      own_turn_us: began > warm_at + GAUGE_MS ? Math.max(0, own_us - stood_us) : 0,
     };
   };
   const one = async (changes: number) => {
@@ -182,10 +164,17 @@ scenario("10,000 changes under load", async (cleanup) => {
     const paced = await half(changes / 2, steady);
     return { ...backlog, p50_us: paced.p50_us, paced: paced.requests,
              long_turns: backlog.long_turns + paced.long_turns,
-             turn_us: Math.max(backlog.turn_us, paced.turn_us),
-             own_turn_us: Math.max(backlog.own_turn_us, paced.own_turn_us) };
+             turn_us: Math.max(backlog.turn_us, paced.turn_us) };
   };
 
+  const theft_us = async () => {
+    const wrk = load(gateway, app.domain, busy.token, SECONDS);
+    const { stdout } = await run(stolen, [`${SECONDS}`]);
+    await wrk;
+    return Number(stdout);
+  };
+
+  const theft: number[] = [];
   const p50: number[] = [];
   const cost: number[] = [];
   const quiet: Awaited<ReturnType<typeof one>>[] = [];
@@ -197,8 +186,9 @@ scenario("10,000 changes under load", async (cleanup) => {
     loud.push(with_);
     p50.push(with_.p50_us / without.p50_us);
     cost.push(with_.cpu_us / without.cpu_us);
+    theft.push(await theft_us());
   }
-  const ofAll = loud.map((r) => Math.round(r.turn_us)).sort((a, b) => a - b);
+  const ofAll = loud.map((r) => r.turn_us).sort((a, b) => a - b);
   const grown_kib = pss_kib(server.pid) - before_kib;
   const show = (name: string, of: (r: typeof quiet[0]) => number) =>
     console.log(`${name}: ${median(quiet.map(of)).toFixed(2)} without, ${median(loud.map(of)).toFixed(2)} with changes`);
@@ -212,16 +202,17 @@ scenario("10,000 changes under load", async (cleanup) => {
   console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
   console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
   console.log(`longest turns: ${ofAll.join(" ")} us; without changes: ${Math.max(...quiet.map((r) => r.turn_us))} us`);
-  console.log(`standstills of a processor: ${standstills.map((s) => s.us).filter((us) => us).join(" ")} us`);
+  console.log(`charged to a fixed computation for nothing: ${theft.join(" ")} us`);
 
   assert.ok(n >= 10_000);
   assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
   assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
   assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
   const spoiled = loud.filter((r) => r.long_turns > 0).length;
-  assert.ok(spoiled <= ROUNDS / 2, `${spoiled} of ${ROUNDS} rounds have a turn of more than ${TURN_US} us`);
+  assert.ok(spoiled <= ROUNDS / 2, `${spoiled} of ${ROUNDS} rounds have a turn of more than 2000 us`);
   assert.ok(ofAll.filter((us) => us > 0).length >= 10, "longest turns were told");
-  for (const r of loud)
-    assert.ok(r.own_turn_us <= TURN_US, `a turn of ${r.turn_us} us, of which the machine stood still for ${r.turn_us - r.own_turn_us}`);
+  const longest = ofAll.at(-1)!;
+  const allowed = 2000 + Math.max(...theft);
+  assert.ok(longest <= allowed, `a turn of ${longest} us, allowed ${allowed}`);
   await server.stop();
 }, 1_500_000);
