@@ -156,7 +156,7 @@ static int tokens_load_all(struct load *l)
     int err = store_token_load(l->a->conf.store, token_load, l);
     if (!err) err = aliases_load(l);
     if (!err) err = quotas_load(l);
-    tokens_loaded(l->a->conf.tokens);
+    if (!err) tokens_loaded(l->a->conf.tokens);
     return err ? failed(l, err, "tokens", "") : 0;
 }
 
