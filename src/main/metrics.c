@@ -47,7 +47,7 @@ static const struct row {
       R(stalled_dropped) },
     { "typeauth_long_turns_total", "counter",
       "Turns of workers of more than 2 ms in their own CPU time",
-      R(long_turns) },
+      R(long_turns.n) },
     { "typeauth_deadlines_total", "counter", "Deadlines that ran out",
       R(deadlines_hit) },
     { "typeauth_origin_connects_total", "counter",

@@ -37,6 +37,7 @@ struct lane { /* one reactor and all that belongs to its thread */
     struct dns *dns;
     struct edge_reactor *edge;
     struct epoch_reader epoch;
+    uint64_t long_turns_told; /* control thread */
     struct http_server *doors[LISTEN_COUNT];
 };
 
@@ -137,6 +138,7 @@ void exports_metrics(struct server *s, struct buf *out);
 /* For journal_conf: detections become alerts. */
 void server_found(void *server, const struct incident *i);
 void certificates_tick(struct server *s);
+void turns_tick(struct server *s);
 /* --smtp-*; 0, or -1 after having said why. */
 int mail_server_read(struct server *s);
 /* For monitors: a change of status becomes an alert. */

@@ -305,6 +305,7 @@ unsigned server_tick(void *ctx)
     mail_file_tick(s->mail, clock_mono_ns());
     certificates_tick(s);
     exports_tick(s);
+    turns_tick(s);
     return admin_tick(s->admin);
 }
 

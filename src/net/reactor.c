@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -319,7 +320,10 @@ static void measure_turn(struct reactor *r, uint64_t began_ns)
         r->cpu_short_ns += wall;
     }
     longest_add(&r->stats.turns_cpu, ended, ns);
-    if (ns > TOLD_TURN_NS) STAT_ADD(r, long_turns, 1);
+    if (ns <= TOLD_TURN_NS) return;
+    struct long_turn t = { .ended_ns = ended, .wall_ns = wall, .cpu_ns = ns };
+    t.processor = (unsigned)sched_getcpu();
+    long_turns_add(&r->stats.long_turns, &t);
 }
 
 static void turn(struct reactor *r)

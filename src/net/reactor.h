@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/sv.h"
+#include "net/long_turn.h"
 #include "net/longest.h"
 
 struct reactor;
@@ -86,7 +87,7 @@ struct reactor_stats {
     _Atomic uint64_t batches; /* calls for several reads or writes */
     _Atomic uint64_t conns, blocks_used, blocks_refused, accept_errors;
     struct longest turns_cpu; /* by clock_mono_ns */
-    _Atomic uint64_t long_turns; /* of more than 2 ms of CPU */
+    struct long_turns long_turns; /* of more than 2 ms of CPU */
     _Atomic uint64_t handed_over, deadlines_hit, stalled_dropped;
     _Atomic uint64_t handshakes, handshakes_resumed; /* of clients, done */
 };

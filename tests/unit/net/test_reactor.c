@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -416,10 +417,53 @@ static void a_full_table_refuses_more(void **state)
     log_fini(&l);
 }
 
+/* --- turns that take long --------------------------------------------------- */
+
+enum { SPUN_NS = 5000000, SLEPT_MS = 100 };
+
+static void spin_once(struct kit *k)
+{
+    uint64_t from = clock_thread_cpu_ns();
+    while (clock_thread_cpu_ns() - from < SPUN_NS) {}
+    one_turn(k);
+}
+
+static void sleep_once(struct kit *k)
+{
+    usleep(SLEPT_MS * 1000);
+    one_turn(k);
+}
+
+static void a_turn_of_much_work_is_told(void **state)
+{
+    struct kit *k = *state;
+    struct reactor_stats *stats = reactor_stats(k->r);
+    struct long_turn told[LONG_TURNS_KEPT];
+    uint64_t seen = 0, began = clock_mono_ns();
+    kit_run_busy(k, spin_once);
+    uint64_t ended = clock_mono_ns();
+    assert_int_equal(long_turns_since(&stats->long_turns, &seen, told), 1);
+    assert_in_range(told[0].cpu_ns, SPUN_NS, told[0].wall_ns);
+    assert_in_range(told[0].ended_ns, began + told[0].wall_ns, ended);
+    assert_in_range(told[0].processor, 0, sysconf(_SC_NPROCESSORS_CONF) - 1);
+    assert_int_equal(longest_ns(&stats->turns_cpu, ended), told[0].cpu_ns);
+}
+
+static void a_turn_that_waits_took_little(void **state)
+{
+    struct kit *k = *state;
+    struct reactor_stats *stats = reactor_stats(k->r);
+    kit_run_busy(k, sleep_once);
+    uint64_t ns = longest_ns(&stats->turns_cpu, clock_mono_ns());
+    assert_in_range(ns, 0, SLEPT_MS * 1000000 / 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(a_turn_of_much_work_is_told),
+        T(a_turn_that_waits_took_little),
         T(mail_arrives_in_the_order_of_posting),
         cmocka_unit_test(no_mail_of_other_threads_is_lost),
         T(mail_that_waits_is_delivered_by_reactor_free),
