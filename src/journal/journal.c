@@ -58,8 +58,7 @@ void journal_free(struct journal **at)
     }
     sieve_fini(&j->elsewhere);
     pthread_mutex_destroy(&j->elsewhere_lock);
-    mem_free(j->traces.at);
-    pthread_mutex_destroy(&j->traces.lock);
+    trace_keep_fini(&j->traces);
     pthread_mutex_destroy(&j->owners_lock);
     pthread_mutex_destroy(&j->sink.lock);
     mem_free(j);

@@ -22,7 +22,7 @@ struct trace_lane { /* of one reactor: its traces on their way */
 struct trace_keep {
     unsigned max;                /* 0: none are kept */
     pthread_mutex_t lock;        /* over all below and the rings' reading */
-    struct trace *at;            /* a ring by number; NULL until the first */
+    struct trace **at;           /* a ring by number; NULL until the first */
     uint64_t last;               /* number of the newest */
     _Atomic uint64_t kept;       /* the same, without the lock */
 };
@@ -57,6 +57,7 @@ struct journal {
 /* incident_of.c: enters the event of an exchange that is one. */
 void journal_incident_of(struct journal *j, unsigned r, const struct event *e);
 /* trace.c */
+void trace_keep_fini(struct trace_keep *k);
 void trace_lane_init(struct trace_lane *l);
 void trace_lane_fini(struct trace_lane *l);
 void trace_add(struct trace_lane *l, const struct event *e);

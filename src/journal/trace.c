@@ -21,6 +21,12 @@ void trace_lane_fini(struct trace_lane *l)
     ring_fini(&l->ring);
 }
 
+/* As long as its steps say: most have few. */
+static size_t bytes_of(unsigned steps_n)
+{
+    return offsetof(struct trace, steps) + steps_n * sizeof(struct trace_step);
+}
+
 /* --- on the reactor ------------------------------------------------------- */
 
 static uint8_t put_text(char *out, struct sv text, size_t max)
@@ -41,9 +47,7 @@ void trace_add(struct trace_lane *l, const struct event *e)
 {
     const struct trace_run *run = e->trace;
     uint8_t n = run->steps_n < TRACE_STEPS_MAX ? run->steps_n : TRACE_STEPS_MAX;
-    size_t steps = n * sizeof run->steps[0];
-    struct trace *t =
-        ring_reserve(&l->ring, offsetof(struct trace, steps) + steps, 0);
+    struct trace *t = ring_reserve(&l->ring, bytes_of(n), 0);
     struct ulid account, application;
     bool known =
         put_id(&account, run->account_id) && put_id(&application, e->app_id);
@@ -73,14 +77,14 @@ void trace_add(struct trace_lane *l, const struct event *e)
     }
     t->code_n = put_text(t->code, sv_cstr(e->code), TRACE_CODE_MAX);
     t->steps_n = n;
-    if (steps)
-        memcpy((char *)t + offsetof(struct trace, steps), run->steps, steps);
+    if (n)
+        memcpy((char *)t + bytes_of(0), run->steps, bytes_of(n) - bytes_of(0));
     ring_commit(&l->ring);
 }
 
 /* --- the keep ------------------------------------------------------------- */
 
-static struct trace *slot_of(struct trace_keep *k, uint64_t number)
+static struct trace **slot_of(struct trace_keep *k, uint64_t number)
 {
     return &k->at[(number - 1) % k->max];
 }
@@ -92,10 +96,21 @@ static uint64_t oldest_of(const struct trace_keep *k)
 
 static void keep(struct trace_keep *k, struct sv bytes)
 {
-    if (!k->at) k->at = mem_alloc(k->max * sizeof *k->at);
-    struct trace *t = slot_of(k, ++k->last);
-    memcpy(t, bytes.p, bytes.n);
-    t->number = k->last;
+    if (!k->at) k->at = mem_zalloc(k->max * sizeof *k->at);
+    struct trace **t = slot_of(k, ++k->last);
+    if (!*t || bytes_of((*t)->steps_n) != bytes.n) {
+        mem_free(*t);
+        *t = mem_alloc(bytes.n);
+    }
+    memcpy(*t, bytes.p, bytes.n);
+    (*t)->number = k->last;
+}
+
+void trace_keep_fini(struct trace_keep *k)
+{
+    for (unsigned i = 0; k->at && i < k->max; i++) mem_free(k->at[i]);
+    mem_free(k->at);
+    pthread_mutex_destroy(&k->lock);
 }
 
 /* The lock is held. */
@@ -127,10 +142,10 @@ bool traces_find(struct journal *j, const struct ulid *account,
     pthread_mutex_lock(&k->lock);
     take(j);
     for (uint64_t n = k->last; n >= oldest_of(k) && n && !found; n--) {
-        const struct trace *t = slot_of(k, n);
+        const struct trace *t = *slot_of(k, n);
         found = sv_eq(sv_of(t->request_id, t->request_id_n), request_id) &&
                 ulid_cmp(&t->account, account) == 0;
-        if (found) *out = *t;
+        if (found) memcpy(out, t, bytes_of(t->steps_n));
     }
     pthread_mutex_unlock(&k->lock);
     return found;
@@ -145,7 +160,7 @@ unsigned traces_after(struct journal *j, uint64_t after, unsigned max,
     pthread_mutex_lock(&k->lock);
     take(j);
     uint64_t n = after + 1 > oldest_of(k) ? after + 1 : oldest_of(k);
-    for (; n <= k->last && told < max; n++, told++) fn(ctx, slot_of(k, n));
+    for (; n <= k->last && told < max; n++, told++) fn(ctx, *slot_of(k, n));
     pthread_mutex_unlock(&k->lock);
     return told;
 }

@@ -54,7 +54,8 @@ struct trace {
     uint32_t origin_us;          /* to the origin's head; 0: not asked */
     char request_id[TRACE_REQUEST_ID_MAX];
     char code[TRACE_CODE_MAX];
-    struct trace_step steps[TRACE_STEPS_MAX]; /* in the order of the chain */
+    struct trace_step steps[TRACE_STEPS_MAX]; /* in the order of the chain;
+                                    there is memory for steps_n */
 };
 
 /* What an event brings. Borrowed for the call. */

@@ -93,6 +93,28 @@ static void the_oldest_give_way_and_a_reader_sees_that_numbers_leap(
     assert_int_equal(traces_after(j, last, 1000, count, &last), 0);
 }
 
+static void steps_are_those_of_the_request_however_many(void **state)
+{
+    (void)state;
+    struct trace_step steps[TRACE_STEPS_MAX];
+    for (unsigned i = 0; i < TRACE_STEPS_MAX; i++)
+        steps[i] = (struct trace_step){ .name = "step", .ns = i };
+    struct trace_run run = { .account_id = account_id, .steps = steps };
+    struct event e = event_usual();
+    e.request_id = SV("many");
+    e.trace = &run;
+    for (unsigned i = 0; i < 20 * MAX; i++) { /* shorter over longer and back */
+        struct trace t;
+        run.steps_n = (uint8_t)(i * 7 % (TRACE_STEPS_MAX + 1));
+        journal_event(j, 0, &e);
+        assert_true(traces_find(j, &account, SV("many"), &t));
+        assert_int_equal(t.number, i + 1);
+        assert_int_equal(t.steps_n, run.steps_n);
+        for (unsigned k = 0; k < t.steps_n; k++)
+            assert_int_equal(t.steps[k].ns, k);
+    }
+}
+
 static void what_a_full_ring_does_not_take_is_counted(void **state)
 {
     (void)state;
@@ -131,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_trace_is_found_by_its_request_and_only_by_its_account),
         T(the_oldest_give_way_and_a_reader_sees_that_numbers_leap),
+        T(steps_are_those_of_the_request_however_many),
         T(what_a_full_ring_does_not_take_is_counted),
         T(long_texts_are_cut_and_an_event_without_account_is_none),
     };
