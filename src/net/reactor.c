@@ -22,7 +22,6 @@ enum {
     CONNS_DEFAULT = 1024,
     BLOCKS_DEFAULT = 64 << 20,
     BLOCKS_MIN = 16 * BLOCK_BYTES,
-    LONG_TURN_NS = 1000000,
     TOLD_TURN_NS = 2000000, /* counted as a long one */
     CPU_BASE_TURNS = 64,
 };
@@ -187,17 +186,26 @@ static int wait_ms(const struct reactor *r)
     return next - r->now_ms < 3600000 ? (int)(next - r->now_ms) : 3600000;
 }
 
-static int wait_for_events(struct reactor *r, struct epoll_event *events)
+static int ask_for_events(struct reactor *r)
 {
     int ms = wait_ms(r);
-    if (ms == 0) return epoll_wait(r->epoll_fd, events, EVENTS_MAX, 0);
+    if (ms == 0) return epoll_wait(r->epoll_fd, r->events, EVENTS_MAX, 0);
     if (r->conf.on_sleep) r->conf.on_sleep(r->conf.ctx);
     atomic_store(&r->asleep, true);
     if (atomic_load(&r->mail) || atomic_load(&r->stop_ms)) ms = 0;
-    int n = epoll_wait(r->epoll_fd, events, EVENTS_MAX, ms);
+    int n = epoll_wait(r->epoll_fd, r->events, EVENTS_MAX, ms);
     atomic_store_explicit(&r->asleep, false, memory_order_relaxed);
     if (r->conf.on_wake) r->conf.on_wake(r->conf.ctx);
     return n;
+}
+
+static void wait_for_events(struct reactor *r)
+{
+    if (r->events_at < r->events_n) return;
+    int n = ask_for_events(r);
+    ENSURE(n >= 0 || errno == EINTR);
+    r->events_at = 0;
+    r->events_n = n > 0 ? n : 0;
 }
 
 struct conn *reactor_conn(struct reactor *r, const struct epoll_event *e)
@@ -241,11 +249,23 @@ static void serve_some(struct reactor *r, const struct epoll_event *e, int n)
     reactor_write(r);
 }
 
-static void serve_events(struct reactor *r, const struct epoll_event *e, int n)
+static bool is_long(uint64_t began_ns)
+{
+    return clock_mono_ns() - began_ns >= TURN_NS;
+}
+
+/* What is left is served before the kernel is asked for more. */
+static void serve_events(struct reactor *r, uint64_t began_ns)
 {
     r->gathers = true;
-    for (; n > 0; n -= BATCH, e += BATCH)
-        serve_some(r, e, n < BATCH ? n : BATCH);
+    while (r->events_at < r->events_n) {
+        int n = r->events_n - r->events_at;
+        if (n > BATCH) n = BATCH;
+        const struct epoll_event *e = &r->events[r->events_at];
+        r->events_at += n;
+        serve_some(r, e, n);
+        if (r->events_at < r->events_n && is_long(began_ns)) break;
+    }
     r->gathers = false;
     settle(r);
 }
@@ -257,12 +277,14 @@ static void feed_starved(struct reactor *r)
         conn_queue_ready(CONTAINER_OF(r->starved.next, struct conn, queue));
 }
 
-/* Each that is ready now has one go; what becomes ready meanwhile waits. */
-static void run_ready(struct reactor *r)
+/* Each that is ready now has one go, the first in any case; what becomes ready
+ * meanwhile waits. */
+static void run_ready(struct reactor *r, uint64_t began_ns)
 {
     for (unsigned n = r->ready_n; n && r->ready_n; n--) {
         conn_ready(CONTAINER_OF(r->ready.next, struct conn, queue));
         settle(r);
+        if (is_long(began_ns)) break;
     }
 }
 
@@ -307,12 +329,12 @@ static void begin_drain(struct reactor *r, uint64_t drain_ms)
 static void measure_turn(struct reactor *r, uint64_t began_ns)
 {
     uint64_t ended = clock_mono_ns(), wall = ended - began_ns, ns = wall;
-    bool is_long = wall >= LONG_TURN_NS;
-    if (is_long || ++r->cpu_base_turns >= CPU_BASE_TURNS) {
+    bool long_by_clock = wall >= TURN_NS;
+    if (long_by_clock || ++r->cpu_base_turns >= CPU_BASE_TURNS) {
         uint64_t cpu = clock_thread_cpu_ns();
         uint64_t spent = cpu - r->cpu_base_ns;
         spent = spent > r->cpu_short_ns ? spent - r->cpu_short_ns : 0;
-        if (is_long && spent < ns) ns = spent;
+        if (long_by_clock && spent < ns) ns = spent;
         r->cpu_base_ns = cpu;
         r->cpu_short_ns = 0;
         r->cpu_base_turns = 0;
@@ -328,15 +350,13 @@ static void measure_turn(struct reactor *r, uint64_t began_ns)
 
 static void turn(struct reactor *r)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int n = wait_for_events(r, events);
-    ENSURE(n >= 0 || errno == EINTR);
+    wait_for_events(r);
     uint64_t began = clock_mono_ns();
     r->now_ms = (r->conf.clock_ns ? now_ns(r) : began) / 1000000;
-    serve_events(r, events, n);
+    serve_events(r, began);
     stalls_relieve(r);
     feed_starved(r);
-    run_ready(r);
+    run_ready(r, began);
     run_handshakes(r);
     deliver_mail(r);
     uint64_t stop = atomic_load_explicit(&r->stop_ms, memory_order_relaxed);

@@ -26,7 +26,9 @@ enum {
     BATCH = 32,                    /* events are served before answers leave */
     SLICE_BYTES = 2048,            /* what is read together with others */
     IOV = 16,
-    EVENTS_MAX = 64, /* a turn of about 1 ms: mail and timers wait for it */
+    EVENTS_MAX = 64,
+    TURN_NS = 1000000,             /* no batch is begun after so long: mail and
+                                    * timers wait for it */
     LINGER_MS = 5000,
     STALL_MIN_MS = 1000,           /* nobody is dropped for less */
     SHAKES_A_TURN = 16,            /* steps of handshakes with clients, and */
@@ -150,6 +152,8 @@ struct reactor {
     struct conn *dirty, *dirty_last;
     struct link ready, starved, shaking, stalled;
     unsigned ready_n;
+    struct epoll_event events[EVENTS_MAX];
+    int events_at, events_n;       /* what is left of them, after a long turn */
     struct batch *batch;           /* NULL: none */
     bool batches;                  /* it is used */
 

@@ -11,7 +11,7 @@
  *                        many nanoseconds it executed in between, or "unknown"
  *                        where interrupts may have been lost
  *
- * Needs root (or perf_event_paranoid below 2). Costs a thread two percent. */
+ * Needs root (or perf_event_paranoid below 2). Costs a thread one percent. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -28,12 +28,12 @@
 #include <unistd.h>
 
 enum {
-    PERIOD_NS = 100000,
-    PAGES = 64, /* of samples: a second and a half; read ten times a second */
+    PERIOD_NS = 250000,
+    PAGES = 64, /* of samples: 4 s; they are read ten times a second */
     READ_EVERY_MS = 100,
     BLIND_NS = 20000000, /* after a loss; a slowed timer comes back in 10 ms */
     THREADS_MAX = 64,
-    TICKS_MAX = 16 << 20, /* 28 minutes */
+    TICKS_MAX = 8 << 20, /* 35 minutes */
 };
 
 static struct thread {

@@ -11,7 +11,9 @@
 //
 // The longest turn is CPU time, and while a hypervisor keeps a processor it is
 // charged to whoever was on it. Each turn of more than 2 ms is in the server's
-// log; `executed` says how long the worker ran in that very turn.
+// log; `executed` says how long the worker ran in that very turn. What it cannot
+// see is an instruction that waits for a page which the hypervisor fetches: such
+// turns come without changes as well, and by no change more often.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -25,6 +27,7 @@ import { Cleanup, Nginx, Server, call, eventually, lines, releaseBinary, scenari
 const run = promisify(execFile);
 const ROUNDS = 25;
 const TURN_MS = 2; // the most that a turn may take; what takes more is in the log
+const CHANCE = 2; // turns more than without changes that say nothing
 const SECONDS = 5;
 const CHANGES = 500; // a round
 const WARM_UP = 1000;
@@ -61,6 +64,8 @@ function cpu(pid: number): { reactors: number; rest: number } {
 function pss_kib(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))![1]);
 }
+
+const monotonic_ms = () => Number(process.hrtime.bigint()) / 1e6;
 
 interface Turn { worker: number; cpu_ms: number; from_ms: number; to_ms: number }
 
@@ -162,10 +167,11 @@ scenario("10,000 changes under load", async (cleanup) => {
   assert.equal((await warm).bad, "");
   const before_kib = pss_kib(server.pid);
   const executed_ms = await watchWorkers(cleanup, executed, server.pid);
-  const warm_ms = Number(process.hrtime.bigint()) / 1e6;
+  const warm_ms = monotonic_ms();
+  const changing: { from_ms: number; to_ms: number }[] = [];
 
   const half = async (changes: number, pace: Pace) => {
-    const from = cpu(server.pid);
+    const from = cpu(server.pid), from_ms = monotonic_ms();
     const began = Date.now();
     const wrk = load(gateway, app.domain, busy.token, SECONDS, pace);
     // Spread over the round: a pace, not a wait for something.
@@ -176,6 +182,7 @@ scenario("10,000 changes under load", async (cleanup) => {
     }
     const got = await wrk;
     const to = cpu(server.pid);
+    if (changes) changing.push({ from_ms, to_ms: monotonic_ms() });
     assert.equal(got.bad, "", "a request failed");
     return {
       ...got,
@@ -215,20 +222,25 @@ scenario("10,000 changes under load", async (cleanup) => {
   show("other CPU us a change", (r) => r.control_us);
   console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
   console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
-  const own: number[] = [];
+  const own = { with: [] as number[], without: [] as number[] };
   for (const turn of longTurns(server.log)) {
     if (turn.from_ms < warm_ms) continue;
     const ran_ms = await executed_ms(turn);
-    own.push(Math.min(turn.cpu_ms, Number.isNaN(ran_ms) ? Infinity : ran_ms));
-    console.log(`worker ${turn.worker}: a turn of ${turn.cpu_ms.toFixed(3)} ms, ` +
+    const beside = changing.some((c) => turn.to_ms > c.from_ms && turn.from_ms < c.to_ms) ? "with" : "without";
+    own[beside].push(Math.min(turn.cpu_ms, Number.isNaN(ran_ms) ? Infinity : ran_ms));
+    console.log(`worker ${turn.worker}, ${beside} changes: a turn of ${turn.cpu_ms.toFixed(3)} ms, ` +
       `${(turn.to_ms - turn.from_ms).toFixed(3)} by the clock, in which it ran for ${ran_ms.toFixed(1)}`);
   }
-  console.log(`${own.length} turns of more than ${TURN_MS} ms, of which ${Math.max(0, ...own).toFixed(1)} at most were its own`);
+  const tooLong = (of: number[]) => of.filter((ms) => ms > TURN_MS).length;
+  const tell = (name: "with" | "without") => console.log(`${name} changes: ${own[name].length} turns of more than ` +
+    `${TURN_MS} ms, ${tooLong(own[name])} of which ran for longer, at most ${Math.max(0, ...own[name]).toFixed(2)}`);
+  tell("with");
+  tell("without");
 
   assert.ok(n >= 10_000);
   assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
   assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
   assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
-  assert.ok(Math.max(0, ...own) <= TURN_MS, "a turn was long by what it did");
+  assert.ok(tooLong(own.with) <= tooLong(own.without) + CHANCE, "turns are long by changes");
   await server.stop();
 }, 1_500_000);

@@ -449,6 +449,65 @@ static void a_turn_of_much_work_is_told(void **state)
     assert_int_equal(longest_ns(&stats->turns_cpu, ended), told[0].cpu_ns);
 }
 
+enum { EAGER = 60, SLOW_NS = 100000 };
+
+static struct {
+    struct mail mail;
+    unsigned served, served_at_mail, most;
+} eager;
+
+static size_t slow_bytes(struct conn *c, struct sv in)
+{
+    uint64_t from = clock_mono_ns();
+    (void)c;
+    while (clock_mono_ns() - from < SLOW_NS) {}
+    eager.served++;
+    return in.n;
+}
+
+static void mail_among_eager(struct mail *m)
+{
+    (void)m;
+    eager.served_at_mail = eager.served;
+}
+
+static void until_all_are_served(struct kit *k)
+{
+    static unsigned before;
+    if (k->turns == 1) before = 0;
+    if (eager.served - before > eager.most) eager.most = eager.served - before;
+    before = eager.served;
+    k->done = eager.served == EAGER;
+}
+
+/* Sixty connections that take a tenth of a millisecond each. */
+static void a_turn_ends_with_the_batch_that_made_it_long(void **state)
+{
+    struct kit *k = *state;
+    static struct conn_ops slow;
+    struct log_of l[EAGER];
+    int fd[EAGER];
+    slow = LOG_OPS;
+    slow.on_bytes = slow_bytes;
+    memset(&eager, 0, sizeof eager);
+    eager.mail.deliver = mail_among_eager;
+    for (int i = 0; i < EAGER; i++) {
+        log_init(&l[i], k);
+        fd[i] = kit_pair(k, &l[i]);
+        conn_set_ops(l[i].c, &slow, &l[i]);
+        assert_int_equal(send(fd[i], "x", 1, 0), 1);
+    }
+    assert_int_equal(reactor_post(k->r, &eager.mail), 0);
+    kit_run_busy(k, until_all_are_served);
+    assert_in_range(eager.most, 1, EAGER - 1);
+    assert_int_equal(eager.served, EAGER); /* each once, whichever turn */
+    assert_in_range(eager.served_at_mail, 1, EAGER - 1);
+    for (int i = 0; i < EAGER; i++) close(fd[i]);
+    kit_fini(k);
+    kit_init(k, NULL);
+    for (int i = 0; i < EAGER; i++) log_fini(&l[i]);
+}
+
 static void a_turn_that_waits_took_little(void **state)
 {
     struct kit *k = *state;
@@ -463,6 +522,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_turn_of_much_work_is_told),
+        T(a_turn_ends_with_the_batch_that_made_it_long),
         T(a_turn_that_waits_took_little),
         T(mail_arrives_in_the_order_of_posting),
         cmocka_unit_test(no_mail_of_other_threads_is_lost),
