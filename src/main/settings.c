@@ -112,8 +112,8 @@ static const struct row rows[] = {
       "ceiling of their files; the oldest details (single tokens, owners, "
       "tags) of minutes and hours go first"),
     N("traces", traces, 0, 1000000, "2000", "N",
-      "traces of decisions that are kept in memory, 900 bytes each: of "
-      "refusals, and of a sample of the rest; 0: none, and checks are not "
+      "traces of decisions that are kept in memory, at most 900 bytes each: "
+      "of refusals, and of a sample of the rest; 0: none, and checks are not "
       "timed"),
     N("trace-sample", trace_sample, 0, 1000000000, "1000", "N",
       "a trace of one in N requests that passed; 0: of none"),

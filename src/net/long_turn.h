@@ -1,7 +1,7 @@
 /* The latest turns of a reactor that took long in CPU time: when, and on which
  * processor, so that each can be laid beside what else happened then (a log, the
- * kernel's, a processor that stood still). One thread adds, one reads; what was
- * not read before LONG_TURNS_KEPT more came is only counted.
+ * kernel's, a processor that stood still). One thread adds, one reads; when
+ * LONG_TURNS_KEPT or more came since it read, the oldest are only counted.
  *
  * A seqlock without a lock: a turn's fields are stored after the count that says
  * that its place is being written, and read before the count is looked at again

@@ -9,25 +9,25 @@
 // machine, so that their median says how many cores there are. Latency is
 // judged in the other half, at a pace that leaves room for both.
 //
-// The longest turn is CPU time, and while a hypervisor keeps a processor it is
-// charged to whoever was on it. Each turn of more than 2 ms is in the server's
-// log; `executed` says how long the worker ran in that very turn. What it cannot
-// see is an instruction that waits for a page which the hypervisor fetches: such
-// turns come without changes as well, and by no change more often.
+// The longest turn is CPU time, and a hypervisor's theft, interrupts and the
+// cold caches after being preempted are charged to whoever runs: `stolen` says
+// how much a fixed computation was charged for nothing beside the same load,
+// and only that is allowed on top. Each turn of more than 2 ms is printed with
+// the time that its worker executed in it (`executed`), for whoever looks at a
+// failure: what it did not execute, it did not do.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Cleanup, Nginx, Server, call, eventually, lines, releaseBinary, scenario, type Address } from "./harness/index.js";
 
 const run = promisify(execFile);
-const ROUNDS = 25;
-const TURN_MS = 2; // the most that a turn may take; what takes more is in the log
-const CHANCE = 2; // turns more than without changes that say nothing
+const ROUNDS = 25; // the longest turn is judged in those 20 that begin behind GAUGE_MS
+const GAUGE_MS = 120_000; // as long as typeauth_longest_turn_seconds looks back
 const SECONDS = 5;
 const CHANGES = 500; // a round
 const WARM_UP = 1000;
@@ -108,9 +108,11 @@ scenario("10,000 changes under load", async (cleanup) => {
   const steady: Pace = { script: join(scratch, "pace.lua") };
   // each of 32 connections asks 4 to 8 ms after its last answer
   writeFileSync(steady.script!, "function delay() return math.random(4, 8) end\n");
+  const stolen = join(scratch, "stolen");
   const executed = join(scratch, "executed");
-  const source = join(dirname(fileURLToPath(import.meta.url)), "../../bench/executed.c");
-  await run("cc", ["-O2", "-o", executed, source]);
+  const sources = join(dirname(fileURLToPath(import.meta.url)), "../../bench");
+  for (const program of [stolen, executed])
+    await run("cc", ["-O2", "-o", program, join(sources, `${basename(program)}.c`)]);
   const nginx = await Nginx.start(cleanup);
   const server = await Server.start(cleanup, { binary: releaseBinary(), args: ["--log-level", "debug"] });
   const { api } = server;
@@ -167,10 +169,11 @@ scenario("10,000 changes under load", async (cleanup) => {
   assert.equal((await warm).bad, "");
   const before_kib = pss_kib(server.pid);
   const executed_ms = await watchWorkers(cleanup, executed, server.pid);
-  const warm_ms = monotonic_ms();
+  const warm_at = Date.now(), warm_ms = monotonic_ms();
   const changing: { from_ms: number; to_ms: number }[] = [];
 
   const half = async (changes: number, pace: Pace) => {
+    const long_turns = await figure("typeauth_long_turns_total");
     const from = cpu(server.pid), from_ms = monotonic_ms();
     const began = Date.now();
     const wrk = load(gateway, app.domain, busy.token, SECONDS, pace);
@@ -184,18 +187,35 @@ scenario("10,000 changes under load", async (cleanup) => {
     const to = cpu(server.pid);
     if (changes) changing.push({ from_ms, to_ms: monotonic_ms() });
     assert.equal(got.bad, "", "a request failed");
+    const long = await figure("typeauth_long_turns_total") - long_turns;
+    // Of up to two minutes: what is above 2 ms is this half's only if it had
+    // such a turn, and what the warm-up had is nobody's.
+    const gauge_us = 1e6 * await figure("typeauth_longest_turn_seconds");
+    const own_us = long ? gauge_us : Math.min(gauge_us, 2000);
     return {
       ...got,
       cpu_us: (to.reactors - from.reactors) / got.requests,
       control_us: changes ? (to.rest - from.rest) / changes : 0,
+      long_turns: long,
+      turn_us: began > warm_at + GAUGE_MS ? own_us : 0,
     };
   };
   const one = async (changes: number) => {
     const backlog = await half(changes / 2, {});
     const paced = await half(changes / 2, steady);
-    return { ...backlog, p50_us: paced.p50_us, paced: paced.requests };
+    return { ...backlog, p50_us: paced.p50_us, paced: paced.requests,
+             long_turns: backlog.long_turns + paced.long_turns,
+             turn_us: Math.max(backlog.turn_us, paced.turn_us) };
   };
 
+  const theft_us = async () => {
+    const wrk = load(gateway, app.domain, busy.token, SECONDS);
+    const { stdout } = await run(stolen, [`${SECONDS}`]);
+    await wrk;
+    return Number(stdout);
+  };
+
+  const theft: number[] = [];
   const p50: number[] = [];
   const cost: number[] = [];
   const quiet: Awaited<ReturnType<typeof one>>[] = [];
@@ -207,10 +227,9 @@ scenario("10,000 changes under load", async (cleanup) => {
     loud.push(with_);
     p50.push(with_.p50_us / without.p50_us);
     cost.push(with_.cpu_us / without.cpu_us);
+    theft.push(await theft_us());
   }
-  // The log has them a second later.
-  const counted = await figure("typeauth_long_turns_total");
-  await eventually("all long turns are in the log", () => longTurns(server.log).length >= counted);
+  const ofAll = loud.map((r) => r.turn_us).sort((a, b) => a - b);
   const grown_kib = pss_kib(server.pid) - before_kib;
   const show = (name: string, of: (r: typeof quiet[0]) => number) =>
     console.log(`${name}: ${median(quiet.map(of)).toFixed(2)} without, ${median(loud.map(of)).toFixed(2)} with changes`);
@@ -220,27 +239,28 @@ scenario("10,000 changes under load", async (cleanup) => {
   show("p50 us, paced", (r) => r.p50_us);
   show("reactor CPU us a request", (r) => r.cpu_us);
   show("other CPU us a change", (r) => r.control_us);
+  show("turns of more than 2 ms", (r) => r.long_turns);
   console.log(`ratios with/without, median of ${ROUNDS}: p50 ${median(p50).toFixed(3)}, CPU ${median(cost).toFixed(3)}`);
   console.log(`PSS ${before_kib} KiB after warm-up, grown by ${grown_kib} KiB`);
-  const own = { with: [] as number[], without: [] as number[] };
+  console.log(`longest turns: ${ofAll.join(" ")} us; without changes: ${Math.max(...quiet.map((r) => r.turn_us))} us`);
   for (const turn of longTurns(server.log)) {
     if (turn.from_ms < warm_ms) continue;
     const ran_ms = await executed_ms(turn);
     const beside = changing.some((c) => turn.to_ms > c.from_ms && turn.from_ms < c.to_ms) ? "with" : "without";
-    own[beside].push(Math.min(turn.cpu_ms, Number.isNaN(ran_ms) ? Infinity : ran_ms));
     console.log(`worker ${turn.worker}, ${beside} changes: a turn of ${turn.cpu_ms.toFixed(3)} ms, ` +
-      `${(turn.to_ms - turn.from_ms).toFixed(3)} by the clock, in which it ran for ${ran_ms.toFixed(1)}`);
+      `${(turn.to_ms - turn.from_ms).toFixed(3)} by the clock, in which it executed for ${ran_ms.toFixed(2)}`);
   }
-  const tooLong = (of: number[]) => of.filter((ms) => ms > TURN_MS).length;
-  const tell = (name: "with" | "without") => console.log(`${name} changes: ${own[name].length} turns of more than ` +
-    `${TURN_MS} ms, ${tooLong(own[name])} of which ran for longer, at most ${Math.max(0, ...own[name]).toFixed(2)}`);
-  tell("with");
-  tell("without");
+  console.log(`charged to a fixed computation for nothing: ${theft.join(" ")} us`);
 
   assert.ok(n >= 10_000);
   assert.ok(grown_kib <= 3 * 1024, `memory grew by ${grown_kib} KiB`);
   assert.ok(median(p50) <= 1.05, `p50 ratio ${median(p50)}`);
   assert.ok(median(cost) <= 1.05, `CPU ratio ${median(cost)}`);
-  assert.ok(tooLong(own.with) <= tooLong(own.without) + CHANCE, "turns are long by changes");
+  const spoiled = loud.filter((r) => r.long_turns > 0).length;
+  assert.ok(spoiled <= ROUNDS / 2, `${spoiled} of ${ROUNDS} rounds have a turn of more than 2000 us`);
+  assert.ok(ofAll.filter((us) => us > 0).length >= 10, "longest turns were told");
+  const longest = ofAll.at(-1)!;
+  const allowed = 2000 + Math.max(...theft);
+  assert.ok(longest <= allowed, `a turn of ${longest} us, allowed ${allowed}`);
   await server.stop();
 }, 1_500_000);

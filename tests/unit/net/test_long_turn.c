@@ -1,5 +1,5 @@
-/* What took a reactor long: told once each, the latest sixteen, and none that is
- * half one turn and half another. */
+/* What took a reactor long: told once each, of too many the latest, and none that
+ * is half one turn and half another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static void of_too_many_the_latest_are_told(void **state)
     (void)state;
     for (uint64_t i = 0; i < 100; i++) add(&l, i);
     unsigned n = long_turns_since(&l, &seen, got);
-    assert_in_range(n, LONG_TURNS_KEPT - 1, LONG_TURNS_KEPT);
+    assert_int_equal(n, LONG_TURNS_KEPT - 1); /* one place may be written */
     for (unsigned i = 0; i < n; i++) check(&got[i], 100 - n + i);
     assert_int_equal(atomic_load(&l.n), 100); /* all are counted */
     assert_int_equal(seen, 100);

@@ -120,7 +120,7 @@ export class Gateway {
       const text = await this.logText().catch(() => "");
       lines = text
         .split("\n")
-        .filter((line) => line !== "")
+        .slice(0, -1) // what has no end is being written
         .map((line) => JSON.parse(line) as LogLine)
         .filter((line) => line.d === "p" && keep(line));
       return lines.length >= count;
