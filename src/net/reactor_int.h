@@ -27,7 +27,7 @@ enum {
     SLICE_BYTES = 2048,            /* what is read together with others */
     IOV = 16,
     EVENTS_MAX = 64,
-    TURN_NS = 1000000,             /* no batch is begun after so long: mail and
+    TURN_NS = 500000,              /* no batch is begun after so long: mail and
                                     * timers wait for it */
     LINGER_MS = 5000,
     STALL_MIN_MS = 1000,           /* nobody is dropped for less */
