@@ -1,8 +1,9 @@
-/* The buffer of a reactor and the descriptor shared by all.
+/* The pages of a reactor and the descriptor shared by all.
  *
- *   add ──> buffer ──full or 1 s old──> write ──> file
- *    │                                   └─ no room (stream): rest is kept
- *    └─ buffer full and the stream still without room: dropped, counted
+ *   add ──> page ──full or 1 s old──> given ──> write (the log's thread) ──> file
+ *    │                                            └─ no room: the rest waits
+ *    └─ full and the other one not written yet: a file's is written here, to a
+ *       stream the line is dropped, counted
  */
 #include "journal/access_log.h"
 
@@ -65,8 +66,15 @@ void log_sink_set(struct log_sink *s, int fd)
 void log_sink_init(struct log_sink *s, int fd)
 {
     pthread_mutex_init(&s->lock, NULL);
+    sem_init(&s->given, 0, 0);
     atomic_store(&s->fd, -1);
     log_sink_set(s, fd);
+}
+
+void log_sink_fini(struct log_sink *s)
+{
+    sem_destroy(&s->given);
+    pthread_mutex_destroy(&s->lock);
 }
 
 int log_sink_dup(struct log_sink *s)
@@ -80,16 +88,17 @@ int log_sink_dup(struct log_sink *s)
 
 void access_log_init(struct access_log *l)
 {
-    l->buffer = mem_alloc(LOG_BUFFER_BYTES);
+    pthread_mutex_init(&l->lock, NULL);
+    for (int i = 0; i < 2; i++) l->pages[i].bytes = mem_alloc(LOG_PAGE_BYTES);
 }
 
-static void drop_all(struct access_log *l)
+void access_log_fini(struct access_log *l)
 {
-    counter_add(&l->dropped, l->lines);
-    l->n = 0;
-    l->lines = 0;
-    l->since_ms = 0;
+    for (int i = 0; i < 2; i++) mem_free(l->pages[i].bytes);
+    pthread_mutex_destroy(&l->lock);
 }
+
+/* --- writing: under the lock ------------------------------------------------ */
 
 static void report(struct access_log *l, int err)
 {
@@ -100,75 +109,105 @@ static void report(struct access_log *l, int err)
 }
 
 /* Up to n, and to a stream whole lines that the kernel takes as one. */
-static size_t piece_of(const struct access_log *l, size_t from, bool stream)
+static size_t piece_of(const struct log_page *p, bool stream)
 {
-    size_t n = l->n - from;
+    const char *from = p->bytes + p->done;
+    size_t n = p->n - p->done;
     if (!stream || n <= PIPE_BUF) return n;
-    const char *end = memrchr(l->buffer + from, '\n', PIPE_BUF);
-    return end ? (size_t)(end - (l->buffer + from)) + 1 : PIPE_BUF;
+    const char *end = memrchr(from, '\n', PIPE_BUF);
+    return end ? (size_t)(end - from) + 1 : PIPE_BUF;
 }
 
-/* The first n bytes are out: whole lines, or pieces of a file's. */
-static void forget(struct access_log *l, size_t n)
+static void count_written(struct access_log *l, struct log_page *p, size_t n)
 {
-    unsigned lines = l->lines;
-    if (n < l->n) {
-        lines = 0;
-        for (size_t i = 0; i < n; i++) lines += l->buffer[i] == '\n';
-    }
+    unsigned lines = 0;
+    if (p->done + n == p->n)
+        lines = p->lines;
+    else
+        for (size_t i = 0; i < n; i++) lines += p->bytes[p->done + i] == '\n';
     counter_add(&l->written, lines);
-    memmove(l->buffer, l->buffer + n, l->n - n);
-    l->n -= n;
-    l->lines -= lines;
-    if (!l->n) l->since_ms = 0;
+    p->lines -= lines;
+    p->done += n;
 }
 
-static void flush(struct access_log *l, struct log_sink *s)
+static void drop(struct access_log *l, unsigned lines)
+{
+    atomic_fetch_add_explicit(&l->dropped, lines, memory_order_relaxed);
+}
+
+/* False: there is no room for the rest. */
+static bool write_page(struct access_log *l, struct log_sink *s,
+                       struct log_page *p)
 {
     int fd = atomic_load_explicit(&s->fd, memory_order_acquire);
     bool stream = atomic_load_explicit(&s->is_stream, memory_order_relaxed);
-    size_t done = 0;
-    while (fd >= 0 && done < l->n) {
-        ssize_t n = write(fd, l->buffer + done, piece_of(l, done, stream));
+    while (fd >= 0 && p->done < p->n) {
+        ssize_t n = write(fd, p->bytes + p->done, piece_of(p, stream));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) {
-            l->blocked = true;
-            break;
-        }
+        if (n < 0 && errno == EAGAIN) return false;
         if (n <= 0) {
             report(l, errno);
-            if (done) forget(l, done);
-            drop_all(l);
-            return;
+            break;
         }
-        done += (size_t)n;
+        count_written(l, p, (size_t)n);
         l->failing = false;
     }
-    if (done) forget(l, done);
+    if (p->lines) drop(l, p->lines);
+    p->lines = 0;
+    return true;
 }
 
-static bool has_room(int fd, uint64_t end_ns)
+bool access_log_write(struct access_log *l, struct log_sink *s)
 {
-    struct pollfd p = { .fd = fd, .events = POLLOUT };
-    uint64_t now = clock_mono_ns();
-    if (now >= end_ns) return false;
-    return poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) == 1;
+    pthread_mutex_lock(&l->lock);
+    unsigned given = atomic_load_explicit(&l->given, memory_order_acquire);
+    unsigned taken = atomic_load_explicit(&l->taken, memory_order_relaxed);
+    bool done = given == taken || write_page(l, s, &l->pages[taken & 1]);
+    if (done) atomic_store_explicit(&l->taken, given, memory_order_release);
+    pthread_mutex_unlock(&l->lock);
+    return done;
 }
 
-uint64_t access_log_end(struct access_log *l, struct log_sink *s,
-                        uint64_t end_ns)
+/* --- the reactor's side ------------------------------------------------------- */
+
+static struct log_page *page_of(struct access_log *l)
 {
-    uint64_t before = atomic_load(&l->dropped);
-    int fd = atomic_load(&s->fd);
-    flush(l, s);
-    while (fd >= 0 && l->n && has_room(fd, end_ns)) flush(l, s);
-    drop_all(l);
-    return atomic_load(&l->dropped) - before;
+    return &l->pages[atomic_load_explicit(&l->given, memory_order_relaxed) & 1];
 }
 
-void access_log_fini(struct access_log *l)
+static bool is_other_free(const struct access_log *l)
 {
-    mem_free(l->buffer);
+    return atomic_load_explicit(&l->given, memory_order_relaxed) ==
+           atomic_load_explicit(&l->taken, memory_order_acquire);
+}
+
+/* The other page is free, and the reactor's from here on. */
+static void give(struct access_log *l, struct log_sink *s)
+{
+    unsigned given = atomic_load_explicit(&l->given, memory_order_relaxed) + 1;
+    struct log_page *next = &l->pages[given & 1];
+    next->n = next->done = next->lines = 0;
+    l->since_ms = 0;
+    atomic_store_explicit(&l->given, given, memory_order_release);
+    if (atomic_load_explicit(&s->has_thread, memory_order_relaxed))
+        sem_post(&s->given);
+    else
+        access_log_write(l, s);
+}
+
+static bool has_room(const struct log_page *p)
+{
+    return LOG_PAGE_BYTES - p->n >= LOG_LINE_MAX + 16;
+}
+
+/* False: to a stream that takes nothing. */
+static bool make_room(struct access_log *l, struct log_sink *s)
+{
+    bool stream = atomic_load_explicit(&s->is_stream, memory_order_relaxed);
+    if (!is_other_free(l) && !stream) access_log_write(l, s);
+    if (!is_other_free(l)) return false;
+    give(l, s);
+    return true;
 }
 
 /* 1 in `sample` of what simply passed; everything else. */
@@ -190,29 +229,61 @@ void access_log_add(struct access_log *l, struct log_sink *s,
 {
     if (atomic_load_explicit(&s->fd, memory_order_relaxed) < 0) return;
     if (!is_wanted(l, e, sample)) return;
-    bool room = LOG_BUFFER_BYTES - l->n >= LOG_LINE_MAX + 16;
-    if (!room && !l->blocked) {
-        flush(l, s);
-        room = LOG_BUFFER_BYTES - l->n >= LOG_LINE_MAX + 16;
-    }
-    if (!room) {
-        counter_add(&l->dropped, 1);
+    if (!has_room(page_of(l)) && !make_room(l, s)) {
+        drop(l, 1);
         return;
     }
-    l->n += access_log_line(l->buffer + l->n, e);
-    l->lines++;
+    struct log_page *p = page_of(l);
+    p->n += access_log_line(p->bytes + p->n, e);
+    p->lines++;
 }
 
 uint32_t access_log_turn(struct access_log *l, struct log_sink *s,
                          uint64_t now_ms)
 {
-    l->blocked = false;
-    if (!l->n) return 0;
+    bool has_thread =
+        atomic_load_explicit(&s->has_thread, memory_order_relaxed);
+    if (!has_thread && !is_other_free(l)) access_log_write(l, s);
+    if (!page_of(l)->n) return is_other_free(l) ? 0 : LOG_AGE_MS;
     if (!l->since_ms) l->since_ms = now_ms ? now_ms : 1;
     if (now_ms - l->since_ms < LOG_AGE_MS)
         return (uint32_t)(LOG_AGE_MS - (now_ms - l->since_ms));
-    flush(l, s);
-    if (!l->n) return 0;
-    l->since_ms = now_ms; /* a stream without room: again in a while */
+    if (is_other_free(l)) {
+        give(l, s);
+        return 0;
+    }
+    l->since_ms = now_ms; /* a slow disk, a stream without room: in a while */
     return LOG_AGE_MS;
+}
+
+/* --- the end ------------------------------------------------------------------ */
+
+static bool waits_for_room(const struct log_sink *s, uint64_t end_ns)
+{
+    struct pollfd p = { .fd = atomic_load(&s->fd), .events = POLLOUT };
+    uint64_t now = clock_mono_ns();
+    if (p.fd < 0 || now >= end_ns) return false;
+    return poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) == 1;
+}
+
+/* Whether all of it is out. */
+static bool write_all(struct access_log *l, struct log_sink *s)
+{
+    if (!access_log_write(l, s)) return false;
+    if (page_of(l)->n) give(l, s);
+    return access_log_write(l, s);
+}
+
+uint64_t access_log_end(struct access_log *l, struct log_sink *s,
+                        uint64_t end_ns)
+{
+    uint64_t before = atomic_load(&l->dropped);
+    bool done;
+    while (!(done = write_all(l, s)) && waits_for_room(s, end_ns)) {}
+    for (int i = 0; i < 2 && !done; i++) {
+        drop(l, l->pages[i].lines);
+        l->pages[i].n = l->pages[i].done = l->pages[i].lines = 0;
+    }
+    atomic_store(&l->taken, atomic_load(&l->given));
+    return atomic_load(&l->dropped) - before;
 }

@@ -34,6 +34,7 @@ int journal_new(struct journal **out, const struct journal_conf *conf)
 uint64_t journal_access_end(struct journal *j, unsigned wait_ms)
 {
     uint64_t end_ns = clock_mono_ns() + wait_ms * 1000000ull, lost = 0;
+    journal_log_stop(j);
     for (unsigned i = 0; i < j->reactors; i++)
         lost += access_log_end(&j->lanes[i].log, &j->sink, end_ns);
     log_sink_set(&j->sink, -1);
@@ -60,7 +61,7 @@ void journal_free(struct journal **at)
     pthread_mutex_destroy(&j->elsewhere_lock);
     trace_keep_fini(&j->traces);
     pthread_mutex_destroy(&j->owners_lock);
-    pthread_mutex_destroy(&j->sink.lock);
+    log_sink_fini(&j->sink);
     mem_free(j);
     *at = NULL;
 }

@@ -147,12 +147,14 @@ int journal_incidents(struct journal *j, const struct incident_filter *f,
 int journal_incident(struct journal *j, const struct ulid *account,
                      const struct ulid *id, incident_fn *fn, void *ctx);
 
+/* The thread that writes the access log; without it reactors do. */
+int journal_log_start(struct journal *j);
 /* SIGHUP / rotation, control thread: the next write goes to this descriptor.
  * -1 ends the log. */
 void journal_access_fd(struct journal *j, int fd);
-/* After the last event: the last lines are written, those of a stream without
- * room within so long, and the descriptor is closed. How many lines were
- * dropped; told once. journal_free does it without waiting. */
+/* After the last event: the thread ends, the last lines are written, those of
+ * a stream without room within so long, and the descriptor is closed. How many
+ * lines were dropped; told once. journal_free does it without waiting. */
 uint64_t journal_access_end(struct journal *j, unsigned wait_ms);
 
 /* Outcome counts of single tokens since the last drain (passed and limited

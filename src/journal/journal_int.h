@@ -42,6 +42,7 @@ struct lane { /* of one reactor, written by it alone */
 struct journal {
     unsigned reactors, sample;
     struct log_sink sink;
+    struct { pthread_t thread; bool started; _Atomic bool stop; } log;
     struct recorder *recorder;   /* NULL: no incidents are kept */
     pthread_mutex_t elsewhere_lock;
     struct sieve elsewhere;      /* of threads that are no reactors */
@@ -54,6 +55,9 @@ struct journal {
     struct lane lanes[];
 };
 
+/* access_writer.c: after the last event; a page that a stream has no room for
+ * stays. */
+void journal_log_stop(struct journal *j);
 /* incident_of.c: enters the event of an exchange that is one. */
 void journal_incident_of(struct journal *j, unsigned r, const struct event *e);
 /* trace.c */

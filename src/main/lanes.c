@@ -210,6 +210,7 @@ static void *lane_main(void *arg)
 
 int lanes_start(struct server *s)
 {
+    if (journal_log_start(s->journal)) return -1;
     for (unsigned i = 0; i < s->lanes_n; i++) {
         struct lane *l = &s->lanes[i];
         if (pthread_create(&l->thread, NULL, lane_main, l)) return -1;

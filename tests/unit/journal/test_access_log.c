@@ -391,6 +391,176 @@ static void without_an_access_log_events_are_counted_all_the_same(void **state)
     journal_free(&j);
 }
 
+/* --- the thread ------------------------------------------------------------------ */
+
+enum { MANY = 3000, PAGE_LINES = 700 /* at most one page's */ };
+
+static void log_one(struct access_log *l, struct log_sink *s, uint64_t number)
+{
+    struct event e = event_usual();
+    e.bytes_in = number;
+    access_log_add(l, s, &e, 1);
+}
+
+/* Its lines' members "bi" are 1 to n. */
+static void assert_in_order(const char *path, uint64_t n)
+{
+    FILE *f = fopen(path, "r");
+    char text[8192];
+    uint64_t next = 1;
+    while (fgets(text, sizeof text, f)) {
+        const char *at = strstr(text, "\"bi\":");
+        assert_non_null(at);
+        assert_int_equal(strtoull(at + 5, NULL, 10), next++);
+    }
+    fclose(f);
+    assert_int_equal(next - 1, n);
+}
+
+/* A sink whose thread is stuck: pages are given, and nobody writes. */
+static void stuck_open(struct log_sink *s, struct access_log *l, int fd)
+{
+    memset(l, 0, sizeof *l);
+    memset(s, 0, sizeof *s);
+    log_sink_init(s, fd);
+    access_log_init(l);
+    atomic_store(&s->has_thread, true);
+}
+
+static void stuck_close(struct log_sink *s, struct access_log *l)
+{
+    log_sink_set(s, -1);
+    access_log_fini(l);
+    log_sink_fini(s);
+}
+
+static void a_reactor_writes_nothing_until_both_pages_are_full(void **state)
+{
+    (void)state;
+    struct log_sink s;
+    struct access_log l;
+    char path[64];
+    stuck_open(&s, &l, temporary(path));
+    uint64_t n = 0;
+    while (n < PAGE_LINES && !atomic_load(&l.given)) log_one(&l, &s, ++n);
+    assert_true(n > 100 && n < PAGE_LINES);
+    for (uint64_t half = n; n < 2 * half - 4;) log_one(&l, &s, ++n);
+    assert_int_equal(lines_in(path), 0);
+    while (n < MANY) log_one(&l, &s, ++n); /* a file's lines are not dropped */
+    assert_true(lines_in(path) > MANY - 2 * PAGE_LINES);
+    assert_int_equal(access_log_end(&l, &s, 0), 0);
+    assert_in_order(path, MANY);
+    stuck_close(&s, &l);
+    unlink(path);
+}
+
+static void what_a_stuck_stream_cannot_take_is_dropped(void **state)
+{
+    (void)state;
+    struct log_sink s;
+    struct access_log l;
+    int ends[2];
+    size_t lines = 0;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    stuck_open(&s, &l, ends[1]);
+    for (uint64_t n = 1; n <= MANY; n++) log_one(&l, &s, n);
+    uint64_t dropped = atomic_load(&l.dropped);
+    assert_true(dropped > 0 && dropped < MANY);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    assert_int_equal(read(ends[0], line, 1), -1);
+    while (!access_log_write(&l, &s)) read_pipe(ends[0], &lines);
+    access_log_turn(&l, &s, 1000); /* gives the second page */
+    assert_int_equal(access_log_turn(&l, &s, 2000), 0);
+    while (!access_log_write(&l, &s)) read_pipe(ends[0], &lines);
+    while (read_pipe(ends[0], &lines)) {}
+    assert_int_equal(lines + dropped, MANY);
+    stuck_close(&s, &l);
+    close(ends[0]);
+}
+
+/* Until so many lines are written, by the metric. */
+static void wait_for_written(uint64_t n)
+{
+    while (metric(WRITTEN) < n) usleep(1000);
+}
+
+static void the_thread_writes_what_is_a_second_old(void **state)
+{
+    (void)state;
+    char path[64];
+    open_journal(temporary(path), 1);
+    assert_int_equal(journal_log_start(j), 0);
+    struct event e = event_usual();
+    journal_event(j, 0, &e);
+    assert_int_equal(journal_turn(j, 0, 5000), 1000);
+    assert_int_equal(lines_in(path), 0);
+    assert_int_equal(journal_turn(j, 0, 6000), 0);
+    wait_for_written(1);
+    assert_int_equal(lines_in(path), 1);
+    journal_event(j, 0, &e); /* the last ones are written at the end */
+    assert_int_equal(journal_access_end(j, 0), 0);
+    assert_int_equal(lines_in(path), 2);
+    journal_free(&j);
+    unlink(path);
+}
+
+static void the_thread_keeps_the_order(void **state)
+{
+    (void)state;
+    char path[64];
+    open_journal(temporary(path), 1);
+    assert_int_equal(journal_log_start(j), 0);
+    struct event e = event_usual();
+    for (e.bytes_in = 1; e.bytes_in <= 20000; e.bytes_in++)
+        journal_event(j, 0, &e);
+    assert_int_equal(journal_access_end(j, 0), 0);
+    assert_in_order(path, 20000);
+    assert_int_equal(metric(WRITTEN), 20000);
+    assert_int_equal(metric(DROPPED), 0);
+    journal_free(&j);
+    unlink(path);
+}
+
+static void the_thread_goes_on_when_a_stream_has_room_again(void **state)
+{
+    (void)state;
+    int ends[2];
+    pthread_t reader;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    open_journal(ends[1], 1);
+    assert_int_equal(journal_log_start(j), 0);
+    struct event e = event_usual();
+    size_t lines[2] = { 0, (size_t)ends[0] };
+    for (int i = 0; i < MANY; i++) journal_event(j, 0, &e);
+    uint64_t dropped = metric(DROPPED);
+    assert_true(dropped > 0);
+    assert_int_equal(pthread_create(&reader, NULL, slow_reader, lines), 0);
+    journal_turn(j, 0, 1000);
+    wait_for_written(200); /* what was given went without another turn */
+    assert_int_equal(journal_access_end(j, 60000), 0);
+    pthread_join(reader, NULL);
+    assert_int_equal(lines[0] + dropped, MANY);
+    journal_free(&j);
+    close(ends[0]);
+}
+
+static void the_thread_ends_beside_a_dead_reader(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    open_journal(ends[1], 1);
+    assert_int_equal(journal_log_start(j), 0);
+    struct event e = event_usual();
+    for (int i = 0; i < MANY; i++) journal_event(j, 0, &e);
+    uint64_t before = metric(DROPPED), lost = journal_access_end(j, 50);
+    assert_true(lost > 0);
+    assert_int_equal(metric(WRITTEN) + before + lost, MANY);
+    journal_free(&j);
+    close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +577,12 @@ int main(void)
         cmocka_unit_test(at_the_end_a_reader_that_is_alive_is_waited_for),
         cmocka_unit_test(a_full_disk_loses_lines_and_says_so),
         cmocka_unit_test(without_an_access_log_events_are_counted_all_the_same),
+        cmocka_unit_test(a_reactor_writes_nothing_until_both_pages_are_full),
+        cmocka_unit_test(what_a_stuck_stream_cannot_take_is_dropped),
+        cmocka_unit_test(the_thread_writes_what_is_a_second_old),
+        cmocka_unit_test(the_thread_keeps_the_order),
+        cmocka_unit_test(the_thread_goes_on_when_a_stream_has_room_again),
+        cmocka_unit_test(the_thread_ends_beside_a_dead_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
